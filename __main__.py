@@ -1,0 +1,5 @@
+"""`python -m encas`."""
+
+from .cli import main
+
+main()

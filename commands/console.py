@@ -1,0 +1,66 @@
+"""What every command shares: results on stdout, progress on stderr."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+import click
+from rich.console import Console, RenderableType
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+from ..files import json_text
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON on stdout.")
+
+
+def emit(as_json: bool, value: Mapping[str, Any], text: RenderableType) -> None:
+    """Prints a result: `value` as JSON, or `text` for a person."""
+    if as_json:
+        click.echo(json_text(dict(value)), nl=False)
+    else:
+        width = None if sys.stdout.isatty() else 120
+        Console(file=sys.stdout, width=width, highlight=False).print(text)
+
+
+def note(text: str) -> None:
+    """Prints a line for a person on stderr."""
+    Console(stderr=True, highlight=False).print(text)
+
+
+@contextmanager
+def progress(description: str, total: float | None) -> Generator[Callable[[float], None]]:
+    """A progress bar on stderr; yields a function that takes the amount done so far."""
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True)) as bar:
+        task = bar.add_task(description, total=total)
+        yield lambda done: bar.update(task, completed=done)
+
+
+def selection_options(command: Command) -> Command:
+    """The options that choose one cascade of a front."""
+    for option in (
+        click.option("--knee", is_flag=True, help="The knee of what fits."),
+        click.option("--max-latency-ms", type=float, help="Predicted ms per batch, at most."),
+        click.option("--max-cost", type=float, help="Expected cost, at most."),
+        click.option("--min-accuracy", type=float, help="Accuracy, at least."),
+    ):
+        command = option(command)
+    return command

@@ -1,0 +1,99 @@
+"""`encas pool`: import, show, check and export pools of stored outputs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+from rich.table import Table
+
+from ..search.pool import Pool
+from ..search.pool_io import check_pool
+from ..search.pool_npz import export_npz, import_npz
+from ..search.pool_summary import PoolSummary, summarise
+from .console import emit, json_option
+
+
+@click.group()
+def pool() -> None:
+    """Pools: stored outputs of many classifiers on one split."""
+
+
+@pool.command("import")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder to make.")
+@click.option("--name", help="Name of the pool; the file's name by default.")
+@click.option("--dtype", type=click.Choice(["float16", "float32"]), help="Store outputs as.")
+@click.option("--overwrite", is_flag=True, help="Replace the folder if it exists.")
+@json_option
+def import_(
+    file: Path, out: Path, name: str | None, dtype: str | None, overwrite: bool, as_json: bool
+) -> None:
+    """Make a pool folder of the arrays in FILE.npz.
+
+    The arrays: outputs [M, N, C], label [N], name [M], macs [M]; optional kind [M]
+    (probabilities or logits), params [M], cost_<name> [M], source [M], classes [C].
+
+    Example: encas pool import outputs.npz --out pool
+    """
+    stored = import_npz(file, name=name, dtype=dtype).save(out, overwrite=overwrite)
+    _emit_summary(summarise(stored), as_json)
+
+
+@pool.command()
+@click.argument("folder", metavar="POOL", type=click.Path(path_type=Path))
+@json_option
+def show(folder: Path, as_json: bool) -> None:
+    """Show the models of a pool: accuracy with its interval, and costs.
+
+    Example: encas pool show pool
+    """
+    _emit_summary(summarise(Pool.load(folder)), as_json)
+
+
+@pool.command()
+@click.argument("folder", metavar="POOL", type=click.Path(path_type=Path))
+@json_option
+def check(folder: Path, as_json: bool) -> None:
+    """Read all of a pool and check its hashes and values.
+
+    Example: encas pool check pool
+    """
+    checked = check_pool(folder)
+    text = f"{folder}: {checked.n_models} models, {checked.n_samples} samples: all hashes agree"
+    emit(as_json, {"path": str(folder), "sha256": checked.sha256, "ok": True}, text)
+
+
+@pool.command()
+@click.argument("folder", metavar="POOL", type=click.Path(path_type=Path))
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="File to write.")
+@json_option
+def export(folder: Path, out: Path, as_json: bool) -> None:
+    """Write the arrays of a pool as FILE.npz, outputs as stored.
+
+    Example: encas pool export pool --out outputs.npz
+    """
+    stored = Pool.load(folder)
+    export_npz(stored, out)
+    text = f"{out}: outputs [{stored.n_models}, {stored.n_samples}, {stored.n_classes}]"
+    emit(as_json, {"path": str(out), "sha256": stored.sha256}, text)
+
+
+def _emit_summary(summary: PoolSummary, as_json: bool) -> None:
+    title = (
+        f"{summary.name}: {len(summary.models)} models, {summary.n_samples} samples, "
+        f"{summary.n_classes} classes"
+    )
+    table = Table(title=title, title_justify="left")
+    for column in ("model", "accuracy", "95 % interval", "MACs", "stored"):
+        table.add_column(column, justify="left" if column in ("model", "stored") else "right")
+    for model in summary.models:
+        low, high = model.interval
+        table.add_row(
+            model.name,
+            f"{model.accuracy:.4f}",
+            f"{low:.4f} .. {high:.4f}",
+            f"{model.costs['macs']:,.0f}",
+            f"{model.kind} {model.dtype}",
+        )
+    emit(as_json, summary.to_json(), table)

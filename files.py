@@ -1,0 +1,118 @@
+"""Files as this package treats them: written atomically, hashed, size-limited, confined.
+
+Nothing here knows a format; errors are raised as the class that the caller names.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TypeAlias, cast
+
+from .errors import EncasError
+
+Json: TypeAlias = "Mapping[str, Json] | Sequence[Json] | str | int | float | bool | None"
+
+MAX_JSON_BYTES = 256 * 2**20
+
+
+def sha256_of(path: Path) -> str:
+    """The SHA-256 of a file's bytes, as 64 hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def write_atomically(path: Path, content: bytes | str) -> None:
+    """Writes a file such that it is there whole or not at all, whatever interrupts."""
+    data = content.encode() if isinstance(content, str) else content
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(temporary).chmod(0o666 & ~_umask())
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def json_text(value: Json) -> str:
+    """JSON with two-space indents and a final newline; NaN and infinities are refused."""
+    return json.dumps(value, indent=2, allow_nan=False, ensure_ascii=False) + "\n"
+
+
+def read_json(path: Path, *, error: type[EncasError], max_bytes: int = MAX_JSON_BYTES) -> Json:
+    """Reads a JSON file, refusing one that is missing, too large or not JSON."""
+    if not path.is_file():
+        raise error("no such file", where=str(path))
+    size = path.stat().st_size
+    if size > max_bytes:
+        raise error(f"expected at most {max_bytes} bytes, got {size}", where=str(path))
+    try:
+        text = path.read_text("utf-8")
+        return cast(Json, json.loads(text, parse_constant=_refuse_constant))
+    except (ValueError, RecursionError) as cause:
+        raise error(f"not a JSON file: {cause}", where=str(path)) from cause
+
+
+@contextmanager
+def new_folder(path: Path, *, error: type[EncasError], overwrite: bool = False) -> Generator[Path]:
+    """Fills a temporary sibling of `path` that takes its place on success and vanishes otherwise.
+
+    Raises:
+        error: `path` exists and `overwrite` is false.
+    """
+    if path.exists() and not overwrite:
+        raise error(
+            "already exists; give another path, or --overwrite to replace it", where=str(path)
+        )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
+    try:
+        yield temporary
+        temporary.chmod(0o777 & ~_umask())
+        _replace_folder(path, temporary)
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
+
+
+def inside(folder: Path, relative: str, *, error: type[EncasError]) -> Path:
+    """The path of `relative` in `folder`, refusing whatever leads or points out of it."""
+    parts = relative.split("/")
+    absolute = relative.startswith("/") or "\\" in relative or ":" in relative
+    if absolute or "\0" in relative or any(part in ("", ".", "..") for part in parts):
+        raise error(f"expected a relative path inside the folder, got {relative!r}")
+    path = folder.joinpath(*parts)
+    if not path.resolve().is_relative_to(folder.resolve()):
+        raise error(f"expected a file inside the folder, got a link out of it: {relative!r}")
+    return path
+
+
+def _replace_folder(path: Path, new: Path) -> None:
+    if not path.exists():
+        new.rename(path)
+        return
+    old = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.old."))
+    path.rename(old / path.name)
+    new.rename(path)
+    shutil.rmtree(old)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def _refuse_constant(name: str) -> float:
+    raise ValueError(f"{name} is not a JSON number")

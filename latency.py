@@ -1,0 +1,203 @@
+"""What members cost in time on one device: `LatencyProfile`, measured, stored, asked.
+
+The prediction for a cascade at batch size B is sum_j L_j(reach_j * B) + the gate's overhead, with
+L_j(b) the measured time of member j on b rows, linear between the profiled batch sizes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .arrays import DoubleArray
+from .errors import ProfileError
+from .files import json_text, read_json, write_atomically
+from .schema import check
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setting:
+    """Where and how a time was measured; times of different settings are never mixed.
+
+    Args:
+        device: "cpu", "cuda:0", ...
+        device_name: the processor's or accelerator's own name.
+        provider: the execution provider that really ran.
+        n_threads: intra-operator threads of a session.
+        versions: package name -> version, of everything that could move the time.
+    """
+
+    device: str
+    device_name: str
+    provider: str
+    n_threads: int
+    versions: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timing:
+    """Times of one model (or a whole cascade) at one batch size, in milliseconds per batch.
+
+    Args:
+        name: the member's (or cascade's) name.
+        sha256: of the model file that ran; "" where there is none.
+        source: the SPEC that the model file was made of, "" where it is not known.
+        batch_size: rows per call.
+        samples_ms: every time of the windows that the figures come from, as measured.
+        p50_ms, p90_ms, p99_ms: percentiles of the samples.
+    """
+
+    name: str
+    sha256: str = ""
+    source: str = ""
+    batch_size: int
+    p50_ms: float
+    p90_ms: float
+    p99_ms: float
+    samples_ms: tuple[float, ...] = ()
+
+    @classmethod
+    def of(
+        cls, name: str, batch_size: int, samples_ms: Sequence[float], *, sha256: str = ""
+    ) -> Timing:
+        """The timing that raw samples [n] in milliseconds make."""
+        p50, p90, p99 = (float(p) for p in np.percentile(samples_ms, (50, 90, 99)))
+        return cls(
+            name=name, sha256=sha256, batch_size=batch_size,
+            p50_ms=p50, p90_ms=p90, p99_ms=p99, samples_ms=tuple(samples_ms),
+        )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LatencyProfile:
+    """Measured times of members at batch sizes, in one setting.
+
+    Args:
+        setting: where and how they were measured.
+        timings: one for each pair of member and batch size.
+        gate_ms: measured time per batch that a cascade spends besides its members, per stage
+            that is followed by an exit decision.
+
+    Raises:
+        ProfileError: a pair comes twice, or a time is not positive.
+    """
+
+    setting: Setting
+    timings: tuple[Timing, ...]
+    gate_ms: float = 0.0
+    _curves: Mapping[str, tuple[DoubleArray, DoubleArray]] = field(
+        init=False, repr=False, compare=False
+    )
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "timings", tuple(self.timings))
+        faults = _profile_faults(self.timings)
+        if faults:
+            raise ProfileError(*faults, where="latency profile")
+        object.__setattr__(self, "_curves", _curves_of(self.timings))
+
+    @property
+    def members(self) -> tuple[str, ...]:
+        """The members that were measured, in the order of their first timing."""
+        return tuple(self._curves)
+
+    def batch_sizes(self, member: str) -> tuple[int, ...]:
+        """The batch sizes that `member` was measured at, ascending."""
+        return tuple(int(b) for b in self._curve(member)[0][1:])
+
+    def member_ms(self, member: str, rows: DoubleArray | float) -> DoubleArray:
+        """L(rows): milliseconds of one call of `member` on `rows` rows (array of any shape).
+
+        Linear between the profiled batch sizes; below the smallest one, proportional to the
+        share of the batches that have any row at all.
+
+        Raises:
+            ProfileError: the member was not measured, or never at as many rows.
+        """
+        sizes, times = self._curve(member)
+        if np.max(rows, initial=0.0) > sizes[-1]:
+            raise ProfileError(
+                f"{member} was measured up to batch size {int(sizes[-1])}, asked for "
+                f"{float(np.max(rows)):g} rows; profile it at a larger batch size",
+                where="latency profile",
+            )
+        return np.asarray(np.interp(rows, sizes, times))
+
+    def cascade_ms(
+        self, members: Sequence[str], reach: Sequence[float], *, batch_size: int
+    ) -> float:
+        """Predicted milliseconds per batch of a cascade with these members and reaches [k]."""
+        rows = np.asarray(reach, np.float64) * batch_size
+        times = [float(self.member_ms(m, float(b))) for m, b in zip(members, rows, strict=True)]
+        gates = [min(1.0, float(b)) * self.gate_ms for b in rows[:-1]]
+        return sum(times) + sum(gates)
+
+    def to_json(self) -> dict[str, Any]:
+        """The profile as a JSON object of the format `encas.profile`, version 1."""
+        return {
+            "format": "encas.profile",
+            "version": 1,
+            "setting": asdict(self.setting),
+            "gate_ms": self.gate_ms,
+            "timings": [asdict(t) | {"samples_ms": list(t.samples_ms)} for t in self.timings],
+        }
+
+    def save(self, path: Path) -> None:
+        """Writes the profile as JSON, atomically."""
+        write_atomically(path, json_text(self.to_json()))
+
+    @classmethod
+    def load(cls, path: Path) -> LatencyProfile:
+        """Reads a profile.
+
+        Raises:
+            ProfileError: the file is missing, foreign or has faults.
+        """
+        content: Any = read_json(path, error=ProfileError)
+        check(content, "profile", error=ProfileError, where=str(path))
+        return cls(
+            setting=Setting(**content["setting"]),
+            gate_ms=content["gate_ms"],
+            timings=tuple(
+                Timing(**(t | {"samples_ms": tuple(t["samples_ms"])})) for t in content["timings"]
+            ),
+        )
+
+    def _curve(self, member: str) -> tuple[DoubleArray, DoubleArray]:
+        if member not in self._curves:
+            known = ", ".join(sorted(self._curves)) or "none"
+            raise ProfileError(
+                f"no timing of member {member!r} (measured: {known}); run `encas profile` for it",
+                where="latency profile",
+            )
+        return self._curves[member]
+
+
+def _curves_of(timings: Sequence[Timing]) -> dict[str, tuple[DoubleArray, DoubleArray]]:
+    points: dict[str, dict[int, float]] = {}
+    for timing in timings:
+        points.setdefault(timing.name, {0: 0.0})[timing.batch_size] = timing.p50_ms
+    return {
+        name: (np.array(sorted(curve), np.float64), np.array([curve[b] for b in sorted(curve)]))
+        for name, curve in points.items()
+    }
+
+
+def _profile_faults(timings: Sequence[Timing]) -> list[str]:
+    faults = []
+    seen: set[tuple[str, int]] = set()
+    for timing in timings:
+        key = (timing.name, timing.batch_size)
+        if key in seen:
+            faults.append(f"{timing.name} at batch size {timing.batch_size} comes twice")
+        seen.add(key)
+        if timing.batch_size < 1 or not timing.p50_ms > 0:
+            faults.append(
+                f"{timing.name}: batch size and time must be positive, "
+                f"got {timing.batch_size} and {timing.p50_ms:g} ms"
+            )
+    return faults

@@ -1,0 +1,247 @@
+"""The manifest of a bundle: which members run, in which order, and what was proven of them.
+
+A manifest is a value. `Manifest.load` reads `manifest.json`, refusing unknown keys and paths that
+lead out of the bundle; `verified_path` and `verified_bytes` give a file only after its size and
+hash agree.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from .cascade import Cascade, Combine, Confidence
+from .entries import Expected, FileEntry, Flip, Latency, MemberEntry, MemberProof, Proof
+from .errors import CascadeError, ManifestError
+from .files import inside, json_text, read_json, sha256_of, write_atomically
+from .latency import Setting, Timing
+from .schema import check
+
+MANIFEST_FILE = "manifest.json"
+MAX_MANIFEST_BYTES = 64 * 2**20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manifest:
+    """Everything a runtime needs to know of a bundle.
+
+    Args:
+        name: the bundle's name.
+        cascade: what runs, by the members' names.
+        members: an entry for each member of the cascade, in stage order.
+        input_shape: of one sample as the members take it.
+        n_classes: length of a probability row.
+        preprocessing: how an image file becomes a sample; None where samples come ready.
+        classes: class names by label, or None.
+        splits: name of a split -> its number of samples.
+        numerics: how far each member is from the model that it was made of.
+        proof: the verdicts on decisions.
+        graph: the whole cascade as one ONNX file, where it was made.
+        reference: the decisions expected on the data of the proof (reference.py), where there
+            was data.
+
+    Raises:
+        ManifestError: names every fault of the values above.
+    """
+
+    name: str
+    cascade: Cascade
+    members: tuple[MemberEntry, ...]
+    input_shape: tuple[int, ...]
+    n_classes: int
+    input_dtype: str = "float32"
+    preprocessing: Mapping[str, Any] | None = None
+    classes: tuple[str, ...] | None = None
+    splits: Mapping[str, int] = field(default_factory=dict)
+    expected: tuple[Expected, ...] = ()
+    latencies: tuple[Latency, ...] = ()
+    numerics: tuple[MemberProof, ...] = ()
+    proof: tuple[Proof, ...] = ()
+    provenance: Mapping[str, str] = field(default_factory=dict)
+    graph: FileEntry | None = None
+    reference: FileEntry | None = None
+
+    def __post_init__(self) -> None:
+        names = tuple(member.name for member in self.members)
+        faults = []
+        if names != self.cascade.members:
+            faults.append(f"stages run {self.cascade.members}, but the members are {names}")
+        if self.classes is not None and len(self.classes) != self.n_classes:
+            faults.append(f"{self.n_classes} classes need as many names, got {len(self.classes)}")
+        paths = [entry.file for entry in self.files]
+        faults += [
+            f"{path} is listed twice" for path in sorted(set(paths)) if paths.count(path) > 1
+        ]
+        if faults:
+            raise ManifestError(*faults, where="manifest")
+
+    @property
+    def files(self) -> tuple[FileEntry, ...]:
+        """Every file that the bundle consists of, besides the manifest."""
+        external = (entry for member in self.members for entry in member.external)
+        others = (entry for entry in (self.graph, self.reference) if entry)
+        return (*self.members, *external, *others)
+
+    def with_latency(self, latency: Latency) -> Manifest:
+        """This manifest with a measured time added."""
+        return replace(self, latencies=(*self.latencies, latency))
+
+    def to_json(self) -> dict[str, Any]:
+        """The manifest as a JSON object of the format `encas.bundle`, version 1."""
+        thresholds = (*self.cascade.thresholds, None)
+        content: dict[str, Any] = {
+            "format": "encas.bundle",
+            "version": 1,
+            "name": self.name,
+            "input": {"dtype": self.input_dtype, "shape": list(self.input_shape)},
+            "n_classes": self.n_classes,
+            "members": [asdict(member) for member in self.members],
+            "stages": [
+                {"member": member, "threshold": threshold}
+                for member, threshold in zip(self.cascade.members, thresholds, strict=True)
+            ],
+            "confidence": self.cascade.confidence,
+            "combine": self.cascade.combine,
+            "preprocessing": dict(self.preprocessing) if self.preprocessing else None,
+            "classes": list(self.classes) if self.classes else None,
+            "splits": dict(self.splits),
+            "expected": [asdict(expected) for expected in self.expected],
+            "latencies": [asdict(latency) for latency in self.latencies],
+            "numerics": [asdict(numerics) for numerics in self.numerics],
+            "proof": [asdict(proof) for proof in self.proof],
+            "provenance": dict(self.provenance),
+            "graph": asdict(self.graph) if self.graph else None,
+            "reference": asdict(self.reference) if self.reference else None,
+        }
+        return _plain(content)
+
+    def save(self, bundle: Path) -> None:
+        """Writes `manifest.json` into the folder `bundle`, atomically."""
+        write_atomically(bundle / MANIFEST_FILE, json_text(self.to_json()))
+
+    @classmethod
+    def load(cls, bundle: Path) -> Manifest:
+        """Reads the manifest of the folder `bundle`; no other file is opened.
+
+        Raises:
+            ManifestError: the manifest is missing, has faults, or names a path outside.
+        """
+        path = bundle / MANIFEST_FILE
+        content: Any = read_json(path, error=ManifestError, max_bytes=MAX_MANIFEST_BYTES)
+        check(content, "manifest", error=ManifestError, where=str(path))
+        try:
+            manifest = _manifest_of(content)
+            for entry in manifest.files:
+                inside(bundle, entry.file, error=ManifestError)
+        except (CascadeError, ManifestError) as cause:
+            raise ManifestError(*cause.faults, where=str(path)) from cause
+        return manifest
+
+
+def verified_path(bundle: Path, entry: FileEntry) -> Path:
+    """The path of a bundle's file, after its size and SHA-256 were checked.
+
+    Raises:
+        ManifestError: the file is missing, leads out of the bundle, or is not the one hashed.
+    """
+    path = _sized_path(bundle, entry)
+    _check_hash(sha256_of(path), entry, path)
+    return path
+
+
+def verified_bytes(bundle: Path, entry: FileEntry) -> bytes:
+    """The content of a bundle's file: the very bytes whose size and SHA-256 were checked.
+
+    Raises:
+        ManifestError: the file is missing, leads out of the bundle, or is not the one hashed.
+    """
+    path = _sized_path(bundle, entry)
+    with path.open("rb") as file:
+        content = file.read(entry.bytes)
+    _check_hash(hashlib.sha256(content).hexdigest(), entry, path)
+    return content
+
+
+def file_entry(bundle: Path, file: str) -> FileEntry:
+    """The entry of a file that lies in the folder `bundle`, hashed now."""
+    path = inside(bundle, file, error=ManifestError)
+    return FileEntry(file=file, sha256=sha256_of(path), bytes=path.stat().st_size)
+
+
+def _sized_path(bundle: Path, entry: FileEntry) -> Path:
+    path = inside(bundle, entry.file, error=ManifestError)
+    if not path.is_file():
+        raise ManifestError("no such file", where=str(path))
+    size = path.stat().st_size
+    if size != entry.bytes:
+        raise ManifestError(f"expected {entry.bytes} bytes, got {size}", where=str(path))
+    return path
+
+
+def _check_hash(actual: str, entry: FileEntry, path: Path) -> None:
+    if actual != entry.sha256:
+        raise ManifestError(f"expected SHA-256 {entry.sha256}, got {actual}", where=str(path))
+
+
+def _manifest_of(content: Mapping[str, Any]) -> Manifest:
+    stages = content["stages"]
+    thresholds = [stage["threshold"] for stage in stages]
+    if None in thresholds[:-1] or thresholds[-1] is not None:
+        raise ManifestError("every stage but the last needs a threshold, and the last has none")
+    confidence: Confidence = content["confidence"]
+    combine: Combine = content["combine"]
+    return Manifest(
+        name=content["name"],
+        cascade=Cascade(
+            members=tuple(stage["member"] for stage in stages),
+            thresholds=tuple(thresholds[:-1]),
+            confidence=confidence,
+            combine=combine,
+        ),
+        members=tuple(_member_of(member) for member in content["members"]),
+        input_shape=tuple(content["input"]["shape"]),
+        input_dtype=content["input"]["dtype"],
+        n_classes=content["n_classes"],
+        preprocessing=content["preprocessing"],
+        classes=tuple(content["classes"]) if content["classes"] else None,
+        splits=content["splits"],
+        expected=tuple(Expected(**_tuples(item)) for item in content["expected"]),
+        latencies=tuple(_latency_of(item) for item in content["latencies"]),
+        numerics=tuple(MemberProof(**_tuples(item)) for item in content["numerics"]),
+        proof=tuple(_proof_of(item) for item in content["proof"]),
+        provenance=content["provenance"],
+        graph=FileEntry(**content["graph"]) if content["graph"] else None,
+        reference=FileEntry(**content["reference"]) if content["reference"] else None,
+    )
+
+
+def _member_of(item: Mapping[str, Any]) -> MemberEntry:
+    records: dict[str, Any] = dict(item)
+    records["external"] = tuple(FileEntry(**entry) for entry in item.get("external", ()))
+    return MemberEntry(**records)
+
+
+def _latency_of(item: Mapping[str, Any]) -> Latency:
+    records = _tuples(item)
+    records["setting"] = Setting(**item["setting"])
+    records["timing"] = Timing(**_tuples(item["timing"]))
+    return Latency(**records)
+
+
+def _proof_of(item: Mapping[str, Any]) -> Proof:
+    records: dict[str, Any] = dict(item)
+    records["flips"] = tuple(Flip(**flip) for flip in item["flips"])
+    return Proof(**records)
+
+
+def _tuples(item: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: tuple(v) if isinstance(v, list) else v for key, v in item.items()}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    return [_plain(item) for item in value] if isinstance(value, (list, tuple)) else value

@@ -1,0 +1,217 @@
+"""Pools on the disk: the folder format.
+
+    POOL/pool.json            names, kinds, costs, hashes (schemas/pool.schema.json)
+    POOL/label.npy            int64 [n_samples]
+    POOL/outputs/NAME.npy     float16 or float32 [n_samples, n_classes], one for each model
+
+A model's file is written once and never changed, so a pool can grow model by model.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..arrays import frozen
+from ..errors import PoolError
+from ..files import inside, json_text, new_folder, read_json, sha256_of, write_atomically
+from ..schema import check
+from .pool import Model, Pool, pool_sha256
+from .pool_faults import pool_faults
+
+POOL_FILE = "pool.json"
+LABEL_FILE = "label.npy"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredModel:
+    """A model record and the file in the pool's folder that its outputs lie in."""
+
+    model: Model
+    file: str
+    sha256: str
+    dtype: str
+
+
+def save_pool(pool: Pool, path: Path, *, overwrite: bool = False) -> Pool:
+    """Writes a pool folder, atomically; returns the pool memory-mapped from there."""
+    with new_folder(path, error=PoolError, overwrite=overwrite) as folder:
+        stored = [
+            store_outputs(folder, model, output)
+            for model, output in zip(pool.models, pool.outputs, strict=True)
+        ]
+        write_index(
+            folder, stored, pool.label, name=pool.name, classes=pool.classes, data=pool.data
+        )
+    return load_pool(path)
+
+
+def store_outputs(folder: Path, model: Model, output: NDArray[Any]) -> StoredModel:
+    """Writes one model's outputs [n_samples, n_classes] into the pool folder, atomically."""
+    file = f"outputs/{_file_stem(model.name)}.npy"
+    data = _npy_bytes(output)
+    write_atomically(folder / file, data)
+    digest = hashlib.sha256(data).hexdigest()
+    return StoredModel(model=model, file=file, sha256=digest, dtype=str(output.dtype))
+
+
+def write_index(
+    folder: Path,
+    stored: Sequence[StoredModel],
+    label: NDArray[np.int64],
+    *,
+    name: str,
+    classes: Sequence[str] | None = None,
+    data: str = "",
+) -> None:
+    """Writes the labels and `pool.json`: the pool consists of the models named there."""
+    label_data = _npy_bytes(label)
+    write_atomically(folder / LABEL_FILE, label_data)
+    label_hash = hashlib.sha256(label_data).hexdigest()
+    n_classes = np.load(folder / stored[0].file, mmap_mode="r", allow_pickle=False).shape[1]
+    models = [record.model for record in stored]
+    content = {
+        "format": "encas.pool",
+        "version": 1,
+        "name": name,
+        "n_samples": len(label),
+        "n_classes": int(n_classes),
+        "sha256": pool_sha256(models, [record.sha256 for record in stored], label_hash),
+        "classes": list(classes) if classes else None,
+        "data": data,
+        "label": {"file": LABEL_FILE, "sha256": label_hash},
+        "models": [_record_json(record) for record in stored],
+    }
+    write_atomically(folder / POOL_FILE, json_text(content))
+
+
+def load_pool(path: Path) -> Pool:
+    """Opens a pool folder; sizes, shapes and types are checked, outputs are not read.
+
+    Raises:
+        PoolError: the folder is missing, foreign, truncated or has faults.
+    """
+    content = _read_index(path)
+    records = stored_models(path, content)
+    label = _open_array(path, content["label"]["file"])
+    outputs = [_open_array(path, record.file) for record in records]
+    models = tuple(record.model for record in records)
+    expected = (content["n_samples"], content["n_classes"])
+    faults = [
+        f"{record.file}: expected {record.dtype} {list(expected)}, "
+        f"got {out.dtype} {list(out.shape)}"
+        for record, out in zip(records, outputs, strict=True)
+        if out.shape != expected or str(out.dtype) != record.dtype
+    ]
+    if label.shape != expected[:1] or label.dtype != np.int64:
+        faults.append(f"label: expected int64 [{expected[0]}], got {label.dtype} {label.shape}")
+    elif label.min() < 0 or label.max() >= expected[1]:
+        faults.append(f"label must be in 0..{expected[1] - 1}")
+    names = [model.name for model in models]
+    if len(set(names)) < len(names):
+        faults.append("a model name comes more than once")
+    digest = pool_sha256(models, [r.sha256 for r in records], content["label"]["sha256"])
+    if digest != content["sha256"]:
+        faults.append("pool.json was changed: its sha256 is not that of its models")
+    if faults:
+        raise PoolError(*faults, where=str(path))
+    return Pool(
+        name=content["name"],
+        models=models,
+        outputs=tuple(outputs),
+        label=frozen(np.array(label)),
+        sha256=digest,
+        classes=tuple(content["classes"]) if content.get("classes") else None,
+        data=content.get("data", ""),
+        path=path,
+    )
+
+
+def check_pool(path: Path) -> Pool:
+    """Opens a pool folder and reads all of it: hashes and values agree, or an error names what.
+
+    Raises:
+        PoolError: names every fault.
+    """
+    pool = load_pool(path)
+    content = _read_index(path)
+    files = [(r.file, r.sha256) for r in stored_models(path, content)]
+    files.append((content["label"]["file"], content["label"]["sha256"]))
+    faults = [
+        f"{file}: the content is not the one hashed in pool.json"
+        for file, digest in files
+        if sha256_of(path / file) != digest
+    ]
+    faults += pool_faults(pool.models, pool.outputs, pool.label, pool.classes)
+    if faults:
+        raise PoolError(*faults, where=str(path))
+    return pool
+
+
+def stored_models(path: Path, content: Mapping[str, Any]) -> list[StoredModel]:
+    """The records of a pool's `pool.json`; every path is checked to lie inside the folder."""
+    records = []
+    for item in content["models"]:
+        inside(path, item["file"], error=PoolError)
+        model = Model(
+            name=item["name"],
+            kind=item["kind"],
+            costs={key: float(value) for key, value in item["costs"].items()},
+            source=item.get("source", ""),
+            temperature=float(item.get("temperature", 1.0)),
+        )
+        records.append(
+            StoredModel(model=model, file=item["file"], sha256=item["sha256"], dtype=item["dtype"])
+        )
+    return records
+
+
+def _read_index(path: Path) -> dict[str, Any]:
+    if not path.is_dir():
+        raise PoolError("no such pool folder; make one with `encas pool import`", where=str(path))
+    content: Any = read_json(path / POOL_FILE, error=PoolError)
+    check(content, "pool", error=PoolError, where=str(path / POOL_FILE))
+    return content
+
+
+def _record_json(record: StoredModel) -> dict[str, Any]:
+    model = record.model
+    return {
+        "name": model.name,
+        "file": record.file,
+        "sha256": record.sha256,
+        "kind": model.kind,
+        "dtype": record.dtype,
+        "costs": dict(model.costs),
+        "source": model.source,
+        "temperature": model.temperature,
+    }
+
+
+def _open_array(path: Path, file: str) -> NDArray[Any]:
+    place = inside(path, file, error=PoolError)
+    if not place.is_file():
+        raise PoolError("no such file", where=str(place))
+    try:
+        return np.load(place, mmap_mode="r", allow_pickle=False)
+    except (ValueError, OSError, EOFError) as cause:
+        raise PoolError(f"truncated or not an .npy file: {cause}", where=str(place)) from cause
+
+
+def _npy_bytes(array: NDArray[Any]) -> bytes:
+    buffer = io.BytesIO()
+    np.lib.format.write_array(buffer, np.ascontiguousarray(array), allow_pickle=False)
+    return buffer.getvalue()
+
+
+def _file_stem(name: str) -> str:
+    plain = re.sub(r"[^A-Za-z0-9._-]+", "_", name).strip("._")[:80]
+    return f"{plain or 'model'}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"

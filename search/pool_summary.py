@@ -1,0 +1,69 @@
+"""What a person wants to know of a pool: every model's accuracy with its interval, and costs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from .pool import Pool
+from .statistics import wilson_interval
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelSummary:
+    """One model: top-1 accuracy on the pool's samples with its 95 % Wilson interval, costs."""
+
+    name: str
+    accuracy: float
+    interval: tuple[float, float]
+    costs: Mapping[str, float]
+    kind: str
+    dtype: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PoolSummary:
+    """A pool's models, in the pool's order."""
+
+    name: str
+    sha256: str
+    n_samples: int
+    n_classes: int
+    models: tuple[ModelSummary, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """The summary as a JSON object."""
+        content = asdict(self) | {"n_models": len(self.models)}
+        content["models"] = [asdict(model) for model in self.models]
+        return content
+
+
+def summarise(pool: Pool) -> PoolSummary:
+    """The summary of a pool; reads all of its outputs once."""
+    models: list[ModelSummary] = []
+    for index, model in enumerate(pool.models):
+        # Softmax keeps the order of logits, so the stored outputs tell the label.
+        label = np.argmax(pool.outputs[index], axis=1)
+        n_correct = int(np.count_nonzero(label == pool.label))
+        models.append(
+            ModelSummary(
+                name=model.name,
+                accuracy=n_correct / pool.n_samples,
+                interval=wilson_interval(n_correct, pool.n_samples),
+                costs=dict(model.costs),
+                kind=model.kind,
+                dtype=str(pool.outputs[index].dtype),
+                source=model.source,
+            )
+        )
+    return PoolSummary(
+        name=pool.name,
+        sha256=pool.sha256,
+        n_samples=pool.n_samples,
+        n_classes=pool.n_classes,
+        models=tuple(models),
+    )

@@ -1,0 +1,99 @@
+"""Scores cascades on a pool by the definition: the numbers that a front carries."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+
+import numpy as np
+
+from ..arrays import FloatArray, IntArray
+from ..cascade import Cascade, decide
+from .evaluate.counts import Counts
+from .front import Front, PoolReference, ScoredCascade
+from .objectives import Objective, TopOneError
+from .pool import Pool
+
+CACHE_BYTES = 2**30
+
+
+def score(
+    cascades: Sequence[Cascade], pool: Pool, costs: Sequence[Objective]
+) -> tuple[ScoredCascade, ...]:
+    """Error, reach and costs of cascades on every sample of a pool.
+
+    Args:
+        cascades: their members must be models of the pool.
+        pool: the stored outputs.
+        costs: the first one becomes `cost`; all are in `costs`.
+
+    Raises:
+        PoolError: the pool has no model of a member's name.
+    """
+    model_bytes = 4 * pool.n_samples * pool.n_classes
+    probabilities = lru_cache(maxsize=max(2, CACHE_BYTES // model_bytes))(pool.probabilities)
+    scored: list[ScoredCascade] = []
+    for cascade in cascades:
+        indices = [pool.index(member) for member in cascade.members]
+
+        def outputs(stage: int, rows: IntArray, indices: Sequence[int] = indices) -> FloatArray:
+            return probabilities(indices[stage])[rows]
+
+        decision = decide(cascade, outputs, n_samples=pool.n_samples)
+        reached = [int((decision.stage > j).sum()) for j in range(cascade.n_stages)]
+        counts = Counts(
+            correct=np.array([np.count_nonzero(decision.label == pool.label)]),
+            reached=np.array([reached]),
+        )
+        scored += scored_from_counts([cascade], np.array([indices]), counts, pool, costs)
+    return tuple(scored)
+
+
+def scored_from_counts(
+    cascades: Sequence[Cascade],
+    members: IntArray,
+    counts: Counts,
+    pool: Pool,
+    costs: Sequence[Objective],
+) -> list[ScoredCascade]:
+    """The scores of cascades [n] with member indices [n, K] whose counts are known."""
+    n_samples = pool.n_samples
+    errors = TopOneError().values(members, counts, n_samples=n_samples)
+    values = {c.name: c.values(members, counts, n_samples=n_samples) for c in costs}
+    return [
+        ScoredCascade(
+            cascade=cascade,
+            error=float(errors[i]),
+            cost=float(values[costs[0].name][i]),
+            reach=tuple((counts.reached[i, : cascade.n_stages] / n_samples).tolist()),
+            costs={name: float(column[i]) for name, column in values.items()},
+        )
+        for i, cascade in enumerate(cascades)
+    ]
+
+
+def evaluate_front(front: Front, pool: Pool, costs: Sequence[Objective]) -> Front:
+    """The same cascades in the same order, scored on another pool (never chosen by it).
+
+    Raises:
+        PoolError: the pool has no model of a member's name.
+    """
+    scored = score([item.cascade for item in front.cascades], pool, costs)
+    search = dict(front.search) | {"searched_on": front.pool.name}
+    return Front(
+        pool=pool_reference(pool),
+        objectives=front.objectives,
+        cascades=scored,
+        search=search,
+        batch_size=front.batch_size,
+    )
+
+
+def pool_reference(pool: Pool) -> PoolReference:
+    """What a front says of the pool that its scores come from."""
+    return PoolReference(
+        name=pool.name,
+        sha256=pool.sha256,
+        n_samples=pool.n_samples,
+        n_classes=pool.n_classes,
+    )

@@ -1,0 +1,73 @@
+"""Fixtures that several parts of the tests share."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from encas.search.pool import Model, Pool
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of real data that lies beside a developer's checkout."""
+    path = REPOSITORY.parent / "shared" / "data"
+    if not path.is_dir():
+        pytest.skip(f"the real data is not here: {path}")
+    return path
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    return np.random.default_rng(7)
+
+
+@pytest.fixture
+def tiny_pool() -> Pool:
+    """Three models, eight samples, three classes, by hand: the dearer the better."""
+    cheap = [
+        [0.9, 0.1, 0.0], [0.4, 0.3, 0.3], [0.2, 0.7, 0.1], [0.4, 0.3, 0.3],
+        [0.1, 0.1, 0.8], [0.5, 0.3, 0.2], [0.3, 0.4, 0.3], [0.6, 0.2, 0.2],
+    ]  # fmt: skip
+    middle = [
+        [0.8, 0.1, 0.1], [0.3, 0.6, 0.1], [0.1, 0.9, 0.0], [0.7, 0.2, 0.1],
+        [0.2, 0.2, 0.6], [0.2, 0.2, 0.6], [0.6, 0.2, 0.2], [0.5, 0.3, 0.2],
+    ]  # fmt: skip
+    dear = [
+        [1.0, 0.0, 0.0], [0.1, 0.9, 0.0], [0.0, 1.0, 0.0], [0.9, 0.1, 0.0],
+        [0.0, 0.0, 1.0], [0.1, 0.0, 0.9], [0.1, 0.8, 0.1], [0.0, 0.1, 0.9],
+    ]  # fmt: skip
+    return Pool.of(
+        outputs=np.array([cheap, middle, dear], np.float32),
+        label=np.array([0, 1, 1, 0, 2, 2, 1, 2]),
+        names=["cheap", "middle", "dear"],
+        costs={"macs": [1e6, 4e6, 2e7], "params": [1e3, 5e3, 3e4]},
+        name="tiny",
+    )
+
+
+@pytest.fixture(scope="session")
+def cifar_pool(shared_data: Path) -> Pool:
+    """Sixteen real CIFAR-10 networks on 3,000 validation images."""
+    return cifar10_pool(shared_data, "val")
+
+
+@pytest.fixture(scope="session")
+def cifar_test_pool(shared_data: Path) -> Pool:
+    """The same networks on 3,000 test images."""
+    return cifar10_pool(shared_data, "test")
+
+
+def cifar10_pool(data: Path, split: str) -> Pool:
+    arrays = np.load(data / "cifar10" / f"{split}_outputs.npz", allow_pickle=False)
+    kinds = {"logits": "logits", "probs": "probabilities"}
+    models = [
+        Model(name=str(name), kind=kinds[str(kind)], costs={"macs": float(m), "params": float(p)})
+        for name, kind, m, p in zip(
+            arrays["model"], arrays["raw_kind"], arrays["macs"], arrays["params"], strict=True
+        )
+    ]
+    return Pool.of(
+        outputs=list(arrays["raw"]), label=arrays["label"], models=models, name=f"cifar10-{split}"
+    )
