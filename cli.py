@@ -12,25 +12,26 @@ import click
 from .errors import EncasError
 from .version import __version__
 
-# command -> (module under encas.commands, attribute); a module is imported when its command runs.
+# command -> (module under encas.commands, attribute, help); a module is imported when it runs.
 COMMANDS = {
-    "bench": ("runtime", "bench"),
-    "demo": ("demo", "demo"),
-    "doctor": ("runtime", "doctor"),
-    "export": ("export", "export"),
-    "front": ("front", "front"),
-    "pool": ("pool", "pool"),
-    "profile": ("runtime", "profile"),
-    "report": ("report", "report"),
-    "run": ("runtime", "run"),
-    "search": ("search", "search"),
-    "select": ("front", "select"),
-    "verify": ("export", "verify"),
+    "bench": ("runtime", "bench", "Measure a bundle, beside the prediction and its members."),
+    "compare": ("compare", "compare", "Compare algorithms over seeds: plots, tests, tables."),
+    "demo": ("demo", "demo", "The whole loop on real data, in a few minutes."),
+    "doctor": ("runtime", "doctor", "What works on this machine, and how to get the rest."),
+    "export": ("export", "export", "Turn a cascade of a front into a proven bundle."),
+    "front": ("front", "front", "Fronts: show, evaluate on another pool."),
+    "pool": ("pool", "pool", "Pools of stored outputs: import, show, check, export."),
+    "profile": ("runtime", "profile", "Measure members' latencies on a device."),
+    "report": ("report", "report", "Write fronts as one HTML page that opens offline."),
+    "run": ("runtime", "run", "Run a bundle over data."),
+    "search": ("search", "search", "Search a pool for a front of cascades."),
+    "select": ("select", "select", "Choose one cascade of a front, and certify it."),
+    "verify": ("export", "verify", "Prove a bundle again: hashes, numbers, decisions."),
 }
 
 
 class LazyGroup(click.Group):
-    """A group whose commands are imported only when asked for, so that `encas` starts fast."""
+    """A group whose commands are imported only when they run, so that `encas` starts fast."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """The names of all commands."""
@@ -40,8 +41,13 @@ class LazyGroup(click.Group):
         """The command of that name, imported now."""
         if cmd_name not in COMMANDS:
             return super().get_command(ctx, cmd_name)
-        module, attribute = COMMANDS[cmd_name]
+        module, attribute, _ = COMMANDS[cmd_name]
         return getattr(importlib.import_module(f"{__package__}.commands.{module}"), attribute)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Writes the table of commands without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, COMMANDS[name][2]) for name in self.list_commands(ctx)])
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
@@ -57,20 +63,19 @@ def main(arguments: Sequence[str] | None = None) -> None:
     debug = "--debug" in arguments
     arguments = [argument for argument in arguments if argument != "--debug"]
     try:
-        group.main(args=arguments, prog_name="encas", standalone_mode=False)
+        code = group.main(args=arguments, prog_name="encas", standalone_mode=False)
     except click.ClickException as error:
         error.show()
-        sys.exit(error.exit_code)
+        code = error.exit_code
     except (click.Abort, KeyboardInterrupt):
         click.echo("Aborted.", err=True)
-        sys.exit(130)
-    except click.exceptions.Exit as stop:
-        sys.exit(stop.exit_code)
-    except EncasError as error:
+        code = 130
+    except (EncasError, OSError) as error:
         if debug:
             traceback.print_exc()
         click.echo(f"Error: {error}", err=True)
-        sys.exit(1)
+        code = 1
+    sys.exit(code if isinstance(code, int) else 0)
 
 
 def export_main() -> None:

@@ -10,6 +10,7 @@ EncasError                      the base: catch this one to catch them all
 ├── SessionError                a model that cannot be loaded or run on the device asked for
 ├── ProfileError                a latency profile, or a measurement that did not settle
 ├── DataError                   a data set, an image or a preprocessing
+├── SourceError                 a SPEC, or the model that it names
 ├── ServingError                a server, a client or a model repository
 └── MissingExtraError           an optional dependency that is not installed
 """
@@ -67,6 +68,10 @@ class ProfileError(EncasError):
 
 class DataError(EncasError, ValueError):
     """A data set, an image or a preprocessing that cannot be used."""
+
+
+class SourceError(EncasError, ValueError):
+    """A SPEC that names no model, or a model that cannot be built from it."""
 
 
 class ServingError(EncasError):

@@ -6,6 +6,7 @@ L_j(b) the measured time of member j on b rows, linear between the profiled batc
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -17,6 +18,8 @@ from .arrays import DoubleArray
 from .errors import ProfileError
 from .files import json_text, read_json, write_atomically
 from .schema import check
+
+NS_DIGITS = 6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,13 +65,20 @@ class Timing:
 
     @classmethod
     def of(
-        cls, name: str, batch_size: int, samples_ms: Sequence[float], *, sha256: str = ""
+        cls,
+        name: str,
+        batch_size: int,
+        samples_ms: Sequence[float],
+        *,
+        sha256: str = "",
+        source: str = "",
     ) -> Timing:
         """The timing that raw samples [n] in milliseconds make."""
         p50, p90, p99 = (float(p) for p in np.percentile(samples_ms, (50, 90, 99)))
         return cls(
-            name=name, sha256=sha256, batch_size=batch_size,
-            p50_ms=p50, p90_ms=p90, p99_ms=p99, samples_ms=tuple(samples_ms),
+            name=name, sha256=sha256, source=source, batch_size=batch_size,
+            p50_ms=p50, p90_ms=p90, p99_ms=p99,
+            samples_ms=tuple(round(float(sample), NS_DIGITS) for sample in samples_ms),
         )  # fmt: skip
 
 
@@ -145,6 +155,11 @@ class LatencyProfile:
             "gate_ms": self.gate_ms,
             "timings": [asdict(t) | {"samples_ms": list(t.samples_ms)} for t in self.timings],
         }
+
+    @property
+    def digest(self) -> str:
+        """The SHA-256 of the profile's JSON."""
+        return hashlib.sha256(json_text(self.to_json()).encode()).hexdigest()
 
     def save(self, path: Path) -> None:
         """Writes the profile as JSON, atomically."""

@@ -86,8 +86,13 @@ class Manifest:
         return (*self.members, *external, *others)
 
     def with_latency(self, latency: Latency) -> Manifest:
-        """This manifest with a measured time added."""
-        return replace(self, latencies=(*self.latencies, latency))
+        """This manifest with a measured time added; it replaces an older one of its kind."""
+
+        def kind(item: Latency) -> tuple[object, ...]:
+            return (item.setting, item.timing.name, item.timing.batch_size, item.data)
+
+        others = (item for item in self.latencies if kind(item) != kind(latency))
+        return replace(self, latencies=(*others, latency))
 
     def to_json(self) -> dict[str, Any]:
         """The manifest as a JSON object of the format `encas.bundle`, version 1."""

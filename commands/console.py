@@ -36,7 +36,7 @@ def emit(as_json: bool, value: Mapping[str, Any], text: RenderableType) -> None:
 
 def note(text: str) -> None:
     """Prints a line for a person on stderr."""
-    Console(stderr=True, highlight=False).print(text)
+    click.echo(text, err=True)
 
 
 @contextmanager

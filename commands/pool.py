@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 from rich.table import Table
 
+from ..search.calibration import fit_temperatures, temperatures_like
 from ..search.pool import Pool
 from ..search.pool_io import check_pool
 from ..search.pool_npz import export_npz, import_npz
@@ -77,6 +78,29 @@ def export(folder: Path, out: Path, as_json: bool) -> None:
     export_npz(stored, out)
     text = f"{out}: outputs [{stored.n_models}, {stored.n_samples}, {stored.n_classes}]"
     emit(as_json, {"path": str(out), "sha256": stored.sha256}, text)
+
+
+@pool.command()
+@click.argument("folder", metavar="POOL", type=click.Path(path_type=Path))
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder to make.")
+@click.option("--like", type=click.Path(path_type=Path), help="Take the temperatures from there.")
+@click.option("--overwrite", is_flag=True, help="Replace the folder if it exists.")
+@json_option
+def calibrate(folder: Path, out: Path, like: Path | None, overwrite: bool, as_json: bool) -> None:
+    """Fit a temperature for each model (on the search split), or take those of another pool.
+
+    Example: encas pool calibrate pool --out calibrated
+
+    Example: encas pool calibrate test_pool --like calibrated --out calibrated_test
+    """
+    stored = Pool.load(folder)
+    chosen = temperatures_like(stored, Pool.load(like)) if like else fit_temperatures(stored)
+    made = stored.with_temperatures(chosen).save(out, overwrite=overwrite)
+    table = Table("model", "temperature")
+    for model in made.models:
+        table.add_row(model.name, f"{model.temperature:.3f}")
+    value = {"path": str(out), "temperatures": dict(zip(made.names, chosen, strict=True))}
+    emit(as_json, value, table)
 
 
 def _emit_summary(summary: PoolSummary, as_json: bool) -> None:

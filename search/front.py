@@ -62,6 +62,7 @@ class Front:
             front evaluated on another pool keeps its cascades and their order.
         search: how the front was found: algorithm, seed, evaluations, versions, ...
         batch_size: of a latency objective, otherwise 1.
+        metric: what the errors are: "top1", or another of metrics.py.
     """
 
     pool: PoolReference
@@ -69,6 +70,7 @@ class Front:
     cascades: tuple[ScoredCascade, ...]
     search: Mapping[str, Any] = field(default_factory=dict)
     batch_size: int = 1
+    metric: str = "top1"
 
     @property
     def points(self) -> DoubleArray:
@@ -116,6 +118,8 @@ class Front:
         }
         if "latency" in self.objectives:
             content["batch_size"] = self.batch_size
+        if self.metric != "top1":
+            content["metric"] = self.metric
         return content
 
     def save(self, path: str | Path) -> None:
@@ -137,6 +141,7 @@ class Front:
             cascades=_cascades_of(content["cascades"], where=str(path)),
             search=content["search"],
             batch_size=int(content.get("batch_size", 1)),
+            metric=content.get("metric", "top1"),
         )
 
     def with_cascades(self, cascades: Sequence[ScoredCascade]) -> Front:

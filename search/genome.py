@@ -12,9 +12,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from ..arrays import DoubleArray, FloatArray, IntArray, frozen
-from ..cascade import Cascade
+from ..cascade import Cascade, Confidence
 from .evaluate.counts import Evaluator
-from .objectives import Objective
+from .objectives import Error, Objective
 
 N_THRESHOLDS = 51
 # Threshold genes as the numbers that confidences are compared with.
@@ -59,7 +59,9 @@ def encode(members: IntArray, thresholds: IntArray) -> IntArray:
     return np.concatenate([members + 1, thresholds], axis=1)
 
 
-def cascades_of(genomes: IntArray, names: Sequence[str]) -> list[Cascade]:
+def cascades_of(
+    genomes: IntArray, names: Sequence[str], *, confidence: Confidence = "max_probability"
+) -> list[Cascade]:
     """The cascade of each genome [n, 2K - 1], over models of these names."""
     members, thresholds = decode(genomes)
     cascades = []
@@ -69,6 +71,7 @@ def cascades_of(genomes: IntArray, names: Sequence[str]) -> list[Cascade]:
             Cascade(
                 members=tuple(names[int(m)] for m in row[:n_stages]),
                 thresholds=tuple(threshold_of(int(g)) for g in genes[: n_stages - 1]),
+                confidence=confidence,
             )
         )
     return cascades
@@ -79,7 +82,8 @@ class CascadeProblem:
 
     Args:
         evaluator: counts correct answers and reaches.
-        objectives: computed from the counts, minimised.
+        error: the first objective.
+        costs: the other objectives.
         n_models: models in the pool.
         max_members: K, members of a cascade at most.
     """
@@ -87,20 +91,24 @@ class CascadeProblem:
     def __init__(
         self,
         evaluator: Evaluator,
-        objectives: Sequence[Objective],
+        error: Error,
+        costs: Sequence[Objective],
         *,
         n_models: int,
         max_members: int,
     ) -> None:
         self.evaluator = evaluator
-        self.objectives = tuple(objectives)
+        self.error = error
+        self.objectives: tuple[Objective, ...] = (error, *costs)
         self.n_values = gene_sizes(n_models, max_members)
         self.n_objectives = len(self.objectives)
 
     def evaluate(self, genomes: IntArray) -> DoubleArray:
         """Objectives [n, n_objectives] of genomes [n, n_genes]; +inf where all is no-op."""
         members, thresholds = decode(genomes)
-        counts = self.evaluator.count(members, thresholds)
+        counts = self.evaluator.count(
+            members, thresholds, with_predicted=self.error.needs_predicted
+        )
         n_samples = self.evaluator.n_samples
         columns = [o.values(members, counts, n_samples=n_samples) for o in self.objectives]
         values = np.stack(columns, axis=1)

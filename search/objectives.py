@@ -16,6 +16,7 @@ from ..arrays import DoubleArray, IntArray
 from ..errors import ProfileError
 from ..latency import LatencyProfile
 from .evaluate.counts import Counts
+from .metrics import Metric, metric_of
 from .pool import Pool
 
 
@@ -29,6 +30,15 @@ class Objective(Protocol):
 
     def values(self, members: IntArray, counts: Counts, *, n_samples: int) -> DoubleArray:
         """The objective, float64 [n], of members [n, K] (-1 past the end) and their counts."""
+        ...
+
+
+class Error(Objective, Protocol):
+    """The first objective: an error in [0, 1]."""
+
+    @property
+    def needs_predicted(self) -> bool:
+        """Whether the counts must hold the predicted labels."""
         ...
 
 
@@ -47,6 +57,7 @@ class TopOneError:
     """The share of wrong answers."""
 
     name: str = "error"
+    needs_predicted: bool = False
 
     def values(
         self,
@@ -57,6 +68,40 @@ class TopOneError:
     ) -> DoubleArray:
         """See `Objective.values`."""
         return (n_samples - counts.correct) / n_samples
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class MetricError:
+    """The error of a metric over the predicted labels.
+
+    Args:
+        metric: see metrics.py.
+        label: int64 [n_samples], the true labels.
+        n_classes: how many classes there are.
+    """
+
+    metric: Metric
+    label: IntArray
+    n_classes: int
+    name: str = "error"
+    needs_predicted: bool = True
+
+    def values(
+        self,
+        members: IntArray,
+        counts: Counts,
+        *,
+        n_samples: int,  # noqa: ARG002 - the metric knows it from the labels
+    ) -> DoubleArray:
+        """See `Objective.values`."""
+        assert counts.predicted is not None
+        errors = [
+            self.metric.error(predicted, self.label, n_classes=self.n_classes)
+            if member >= 0
+            else np.inf
+            for member, predicted in zip(members[:, 0], counts.predicted, strict=True)
+        ]
+        return np.array(errors, np.float64)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -160,6 +205,18 @@ def summed_over_stages(
                     is_last=is_last,
                 )
     return total
+
+
+def error_objective(metric: str, pool: Pool) -> TopOneError | MetricError:
+    """The error that a user names: top1, or a metric (see metrics.py).
+
+    Raises:
+        SearchError: there is no such metric.
+    """
+    chosen = metric_of(metric)
+    if chosen is None:
+        return TopOneError()
+    return MetricError(metric=chosen, label=pool.label, n_classes=pool.n_classes)
 
 
 def cost_objective(

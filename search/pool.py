@@ -12,7 +12,7 @@ from typing import Any, Literal, TypeAlias, cast
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..arrays import FloatArray, IntArray, frozen
+from ..arrays import ByteArray, FloatArray, IntArray, frozen
 from ..cascade import softmax
 from ..errors import PoolError
 from .pool_faults import pool_faults
@@ -55,6 +55,8 @@ class Pool:
         classes: class names by label, or None.
         data: the DATA string that the outputs belong to, "" where it is not known.
         path: the folder that it was loaded from, None in memory.
+        samples: uint8 [n_samples, 32], the SHA-256 of each sample's bytes, or None.
+        held_out: uint8 [n, 32], hashes of samples that are kept for the test (pool_split.py).
     """
 
     name: str
@@ -65,6 +67,8 @@ class Pool:
     classes: tuple[str, ...] | None = None
     data: str = ""
     path: Path | None = None
+    samples: ByteArray | None = None
+    held_out: ByteArray | None = None
 
     @property
     def n_models(self) -> int:
@@ -133,13 +137,15 @@ class Pool:
     def take(self, rows: ArrayLike, *, name: str | None = None) -> Pool:
         """The pool of the samples `rows` alone, in memory."""
         chosen = np.asarray(rows)
-        return Pool.of(
+        taken = Pool.of(
             outputs=[output[chosen] for output in self.outputs],
             label=self.label[chosen],
             models=self.models,
             name=name or self.name,
             classes=self.classes,
         )
+        samples = None if self.samples is None else frozen(self.samples[chosen])
+        return replace(taken, samples=samples, held_out=self.held_out)
 
     def with_temperatures(self, temperatures: Sequence[float]) -> Pool:
         """This pool with a temperature for each classifier."""

@@ -3,6 +3,8 @@
     POOL/pool.json            names, kinds, costs, hashes (schemas/pool.schema.json)
     POOL/label.npy            int64 [n_samples]
     POOL/outputs/NAME.npy     float16 or float32 [n_samples, n_classes], one for each model
+    POOL/samples.npy          uint8 [n_samples, 32], SHA-256 of each sample's bytes (optional)
+    POOL/held_out.npy         uint8 [n, 32], hashes of samples kept for the test (optional)
 
 A model's file is written once and never changed, so a pool can grow model by model.
 """
@@ -20,7 +22,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..arrays import frozen
+from ..arrays import ByteArray, frozen
 from ..errors import PoolError
 from ..files import inside, json_text, new_folder, read_json, sha256_of, write_atomically
 from ..schema import check
@@ -29,6 +31,8 @@ from .pool_faults import pool_faults
 
 POOL_FILE = "pool.json"
 LABEL_FILE = "label.npy"
+HASH_FILES = {"samples": "samples.npy", "held_out": "held_out.npy"}
+HASH_BYTES = 32
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +53,13 @@ def save_pool(pool: Pool, path: Path, *, overwrite: bool = False) -> Pool:
             for model, output in zip(pool.models, pool.outputs, strict=True)
         ]
         write_index(
-            folder, stored, pool.label, name=pool.name, classes=pool.classes, data=pool.data
+            folder,
+            stored,
+            pool.label,
+            name=pool.name,
+            classes=pool.classes,
+            data=pool.data,
+            hashes={"samples": pool.samples, "held_out": pool.held_out},
         )
     return load_pool(path)
 
@@ -71,8 +81,12 @@ def write_index(
     name: str,
     classes: Sequence[str] | None = None,
     data: str = "",
+    hashes: Mapping[str, ByteArray | None] | None = None,
 ) -> None:
-    """Writes the labels and `pool.json`: the pool consists of the models named there."""
+    """Writes the labels and `pool.json`: the pool consists of the models named there.
+
+    `hashes` are the pool's `samples` and `held_out`, where there are any.
+    """
     label_data = _npy_bytes(label)
     write_atomically(folder / LABEL_FILE, label_data)
     label_hash = hashlib.sha256(label_data).hexdigest()
@@ -90,6 +104,12 @@ def write_index(
         "label": {"file": LABEL_FILE, "sha256": label_hash},
         "models": [_record_json(record) for record in stored],
     }
+    for key, array in (hashes or {}).items():
+        if array is not None:
+            hash_data = _npy_bytes(array)
+            write_atomically(folder / HASH_FILES[key], hash_data)
+            digest = hashlib.sha256(hash_data).hexdigest()
+            content[key] = {"file": HASH_FILES[key], "sha256": digest}
     write_atomically(folder / POOL_FILE, json_text(content))
 
 
@@ -115,6 +135,8 @@ def load_pool(path: Path) -> Pool:
         faults.append(f"label: expected int64 [{expected[0]}], got {label.dtype} {label.shape}")
     elif label.min() < 0 or label.max() >= expected[1]:
         faults.append(f"label must be in 0..{expected[1] - 1}")
+    hashes = {key: _open_hashes(path, content, key) for key in HASH_FILES}
+    faults += _hash_faults(hashes, content["n_samples"])
     names = [model.name for model in models]
     if len(set(names)) < len(names):
         faults.append("a model name comes more than once")
@@ -132,6 +154,8 @@ def load_pool(path: Path) -> Pool:
         classes=tuple(content["classes"]) if content.get("classes") else None,
         data=content.get("data", ""),
         path=path,
+        samples=hashes["samples"],
+        held_out=hashes["held_out"],
     )
 
 
@@ -144,7 +168,8 @@ def check_pool(path: Path) -> Pool:
     pool = load_pool(path)
     content = _read_index(path)
     files = [(r.file, r.sha256) for r in stored_models(path, content)]
-    files.append((content["label"]["file"], content["label"]["sha256"]))
+    arrays = [content[key] for key in ("label", *HASH_FILES) if key in content]
+    files += [(item["file"], item["sha256"]) for item in arrays]
     faults = [
         f"{file}: the content is not the one hashed in pool.json"
         for file, digest in files
@@ -194,6 +219,26 @@ def _record_json(record: StoredModel) -> dict[str, Any]:
         "source": model.source,
         "temperature": model.temperature,
     }
+
+
+def _open_hashes(path: Path, content: Mapping[str, Any], key: str) -> ByteArray | None:
+    if key not in content:
+        return None
+    return frozen(np.array(_open_array(path, content[key]["file"])))
+
+
+def _hash_faults(hashes: Mapping[str, ByteArray | None], n_samples: int) -> list[str]:
+    faults = []
+    for key, array in hashes.items():
+        if array is None:
+            continue
+        fits = array.ndim == 2 and array.shape[1] == HASH_BYTES and array.dtype == np.uint8
+        if not fits or (key == "samples" and len(array) != n_samples):
+            rows = n_samples if key == "samples" else "n"
+            faults.append(
+                f"{key}: expected uint8 [{rows}, {HASH_BYTES}], got {array.dtype} {array.shape}"
+            )
+    return faults
 
 
 def _open_array(path: Path, file: str) -> NDArray[Any]:

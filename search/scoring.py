@@ -9,22 +9,24 @@ import numpy as np
 
 from ..arrays import FloatArray, IntArray
 from ..cascade import Cascade, decide
+from ..latency import LatencyProfile
 from .evaluate.counts import Counts
 from .front import Front, PoolReference, ScoredCascade
-from .objectives import Objective, TopOneError
+from .objectives import Error, Objective, error_objective, front_costs
 from .pool import Pool
 
 CACHE_BYTES = 2**30
 
 
 def score(
-    cascades: Sequence[Cascade], pool: Pool, costs: Sequence[Objective]
+    cascades: Sequence[Cascade], pool: Pool, error: Error, costs: Sequence[Objective]
 ) -> tuple[ScoredCascade, ...]:
     """Error, reach and costs of cascades on every sample of a pool.
 
     Args:
         cascades: their members must be models of the pool.
         pool: the stored outputs.
+        error: top-1 or a metric.
         costs: the first one becomes `cost`; all are in `costs`.
 
     Raises:
@@ -44,8 +46,11 @@ def score(
         counts = Counts(
             correct=np.array([np.count_nonzero(decision.label == pool.label)]),
             reached=np.array([reached]),
+            predicted=decision.label[None],
         )
-        scored += scored_from_counts([cascade], np.array([indices]), counts, pool, costs)
+        scored += scored_from_counts(
+            [cascade], np.array([indices]), counts, error, costs, n_samples=pool.n_samples
+        )
     return tuple(scored)
 
 
@@ -53,12 +58,13 @@ def scored_from_counts(
     cascades: Sequence[Cascade],
     members: IntArray,
     counts: Counts,
-    pool: Pool,
+    error: Error,
     costs: Sequence[Objective],
+    *,
+    n_samples: int,
 ) -> list[ScoredCascade]:
     """The scores of cascades [n] with member indices [n, K] whose counts are known."""
-    n_samples = pool.n_samples
-    errors = TopOneError().values(members, counts, n_samples=n_samples)
+    errors = error.values(members, counts, n_samples=n_samples)
     values = {c.name: c.values(members, counts, n_samples=n_samples) for c in costs}
     return [
         ScoredCascade(
@@ -72,20 +78,25 @@ def scored_from_counts(
     ]
 
 
-def evaluate_front(front: Front, pool: Pool, costs: Sequence[Objective]) -> Front:
+def evaluate_front(front: Front, pool: Pool, *, profile: LatencyProfile | None = None) -> Front:
     """The same cascades in the same order, scored on another pool (never chosen by it).
 
     Raises:
         PoolError: the pool has no model of a member's name.
+        ProfileError: a latency front without a profile of the pool's models.
     """
-    scored = score([item.cascade for item in front.cascades], pool, costs)
-    search = dict(front.search) | {"searched_on": front.pool.name}
+    costs = front_costs(front.objectives, pool, profile=profile, batch_size=front.batch_size)
+    error = error_objective(front.metric, pool)
+    scored = score([item.cascade for item in front.cascades], pool, error, costs)
+    searched = {"searched_on": front.pool.name, "searched_sha256": front.pool.sha256}
+    search = searched | dict(front.search)
     return Front(
         pool=pool_reference(pool),
         objectives=front.objectives,
         cascades=scored,
         search=search,
         batch_size=front.batch_size,
+        metric=front.metric,
     )
 
 

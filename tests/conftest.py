@@ -1,9 +1,15 @@
 """Fixtures that several parts of the tests share."""
 
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+
+from encas.cli import main
 from encas.search.pool import Model, Pool
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -71,3 +77,29 @@ def cifar10_pool(data: Path, split: str) -> Pool:
     return Pool.of(
         outputs=list(arrays["raw"]), label=arrays["label"], models=models, name=f"cifar10-{split}"
     )
+
+
+@dataclass(frozen=True)
+class Ran:
+    """What a command printed and how it ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+@pytest.fixture
+def encas(capsys) -> Callable[..., Ran]:
+    """Runs the command line in this process: `encas("pool", "show", path).json`."""
+
+    def run(*arguments: object) -> Ran:
+        with pytest.raises(SystemExit) as stop:
+            main([str(argument) for argument in arguments])
+        captured = capsys.readouterr()
+        return Ran(code=int(stop.value.code or 0), out=captured.out, err=captured.err)
+
+    return run

@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-import numpy as np
-
 from ...arrays import IntArray
 
 
@@ -17,10 +15,12 @@ class Counts:
     Args:
         correct: int64 [n], samples answered correctly.
         reached: int64 [n, max_members], samples that run stage j; 0 past the last stage.
+        predicted: int64 [n, n_samples], the predicted labels, where they were asked for.
     """
 
     correct: IntArray
     reached: IntArray
+    predicted: IntArray | None = None
 
 
 class Evaluator(Protocol):
@@ -31,16 +31,14 @@ class Evaluator(Protocol):
         """The number of samples that the counts are over."""
         ...
 
-    def count(self, members: IntArray, thresholds: IntArray) -> Counts:
+    def count(
+        self, members: IntArray, thresholds: IntArray, *, with_predicted: bool = False
+    ) -> Counts:
         """Counts for cascades of decoded genes (see `genome.decode`).
 
         Args:
             members: int64 [n, max_members], model indices, -1 past the last stage.
             thresholds: int64 [n, max_members - 1], genes 0..50; ignored past the last stage.
+            with_predicted: whether to return the predicted labels, too.
         """
         ...
-
-
-def empty_counts(n: int, max_members: int) -> Counts:
-    """Counts of zeros, to be filled."""
-    return Counts(correct=np.zeros(n, np.int64), reached=np.zeros((n, max_members), np.int64))

@@ -8,10 +8,10 @@ from __future__ import annotations
 import numpy as np
 
 from ...arrays import IntArray
-from ...cascade import Cascade, Decision, decide
+from ...cascade import Cascade, Confidence, Decision, decide
 from ..genome import THRESHOLDS
 from ..pool import Pool
-from .counts import Counts, empty_counts
+from .counts import Counts
 
 
 def decide_on(cascade: Cascade, pool: Pool) -> Decision:
@@ -34,38 +34,37 @@ class DenseEvaluator:
     Args:
         pool: the outputs.
         confidence: of the cascades, see `Cascade`.
-        combine: of the cascades, see `Cascade`.
     """
 
-    def __init__(
-        self, pool: Pool, *, confidence: str = "max_probability", combine: str = "mean"
-    ) -> None:
-        self.pool = pool
-        self.confidence = confidence
-        self.combine = combine
+    def __init__(self, pool: Pool, *, confidence: Confidence = "max_probability") -> None:
+        self._pool = pool
+        self._confidence: Confidence = confidence
 
     @property
     def n_samples(self) -> int:
         """The number of samples of the pool."""
-        return self.pool.n_samples
+        return self._pool.n_samples
 
-    def count(self, members: IntArray, thresholds: IntArray) -> Counts:
+    def count(
+        self, members: IntArray, thresholds: IntArray, *, with_predicted: bool = False
+    ) -> Counts:
         """See `Evaluator.count`."""
-        counts = empty_counts(*members.shape)
-        for i, (indices, genes) in enumerate(zip(members, thresholds, strict=True)):
-            n_stages = int((indices >= 0).sum())
-            if n_stages:
-                self._count_one(counts, i, indices[:n_stages], genes[: n_stages - 1])
-        return counts
+        n, max_members = members.shape
+        correct, reached = np.zeros(n, np.int64), np.zeros((n, max_members), np.int64)
+        predicted = np.zeros((n, self.n_samples), np.int64) if with_predicted else None
+        for i in np.flatnonzero(members[:, 0] >= 0):
+            decision = self._decide(members[i], thresholds[i])
+            correct[i] = np.count_nonzero(decision.label == self._pool.label)
+            reached[i] = [np.count_nonzero(decision.stage > j) for j in range(max_members)]
+            if predicted is not None:
+                predicted[i] = decision.label
+        return Counts(correct=correct, reached=reached, predicted=predicted)
 
-    def _count_one(self, counts: Counts, i: int, indices: IntArray, genes: IntArray) -> None:
+    def _decide(self, members: IntArray, genes: IntArray) -> Decision:
+        n_stages = int((members >= 0).sum())
         cascade = Cascade(
-            members=tuple(self.pool.names[m] for m in indices),
-            thresholds=tuple(float(THRESHOLDS[g]) for g in genes),
-            confidence=self.confidence,  # type: ignore[arg-type]  # Cascade checks it
-            combine=self.combine,  # type: ignore[arg-type]
+            members=tuple(self._pool.names[int(m)] for m in members[:n_stages]),
+            thresholds=tuple(float(THRESHOLDS[g]) for g in genes[: n_stages - 1]),
+            confidence=self._confidence,
         )
-        decision = decide_on(cascade, self.pool)
-        counts.correct[i] = np.count_nonzero(decision.label == self.pool.label)
-        for j in range(len(indices)):
-            counts.reached[i, j] = np.count_nonzero(decision.stage > j)
+        return decide_on(cascade, self._pool)

@@ -1,1 +1,1 @@
-"""."""
+"""Reports: fronts as charts, tables, and one page that opens offline."""

@@ -13,9 +13,7 @@ POOL = PoolReference(name="p", sha256="0" * 64, n_samples=100, n_classes=3)
 def scored(error: float, cost: float, *members: str, **more) -> ScoredCascade:
     names = members or (f"m{cost:g}",)
     cascade = Cascade(members=names, thresholds=(0.5,) * (len(names) - 1))
-    return ScoredCascade(
-        cascade=cascade, error=error, cost=cost, reach=(1.0,) * len(names), **more
-    )
+    return ScoredCascade(cascade=cascade, error=error, cost=cost, reach=(1.0,) * len(names), **more)
 
 
 @pytest.fixture
@@ -107,7 +105,11 @@ def test_choose_empty_front_is_refused(front):
 
 @pytest.mark.parametrize(
     ("cost", "objective", "text"),
-    [(12.4e6, "macs", "12.4 MMACs"), (3.2, "latency", "3.2 ms"), (1500, "cost_joules", "1.5 kjoules")],  # fmt: skip
+    [
+        (12.4e6, "macs", "12.4 MMACs"),
+        (3.2, "latency", "3.2 ms"),
+        (1500, "cost_joules", "1.5 kjoules"),
+    ],
 )
 def test_cost_text_has_a_unit(cost, objective, text):
     assert cost_text(cost, objective) == text

@@ -43,7 +43,10 @@ def test_decode_all_no_op_has_no_stage():
     assert (members == -1).all()
 
 
-@given(st.lists(st.integers(0, 3), min_size=4, max_size=4), st.lists(st.integers(0, 50), min_size=3, max_size=3))  # fmt: skip
+@given(
+    st.lists(st.integers(0, 3), min_size=4, max_size=4),
+    st.lists(st.integers(0, 50), min_size=3, max_size=3),
+)
 def test_decode_of_encoded_is_identical(slots, genes):
     members, thresholds = decode(np.array([slots + genes]))
     again = decode(encode(members, thresholds))
@@ -60,7 +63,8 @@ def test_cascades_of_genomes_have_names_and_decimals():
 def test_evaluate_empty_cascade_is_infinitely_bad(tiny_pool):
     problem = CascadeProblem(
         DenseEvaluator(tiny_pool),
-        [TopOneError(), LinearCost(name="macs", costs=tiny_pool.costs("macs"))],
+        TopOneError(),
+        [LinearCost(name="macs", costs=tiny_pool.costs("macs"))],
         n_models=3,
         max_members=2,
     )

@@ -15,7 +15,9 @@ def points(n_objectives: int):
 
 def counted(values: np.ndarray, reference: list[float]) -> int:
     """Unit cells below the reference that some point dominates."""
-    cells = np.stack(np.meshgrid(*[np.arange(r) for r in reference]), axis=-1).reshape(-1, len(reference))  # fmt: skip
+    cells = np.stack(np.meshgrid(*[np.arange(r) for r in reference]), axis=-1).reshape(
+        -1, len(reference)
+    )
     return sum(bool((values <= cell).all(axis=1).any()) for cell in cells)
 
 

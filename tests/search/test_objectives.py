@@ -41,7 +41,10 @@ def test_cost_prefix_names_a_pool_cost(tiny_pool, counts):
 
 def test_latency_cost_equals_profile_prediction(tiny_pool, counts):
     curve = {1: 1.0, 4: 2.0, 16: 5.0}
-    times = {n: {b: ms * s for b, ms in curve.items()} for n, s in zip(tiny_pool.names, (1, 3, 9), strict=True)}  # fmt: skip
+    times = {
+        n: {b: ms * s for b, ms in curve.items()}
+        for n, s in zip(tiny_pool.names, (1, 3, 9), strict=True)
+    }
     profile = profile_of(times, gate_ms=0.25)
     latency = cost_objective("latency", tiny_pool, profile=profile, batch_size=8)
     values = latency.values(*counts, n_samples=8)

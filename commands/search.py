@@ -1,0 +1,89 @@
+"""`encas search`: a pool in, a front out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from ..errors import FrontError
+from ..latency import LatencyProfile
+from ..search.finder import SearchOptions, search_pool
+from ..search.loop import Milestone
+from ..search.pool import Pool
+from .console import emit, json_option, note, progress
+from .front import front_table
+
+INTERRUPTED = 130
+
+
+@click.command()
+@click.argument("folder", metavar="POOL", type=click.Path(path_type=Path))
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="Front to write.")
+@click.option("--evaluations", type=int, help="End after so many [default: 100,000].")
+@click.option("--seconds", type=float, help="End after so much wall time.")
+@click.option("--stagnation", type=int, help="End after so many without progress.")
+@click.option("--max-members", default=5, show_default=True, help="Members of a cascade, at most.")
+@click.option("--seed", default=0, show_default=True)
+@click.option("--algorithm", default=SearchOptions().algorithm, show_default=True)
+@click.option(
+    "--objective",
+    "objectives",
+    multiple=True,
+    default=("macs",),
+    show_default=True,
+    help="Cost besides the error: macs, params, latency, cost_<name>; may be repeated.",
+)
+@click.option(
+    "--metric", default="top1", show_default=True, help="top1, balanced, macro-f1 or cost:FILE."
+)
+@click.option("--confidence", default="max_probability", show_default=True)
+@click.option(
+    "--mode",
+    type=click.Choice(["cascade", "ensemble"]),
+    default="cascade",
+    show_default=True,
+    help="An ensemble never exits early.",
+)
+@click.option("--profile", type=click.Path(path_type=Path), help="Measured times, for latency.")
+@click.option("--batch-size", default=1, show_default=True, help="Rows per batch, for latency.")
+@click.option("--resume", is_flag=True, help="Continue from the checkpoint beside the front.")
+@json_option
+def search(
+    folder: Path,
+    out: Path,
+    profile: Path | None,
+    resume: bool,
+    as_json: bool,
+    **options: object,
+) -> None:
+    """Search a pool for the trade-off front of its cascades.
+
+    Ctrl-C, or the end of the budget, leaves a valid front of what was found; --resume goes on
+    from there, also after a crash.
+
+    Example: encas search pool --out front.json --evaluations 100000 --seed 1
+    """
+    settings = SearchOptions(**options)  # type: ignore[arg-type]  # click has parsed them
+    if not out.resolve().parent.is_dir():
+        raise FrontError("no such folder to write the front to", where=str(out.parent))
+    budget = settings.budget
+    total = budget.evaluations or budget.seconds
+    with progress(f"{settings.algorithm} on {folder.name}", total) as show:
+
+        def report(milestone: Milestone) -> None:
+            show(milestone.evaluations if budget.evaluations else milestone.seconds)
+
+        found = search_pool(
+            Pool.load(folder),
+            settings,
+            profile=LatencyProfile.load(profile) if profile else None,
+            checkpoint=out.with_name(f"{out.name}.checkpoint.npz"),
+            resume=resume,
+            on_progress=report,
+        )
+    found.front.save(out)
+    emit(as_json, found.front.to_json(), front_table(found.front))
+    if found.interrupted:
+        note(f"Interrupted: {out} holds what was found; go on with --resume")
+        raise click.exceptions.Exit(INTERRUPTED)

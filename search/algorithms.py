@@ -1,0 +1,165 @@
+"""The algorithms by name: each makes a `Search` of one common setup."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+import numpy as np
+
+from ..arrays import IntArray
+from ..cascade import Cascade, Confidence
+from ..errors import SearchError
+from .ensemble import EnsembleProblem, with_thresholds
+from .evaluate.counts import Evaluator
+from .genome import CascadeProblem
+from .gomea import MoGomea
+from .greedy import STREETER, GreedySearch, Rule, cascades_of_bits
+from .grid import SequenceGrid, cascade_grid, ensemble_grid
+from .listing import ListedSearch, Listing
+from .objectives import Error, LatencyCost, LinearCost
+from .pool import Pool
+from .random_draw import RandomDraw
+from .strategy import AskTellSearch, Problem, Search, Strategy
+
+Mode: TypeAlias = Literal["cascade", "ensemble"]
+
+DEFAULT_ALGORITHM = "mo-gomea"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Setup:
+    """What every algorithm gets.
+
+    Args:
+        pool: the stored outputs.
+        evaluator: counts for cascades of the pool.
+        error: the first objective.
+        costs: the cost objectives.
+        max_members: K.
+        seed: the same seed gives the same front, on any number of threads.
+        confidence: what thresholds are compared with.
+        mode: "ensemble" fixes all thresholds at 1.
+    """
+
+    pool: Pool
+    evaluator: Evaluator
+    error: Error
+    costs: Sequence[LinearCost | LatencyCost]
+    max_members: int
+    seed: int
+    confidence: Confidence = "max_probability"
+    mode: Mode = "cascade"
+
+    @property
+    def problem(self) -> Problem:
+        """Genomes in, error and costs out."""
+        problem = CascadeProblem(
+            self.evaluator,
+            self.error,
+            self.costs,
+            n_models=self.pool.n_models,
+            max_members=self.max_members,
+        )
+        return EnsembleProblem(problem) if self.mode == "ensemble" else problem
+
+    def cascade_genomes(self, genomes: IntArray) -> IntArray:
+        """The genomes [n, 2K - 1] that genomes of `problem` stand for."""
+        return with_thresholds(genomes) if self.mode == "ensemble" else genomes
+
+    @property
+    def rng(self) -> np.random.Generator:
+        """A fresh generator of the seed."""
+        return np.random.default_rng(self.seed)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Algorithm:
+    """An algorithm of the table below.
+
+    Args:
+        make: makes a search; it may refuse a setup with a SearchError.
+        modes: what it can search for.
+        read: the cascades of genomes of its archive, None where they are those of
+            `Setup.problem`.
+    """
+
+    make: Callable[[Setup], Search]
+    modes: tuple[Mode, ...] = ("cascade", "ensemble")
+    read: Callable[[Setup, IntArray], list[Cascade]] | None = None
+
+
+def _ask_tell(make: Callable[..., Strategy]) -> Algorithm:
+    def search(setup: Setup) -> Search:
+        problem = setup.problem
+        return AskTellSearch(problem, make(problem, rng=setup.rng))
+
+    return Algorithm(make=search)
+
+
+def _nsga2(problem: Problem, *, rng: np.random.Generator) -> Strategy:
+    from .nsga import Nsga2  # noqa: PLC0415 - needs the extra moo
+
+    return Nsga2(problem, rng=rng)
+
+
+def _nsga3(problem: Problem, *, rng: np.random.Generator) -> Strategy:
+    from .nsga import Nsga3  # noqa: PLC0415 - needs the extra moo
+
+    return Nsga3(problem, rng=rng)
+
+
+def _grid(setup: Setup) -> Search:
+    n_models, max_members = setup.pool.n_models, setup.max_members
+    listing: Listing = ensemble_grid(n_models, max_members)
+    if setup.mode == "cascade":
+        listing = cascade_grid(n_models, max_members, setup.rng)
+    return ListedSearch(setup.problem, listing)
+
+
+def _single(setup: Setup) -> Search:
+    n_models, max_members = setup.pool.n_models, setup.max_members
+    singles = SequenceGrid(n_models=n_models, n_members=1, max_members=max_members)
+    return ListedSearch(setup.problem, singles)
+
+
+def _streeter(setup: Setup) -> Rule:
+    if setup.confidence not in ("max_probability", STREETER.confidence):
+        fault = f"greedy compares logit gaps, got --confidence {setup.confidence}; use greedy-mean"
+        raise SearchError(fault)
+    return STREETER
+
+
+def _averaging(setup: Setup) -> Rule:
+    return Rule(confidence=setup.confidence, combine="mean")
+
+
+def _greedy(rule: Callable[[Setup], Rule]) -> Algorithm:
+    def search(setup: Setup) -> Search:
+        if setup.error.needs_predicted:
+            raise SearchError("greedy counts right answers: the metric must be top1")
+        return GreedySearch(
+            setup.pool,
+            error=setup.error,
+            costs=setup.costs,
+            max_members=setup.max_members,
+            rule=rule(setup),
+        )
+
+    def read(setup: Setup, genomes: IntArray) -> list[Cascade]:
+        return cascades_of_bits(genomes, setup.pool.names, rule(setup))
+
+    return Algorithm(make=search, modes=("cascade",), read=read)
+
+
+ALGORITHMS: Mapping[str, Algorithm] = {
+    "greedy": _greedy(_streeter),
+    "greedy-mean": _greedy(_averaging),
+    "grid": Algorithm(make=_grid),
+    "mo-gomea": _ask_tell(MoGomea),
+    "nsga2": _ask_tell(_nsga2),
+    "nsga3": _ask_tell(_nsga3),
+    "random": _ask_tell(RandomDraw),
+    "single": Algorithm(make=_single, modes=("cascade",)),
+}

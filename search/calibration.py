@@ -1,0 +1,57 @@
+"""Temperatures: one number for each classifier that makes its confidence honest on a split.
+
+Source: C. Guo, G. Pleiss, Y. Sun, K. Q. Weinberger, "On Calibration of Modern Neural Networks",
+ICML 2017, arXiv 1706.04599, section 4.2.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..arrays import FloatArray, IntArray
+from ..errors import PoolError
+from .pool import Pool
+
+# Inverse temperatures that are looked at; a fit at an end means that the outputs are degenerate.
+SCALES = (1e-2, 1e2)
+BISECTIONS = 60
+
+
+def fit_temperatures(pool: Pool) -> tuple[float, ...]:
+    """The temperature of each classifier that minimises the log loss on the pool's samples.
+
+    Fit on the search split; carry the result to other splits with `temperatures_like`.
+    """
+    temperatures: list[float] = []
+    for index, model in enumerate(pool.models):
+        stored = np.asarray(pool.outputs[index], np.float32)
+        if model.kind == "probabilities":
+            stored = np.log(np.maximum(stored, np.finfo(np.float32).tiny))
+        temperatures.append(_fit(stored, pool.label))
+    return tuple(temperatures)
+
+
+def temperatures_like(pool: Pool, calibrated: Pool) -> tuple[float, ...]:
+    """The temperatures that the same classifiers have in another pool.
+
+    Raises:
+        PoolError: the other pool lacks a classifier.
+    """
+    lacking = [name for name in pool.names if name not in calibrated.names]
+    if lacking:
+        fault = f"{len(lacking)} models are not in pool {calibrated.name} (first: {lacking[0]})"
+        raise PoolError(fault, where=f"pool {pool.name}")
+    return tuple(calibrated.models[calibrated.index(name)].temperature for name in pool.names)
+
+
+def _fit(logits: FloatArray, label: IntArray) -> float:
+    """Bisects the slope of the log loss in 1 / temperature, in which it is convex."""
+    shifted = logits.astype(np.float64) - logits.max(axis=1, keepdims=True)
+    true = shifted[np.arange(len(label)), label].mean()
+    low, high = np.log(SCALES)
+    for _ in range(BISECTIONS):
+        middle = (low + high) / 2
+        weights = np.exp(shifted * np.exp(middle))
+        expected = (weights * shifted).sum(axis=1) / weights.sum(axis=1)
+        low, high = (low, middle) if expected.mean() > true else (middle, high)
+    return float(np.exp(-(low + high) / 2))

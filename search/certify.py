@@ -1,0 +1,141 @@
+"""Certificates: what a held-out split proves of a cascade, with a stated risk of being wrong.
+
+The split must have had no part in finding or choosing the cascade; its samples are then independent
+draws for that cascade, whatever the search did.
+
+For a bounded drop of accuracy, threshold vectors are tested from the safest (all at 1: every member
+runs) over the cascade's own to the cheapest (all at 0), a path that does not depend on the split.
+Each is tested at the full risk until the first that fails; the last that passed is returned.
+
+Sources: A. N. Angelopoulos, S. Bates, E. J. Candes, M. I. Jordan, L. Lei, "Learn then Test:
+Calibrating Predictive Algorithms to Achieve Risk Control", Annals of Applied Statistics 19, 2025,
+arXiv 2110.01052: fixed-sequence testing (section 3); drop_test.py has the p-values and
+Clopper-Pearson's interval.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from ..arrays import BoolArray
+from ..cascade import Cascade
+from ..errors import FrontError
+from .certificates import AccuracyCertificate, DropCertificate
+from .drop_test import N_INTERVALS, clopper_pearson, drop_p_value
+from .evaluate.dense import decide_on
+from .pool import Pool
+from .stage_table import StageTable
+
+# Threshold vectors between all thresholds at 1 and the cascade's own, and from there down to 0.
+N_STEPS = 250
+
+
+def certify_accuracy(cascade: Cascade, pool: Pool, *, risk: float) -> AccuracyCertificate:
+    """A lower bound of the accuracy of `cascade`, from a split that had no part in choosing it.
+
+    Raises:
+        FrontError: the risk is not in (0, 1).
+        PoolError: the pool has no model of a member's name.
+    """
+    _check_risk(risk)
+    n_correct = int((decide_on(cascade, pool).label == pool.label).sum())
+    return AccuracyCertificate(
+        pool=pool.name,
+        n_samples=pool.n_samples,
+        n_correct=n_correct,
+        risk=risk,
+        at_least=clopper_pearson(n_correct, pool.n_samples, risk=risk)[0],
+    )
+
+
+def certify_drop(
+    cascade: Cascade, pool: Pool, *, reference_model: str, max_drop: float, risk: float
+) -> tuple[Cascade, DropCertificate]:
+    """The cheapest thresholds for the members of `cascade` that are proven to lose little.
+
+    The probability, over the draw of the split, that the thresholds returned lose more than
+    `max_drop` of accuracy against the reference is at most `risk`.
+
+    Raises:
+        FrontError: nothing can be certified, or risk or drop are not in their range.
+        PoolError: the pool lacks a member or the reference.
+    """
+    _check_risk(risk)
+    if not 0 <= max_drop < 1:
+        raise FrontError(f"the drop must be in [0, 1), got {max_drop:g}")
+    reference = pool.probabilities(pool.index(reference_model)).argmax(axis=1) == pool.label
+    table = StageTable.of(cascade, pool)
+    path = threshold_path(cascade.thresholds)
+    passed = fixed_sequence(path, table, reference, max_drop=max_drop, risk=risk)
+    n_lost, n_gained = _lost_and_gained(table.right(path[max(passed, 1) - 1]), reference)
+    p_value = drop_p_value(n_lost, n_gained, pool.n_samples, max_drop=max_drop)
+    if not passed:
+        drop = (n_lost - n_gained) / pool.n_samples
+        raise FrontError(
+            f"no thresholds of {' > '.join(cascade.members)} can be certified: even with every "
+            f"member run, the accuracy is {-drop:+.4f} against {reference_model} on "
+            f"{pool.n_samples} samples (p = {p_value:.2g}, wanted at most {risk:g}); choose a more "
+            "accurate cascade, a larger drop, or certify on more samples",
+            where=f"pool {pool.name}",
+        )
+    certificate = DropCertificate(
+        pool=pool.name,
+        n_samples=pool.n_samples,
+        n_lost=n_lost,
+        n_gained=n_gained,
+        reference_model=reference_model,
+        max_drop=max_drop,
+        risk=risk,
+        p_value=p_value,
+        n_tests=passed,
+        n_candidates=len(path),
+    )
+    return replace(cascade, thresholds=path[passed - 1]), certificate
+
+
+def threshold_path(thresholds: tuple[float, ...]) -> list[tuple[float, ...]]:
+    """Threshold vectors from all at 1 over `thresholds` to all at 0, none larger than the last.
+
+    A cascade without thresholds has one, empty vector.
+    """
+    own = np.array(thresholds, np.float64)
+    if not len(own):
+        return [()]
+    shares = np.linspace(0, 1, N_STEPS + 1)[:, None]
+    vectors = np.concatenate((1 - shares * (1 - own), own * (1 - shares[1:])))
+    return [tuple(vector) for vector in np.round(vectors, 6).tolist()]
+
+
+def fixed_sequence(
+    path: list[tuple[float, ...]],
+    table: StageTable,
+    reference: BoolArray,
+    *,
+    max_drop: float,
+    risk: float,
+) -> int:
+    """How many threshold vectors of the path pass before the first that does not."""
+    for i, thresholds in enumerate(path):
+        n_lost, n_gained = _lost_and_gained(table.right(thresholds), reference)
+        if not _is_small(n_lost, n_gained, len(reference), max_drop=max_drop, risk=risk):
+            return i
+    return len(path)
+
+
+def _is_small(n_lost: int, n_gained: int, n_samples: int, *, max_drop: float, risk: float) -> bool:
+    """Whether the p-value is at most the risk; most are decided by a coarse bound of it."""
+    return any(
+        drop_p_value(n_lost, n_gained, n_samples, max_drop=max_drop, n_intervals=n) <= risk
+        for n in (N_INTERVALS // 8, N_INTERVALS)
+    )
+
+
+def _lost_and_gained(right: BoolArray, reference: BoolArray) -> tuple[int, int]:
+    return int((reference & ~right).sum()), int((right & ~reference).sum())
+
+
+def _check_risk(risk: float) -> None:
+    if not 0 < risk < 1:
+        raise FrontError(f"the risk must be in (0, 1), got {risk:g}")

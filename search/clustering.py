@@ -1,0 +1,173 @@
+"""Balanced k-leader-means: overlapping clusters of equal size in objective space.
+
+Source: N. H. Luong, H. La Poutre, P. A. N. Bosman, "Multi-objective Gene-pool Optimal Mixing
+Evolutionary Algorithms", GECCO 2014, doi 10.1145/2576768.2598261, section 3.2: leaders far apart
+start k-means; then each cluster takes the 2n/k solutions nearest to its mean.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..arrays import DoubleArray, IntArray
+from .compiled import compiled
+
+NO_OBJECTIVE = -1
+MAX_ITERATIONS = 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Clusters:
+    """Clusters of a population.
+
+    Args:
+        members: int64 [n_clusters, size], indices into the population.
+        cluster_of: int64 [n], the cluster in which each solution is mixed.
+        objective_of: int64 [n_clusters], the objective that an extreme cluster improves alone,
+            NO_OBJECTIVE in the others.
+    """
+
+    members: IntArray
+    cluster_of: IntArray
+    objective_of: IntArray
+
+
+def clusters_of(objectives: DoubleArray, n_clusters: int, rng: np.random.Generator) -> Clusters:
+    """Clusters a population by its objectives [n, n_objectives], infeasible solutions as worst.
+
+    A solution in several clusters goes to a random one of them, one in none to the nearest mean.
+    For each objective, in random order, the cluster with the best mean that has no objective yet
+    becomes extreme; a single cluster never does.
+    """
+    n, n_objectives = objectives.shape
+    if n_clusters == 1:
+        everybody = np.arange(n)[None]
+        return Clusters(
+            members=everybody,
+            cluster_of=np.zeros(n, np.int64),
+            objective_of=np.array([NO_OBJECTIVE]),
+        )
+    points = _scaled(objectives)
+    first = int(np.argmin(points[:, rng.integers(n_objectives)]))
+    members, means = _balanced_clusters(points, n_clusters, first)
+    return Clusters(
+        members=members,
+        cluster_of=_assigned(points, members, means, rng.random(n)),
+        objective_of=_extremes(means, rng.permutation(n_objectives)),
+    )
+
+
+def _scaled(objectives: DoubleArray) -> DoubleArray:
+    """Objectives with ranges of 1; an infinity lies one range past the worst finite value."""
+    is_finite = np.isfinite(objectives)
+    low = np.where(is_finite, objectives, np.inf).min(axis=0)
+    high = np.where(is_finite, objectives, -np.inf).max(axis=0)
+    extent = high - low
+    extent[~(extent > 0)] = 1.0
+    low[~np.isfinite(low)] = 0.0
+    return np.where(is_finite, (objectives - low) / extent, 2.0)
+
+
+@compiled
+def _balanced_clusters(points, n_clusters, first):
+    """The members [n_clusters, 2n / n_clusters] of each cluster, and their means."""
+    n = len(points)
+    means = points[_leaders(points, n_clusters, first)]
+    nearest = _k_means(points, means)
+    size = 2 * n // n_clusters
+    members = np.empty((n_clusters, size), np.int64)
+    distances = np.empty(n)
+    for c in range(n_clusters):
+        for i in range(n):
+            distances[i] = 0.0 if nearest[i] == c else _distance(points[i], means[c])
+        members[c] = np.argsort(distances, kind="mergesort")[:size]
+        for k in range(points.shape[1]):
+            means[c, k] = points[members[c], k].mean()
+    return members, means
+
+
+@compiled
+def _leaders(points, n_leaders, first):
+    """Points far apart: each next one is the farthest from all before."""
+    leaders = np.empty(n_leaders, np.int64)
+    leaders[0] = first
+    gaps = np.full(len(points), np.inf)
+    for j in range(1, n_leaders):
+        for i in range(len(points)):
+            gaps[i] = min(gaps[i], _distance(points[i], points[leaders[j - 1]]))
+        leaders[j] = np.argmax(gaps)
+    return leaders
+
+
+@compiled
+def _k_means(points, means):
+    """Moves the means until they stand still; returns the nearest mean of each point."""
+    n, n_objectives = points.shape
+    nearest = np.zeros(n, np.int64)
+    for _ in range(MAX_ITERATIONS):
+        sums = np.zeros_like(means)
+        counts = np.zeros(len(means))
+        for i in range(n):
+            nearest[i] = _nearest_mean(points[i], means)
+            counts[nearest[i]] += 1
+            sums[nearest[i]] += points[i]
+        moved = False
+        for c in range(len(means)):
+            for k in range(n_objectives):
+                new = sums[c, k] / counts[c] if counts[c] > 0 else means[c, k]
+                moved = moved or abs(new - means[c, k]) > 1e-10
+                means[c, k] = new
+        if not moved:
+            break
+    return nearest
+
+
+@compiled
+def _assigned(points, members, means, draws):
+    """A random cluster of each point's clusters, or the one with the nearest mean."""
+    n, n_clusters = len(points), len(members)
+    is_in = np.zeros((n, n_clusters), np.bool_)
+    for c in range(n_clusters):
+        is_in[members[c], c] = True
+    result = np.empty(n, np.int64)
+    for i in range(n):
+        own = np.flatnonzero(is_in[i])
+        if len(own):
+            result[i] = own[int(draws[i] * len(own))]
+        else:
+            result[i] = _nearest_mean(points[i], means)
+    return result
+
+
+@compiled
+def _nearest_mean(point, means):
+    nearest, smallest = 0, np.inf
+    for c in range(len(means)):
+        distance = _distance(point, means[c])
+        if distance < smallest:
+            nearest, smallest = c, distance
+    return nearest
+
+
+@compiled
+def _distance(a, b):
+    total = 0.0
+    for k in range(len(a)):
+        total += (a[k] - b[k]) ** 2
+    return total
+
+
+@compiled
+def _extremes(means, order):
+    n_clusters = len(means)
+    result = np.full(n_clusters, -1)
+    for k in order:
+        best = -1
+        for c in range(n_clusters):
+            if result[c] == -1 and (best < 0 or means[c, k] < means[best, k]):
+                best = c
+        if best >= 0:
+            result[best] = k
+    return result

@@ -1,0 +1,285 @@
+"""`find_front`: a pool in, a front out; the one door to every search algorithm."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, get_args
+
+import numpy as np
+
+from ..arrays import DoubleArray, IntArray
+from ..cascade import Confidence
+from ..errors import SearchError
+from ..latency import LatencyProfile
+from ..version import __version__
+from .algorithms import ALGORITHMS, DEFAULT_ALGORITHM, Mode, Setup
+from .checkpoint import Checkpoint
+from .evaluate.dense import DenseEvaluator
+from .front import Front, ScoredCascade
+from .genome import cascades_of, decode, encode
+from .indicators import hypervolume, non_dominated
+from .loop import Budget, Milestone, Outcome, run
+from .metrics import TOP1
+from .objectives import LatencyCost, LinearCost, error_objective, front_costs
+from .pool import Pool
+from .provenance import provenance
+from .scoring import pool_reference, score, scored_from_counts
+
+DEFAULT_EVALUATIONS = 100_000
+# Cascades dearer than this many times the dearest model count nothing in the history.
+REFERENCE_COSTS = 2.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SearchOptions:
+    """How to search; see `find_front` for the meaning.
+
+    Raises:
+        SearchError: names every fault of the values.
+    """
+
+    evaluations: int | None = None
+    seconds: float | None = None
+    stagnation: int | None = None
+    max_members: int = 5
+    seed: int = 0
+    algorithm: str = DEFAULT_ALGORITHM
+    objectives: tuple[str, ...] = ("macs",)
+    batch_size: int = 1
+    metric: str = TOP1
+    confidence: Confidence = "max_probability"
+    mode: Mode = "cascade"
+    reference: tuple[float, ...] | None = None
+
+    def __post_init__(self) -> None:
+        faults: list[str] = []
+        if self.algorithm not in ALGORITHMS:
+            known = ", ".join(sorted(ALGORITHMS))
+            faults.append(f"algorithm must be one of {known}, got {self.algorithm!r}")
+        elif self.mode not in ALGORITHMS[self.algorithm].modes:
+            allowed = " or ".join(ALGORITHMS[self.algorithm].modes)
+            faults.append(f"{self.algorithm} has the mode {allowed}, got {self.mode!r}")
+        faults += _reference_faults(self.reference, len(self.objectives))
+        if not 1 <= self.max_members <= 16:
+            faults.append(f"max members must be in 1..16, got {self.max_members}")
+        if self.confidence not in get_args(Confidence):
+            allowed = ", ".join(get_args(Confidence))
+            faults.append(f"confidence must be one of {allowed}, got {self.confidence!r}")
+        if self.batch_size < 1:
+            faults.append(f"batch size must be at least 1, got {self.batch_size}")
+        if self.seed < 0:
+            faults.append(f"seed must not be negative, got {self.seed}")
+        if not self.objectives or len(set(self.objectives)) < len(self.objectives):
+            faults.append(f"objectives must be different costs, got {self.objectives}")
+        if faults:
+            raise SearchError(*faults, where="search")
+
+    @property
+    def budget(self) -> Budget:
+        """The budget; 100,000 evaluations where nothing else is given."""
+        is_open = self.evaluations is None and self.seconds is None and self.stagnation is None
+        return Budget(
+            evaluations=DEFAULT_EVALUATIONS if is_open else self.evaluations,
+            seconds=self.seconds,
+            stagnation=self.stagnation,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """A front, and whether Ctrl-C cut its search short."""
+
+    front: Front
+    interrupted: bool
+
+
+def find_front(  # noqa: PLR0913 - one keyword for each option of a search
+    pool: Pool,
+    *,
+    evaluations: int | None = None,
+    seconds: float | None = None,
+    stagnation: int | None = None,
+    max_members: int = 5,
+    seed: int = 0,
+    algorithm: str = DEFAULT_ALGORITHM,
+    objective: str | Sequence[str] = "macs",
+    profile: LatencyProfile | None = None,
+    batch_size: int = 1,
+    metric: str = TOP1,
+    confidence: Confidence = "max_probability",
+    mode: Mode = "cascade",
+    reference: Sequence[float] | None = None,
+) -> Front:
+    """Searches a pool for the trade-off front of cascades.
+
+    Args:
+        pool: the stored outputs of the search split.
+        evaluations: end after exactly so many; 100,000 where no other limit is given.
+        seconds: end after so much wall time.
+        stagnation: end when the hypervolume has not grown for so many evaluations.
+        max_members: members of a cascade at most.
+        seed: the same seed gives the same front.
+        algorithm: a name of `algorithms.ALGORITHMS`.
+        objective: the cost besides the error: macs, params, latency, cost_<name>; or several.
+        profile: measured times of the pool's models, for the objective latency.
+        batch_size: rows per batch that the latency is for.
+        metric: what the error is: top1, balanced, macro-f1 or cost:FILE (see metrics.py).
+        confidence: what the thresholds are compared with (see cascade.py).
+        mode: "ensemble" fixes all thresholds at 1.
+        reference: error and costs beyond which nothing counts in the hypervolume of the history.
+
+    Raises:
+        SearchError, PoolError, ProfileError: an option or input that cannot be used.
+    """
+    options = SearchOptions(
+        evaluations=evaluations,
+        seconds=seconds,
+        stagnation=stagnation,
+        max_members=max_members,
+        seed=seed,
+        algorithm=algorithm,
+        objectives=(objective,) if isinstance(objective, str) else tuple(objective),
+        batch_size=batch_size,
+        metric=metric,
+        confidence=confidence,
+        mode=mode,
+        reference=None if reference is None else tuple(reference),
+    )
+    return search_pool(pool, options, profile=profile).front
+
+
+def search_pool(
+    pool: Pool,
+    options: SearchOptions,
+    *,
+    profile: LatencyProfile | None = None,
+    checkpoint: Path | None = None,
+    resume: bool = False,
+    on_progress: Callable[[Milestone], None] | None = None,
+) -> Finding:
+    """Searches a pool, with checkpoints in the file `checkpoint` and progress.
+
+    Raises:
+        SearchError, PoolError, ProfileError: an option or input that cannot be used.
+    """
+    max_members = min(options.max_members, pool.n_models)
+    evaluator = DenseEvaluator(pool, confidence=options.confidence)
+    error = error_objective(options.metric, pool)
+    costs = front_costs(options.objectives, pool, profile=profile, batch_size=options.batch_size)
+    setup = Setup(
+        pool=pool,
+        evaluator=evaluator,
+        error=error,
+        costs=costs[: len(options.objectives)],
+        max_members=max_members,
+        seed=options.seed,
+        confidence=options.confidence,
+        mode=options.mode,
+    )
+    reference = np.array(options.reference or _reference(setup.costs, pool))
+    outcome = run(
+        ALGORITHMS[options.algorithm].make(setup),
+        budget=options.budget,
+        hypervolume=lambda points: hypervolume(points / reference, [1.0] * len(reference)),
+        on_progress=on_progress,
+        checkpoint=_checkpoint(checkpoint, resume, pool, options, profile),
+    )
+    front = Front(
+        pool=pool_reference(pool),
+        objectives=("error", *options.objectives),
+        cascades=_scored(outcome, setup, costs, options.algorithm),
+        search=_settings(options) | provenance(outcome, setup, reference),
+        batch_size=options.batch_size,
+        metric=options.metric,
+    )
+    return Finding(front=front, interrupted=outcome.interrupted)
+
+
+def _scored(
+    outcome: Outcome,
+    setup: Setup,
+    costs: Sequence[LinearCost | LatencyCost],
+    algorithm: str,
+) -> tuple[ScoredCascade, ...]:
+    read = ALGORITHMS[algorithm].read
+    if read is not None:
+        scored = score(read(setup, outcome.genomes), setup.pool, setup.error, costs)
+    else:
+        scored = _scored_genomes(setup.cascade_genomes(outcome.genomes), setup, costs)
+    searched = [cost.name for cost in setup.costs]
+    points = np.array([(s.error, *(s.costs[name] for name in searched)) for s in scored])
+    kept = [s for s, keep in zip(scored, non_dominated(points), strict=True) if keep]
+    return tuple(sorted(kept, key=lambda s: s.cost))
+
+
+def _scored_genomes(
+    genomes: IntArray, setup: Setup, costs: Sequence[LinearCost | LatencyCost]
+) -> Sequence[ScoredCascade]:
+    members, thresholds = decode(genomes)
+    needs_predicted = setup.error.needs_predicted
+    counts = setup.evaluator.count(members, thresholds, with_predicted=needs_predicted)
+    # A stage that no sample reaches has shown nothing: it is left out.
+    members = np.where(counts.reached > 0, members, -1)
+    names, confidence = setup.pool.names, setup.confidence
+    cascades = cascades_of(encode(members, thresholds), names, confidence=confidence)
+    return scored_from_counts(
+        cascades, members, counts, setup.error, costs, n_samples=setup.pool.n_samples
+    )
+
+
+def _settings(options: SearchOptions) -> dict[str, Any]:
+    return {
+        "algorithm": options.algorithm,
+        "seed": options.seed,
+        "max_members": options.max_members,
+        "mode": options.mode,
+        "objective": options.objectives[0],
+    }
+
+
+def _reference_faults(reference: Sequence[float] | None, n_costs: int) -> list[str]:
+    if reference is None:
+        return []
+    if len(reference) != 1 + n_costs or min(reference) <= 0:
+        values = ", ".join(f"{value:g}" for value in reference)
+        return [f"reference must be an error and {n_costs} costs above 0, got {values}"]
+    return []
+
+
+def _reference(costs: Sequence[LinearCost | LatencyCost], pool: Pool) -> DoubleArray:
+    everyone = np.arange(pool.n_models)
+    full = np.full(pool.n_models, pool.n_samples)
+    dearest = [
+        c.stage_values(everyone, full, n_samples=pool.n_samples, is_last=True).max() for c in costs
+    ]
+    return np.array([1.0, *(REFERENCE_COSTS * cost or 1.0 for cost in dearest)])
+
+
+def _checkpoint(
+    path: Path | None,
+    resume: bool,
+    pool: Pool,
+    options: SearchOptions,
+    profile: LatencyProfile | None,
+) -> Checkpoint | None:
+    if path is None:
+        return None
+    settings = {
+        "pool": pool.sha256,
+        "algorithm": options.algorithm,
+        "seed": options.seed,
+        "max_members": options.max_members,
+        "objectives": options.objectives,
+        "batch_size": options.batch_size,
+        "metric": options.metric,
+        "confidence": options.confidence,
+        "mode": options.mode,
+        "reference": options.reference,
+        "stagnation": options.stagnation,
+        "profile": profile.digest if profile else None,
+        "encas": __version__,
+    }
+    return Checkpoint(path=path, fingerprint=json.dumps(settings, sort_keys=True), resume=resume)

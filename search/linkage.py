@@ -1,0 +1,150 @@
+"""Linkage trees: which genes belong together, learned from a population.
+
+Source: D. Thierens, P. A. N. Bosman, "Hierarchical problem solving with the linkage tree genetic
+algorithm", GECCO 2013, doi 10.1145/2463372.2463477: mutual information between genes, merged by
+UPGMA; the tree in O(n_genes^2) with the chain of nearest neighbours of I. Gronau, S. Moran,
+"Optimal implementations of UPGMA and other common clustering algorithms", Information Processing
+Letters 104, 2007, doi 10.1016/j.ipl.2007.07.002. Filter: P. A. N. Bosman, D. Thierens, "More concise
+and robust linkage learning by filtering and combining linkage hierarchies", GECCO 2013,
+doi 10.1145/2463372.2463420.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..arrays import BoolArray, DoubleArray, IntArray
+from .compiled import compiled
+
+import os
+MEASURE=os.environ.get("MEASURE","mi"); FILTER=os.environ.get("FILTER","off")
+
+
+def linkage_sets(genomes: IntArray, rng: np.random.Generator) -> BoolArray:
+    """The family of subsets of genes for mixing: the linkage tree without its root, filtered.
+
+    A subset is dropped when the subset that it was merged into holds genes that determine one
+    another everywhere in the population: to mix them apart can only break what is always together.
+
+    Args:
+        genomes: int64 [n, n_genes].
+        rng: orders the genes; ties go to the first in that order.
+
+    Returns:
+        bool [n_sets, n_genes], n_sets between 1 and max(1, 2 * n_genes - 2).
+    """
+    n_genes = genomes.shape[1]
+    if n_genes == 1:
+        return np.ones((1, 1), np.bool_)
+    joint = joint_entropies(genomes)
+    entropies = np.diagonal(joint)
+    information = entropies[:, None] + entropies - joint
+    n = len(genomes)
+    if MEASURE == "nmi":
+        information = np.where(joint > 1e-12, information / np.maximum(joint,1e-12), 0)
+    elif MEASURE == "mm":
+        d = np.array([len(np.unique(genomes[:, i])) for i in range(n_genes)])
+        dj = np.array([[len(np.unique(genomes[:, i]*100000+genomes[:,j])) for j in range(n_genes)] for i in range(n_genes)])
+        information = information + (d[:, None] + d - dj - 1) / (2 * n)
+    elif MEASURE == "random":
+        information = rng.random((n_genes, n_genes)); information += information.T
+    tree, parents = _tree(information, rng.permutation(n_genes))
+    if FILTER == "off":
+        return tree[:-1]
+    twins = (joint > 0) & (joint - entropies < 1e-9) & (joint - entropies[:, None] < 1e-9)
+    if FILTER == "guard":
+        distinct = np.array([[len(np.unique(genomes[:, i]*100000+genomes[:,j])) for j in range(n_genes)] for i in range(n_genes)])
+        twins &= distinct * 2 <= n
+    keep = np.array([p == 2*n_genes-2 or not twins[tree[p]][:, tree[p]].all() for p in parents[:-1]])
+    return tree[:-1][keep]
+
+
+@compiled
+def joint_entropies(genomes):
+    n, n_genes = genomes.shape
+    labels, n_labels = _labels(genomes)
+    logs = np.zeros(n + 1)
+    for c in range(2, n + 1):
+        logs[c] = c * np.log(c)
+    result = np.empty((n_genes, n_genes))
+    largest = n_labels.max()
+    counts = np.zeros(largest * largest, np.int64)
+    for i in range(n_genes):
+        for j in range(i, n_genes):
+            for r in range(n):
+                counts[labels[i, r] * largest + labels[j, r]] += 1
+            total = 0.0
+            for r in range(n):
+                cell = labels[i, r] * largest + labels[j, r]
+                total += logs[counts[cell]]
+                counts[cell] = 0
+            result[i, j] = result[j, i] = np.log(n) - total / n
+    return result
+
+
+@compiled
+def _labels(genomes):
+    """The values of each gene numbered in order of appearance, [n_genes, n], and their number."""
+    n, n_genes = genomes.shape
+    labels = np.empty((n_genes, n), np.int64)
+    n_labels = np.zeros(n_genes, np.int64)
+    known = np.empty(genomes.max() + 1, np.int64)
+    for g in range(n_genes):
+        known[:] = -1
+        for r in range(n):
+            value = genomes[r, g]
+            if known[value] < 0:
+                known[value] = n_labels[g]
+                n_labels[g] += 1
+            labels[g, r] = known[value]
+    return labels, n_labels
+
+
+@compiled
+def _tree(similarity, order):
+    """UPGMA: subsets [2 n - 1, n], the single genes first and the root last, and their parents."""
+    n = len(order)
+    s = similarity[order][:, order]
+    tree = np.zeros((2 * n - 1, n), np.bool_)
+    parents = np.full(2 * n - 1, -1)
+    node = np.arange(n)
+    size = np.ones(n, np.int64)
+    for i in range(n):
+        tree[i, order[i]] = True
+    chain = np.empty(n + 1, np.int64)
+    length = 0
+    for new in range(n, 2 * n - 1):
+        if length == 0:
+            chain[0] = np.argmax(size > 0)
+            length = 1
+        while True:
+            previous = chain[length - 2] if length > 1 else -1
+            nearest = _nearest(s, size, chain[length - 1], previous)
+            if nearest == previous:
+                break
+            chain[length] = nearest
+            length += 1
+        a, b = chain[length - 2], chain[length - 1]
+        length -= 2
+        tree[new] = tree[node[a]] | tree[node[b]]
+        parents[node[a]] = parents[node[b]] = new
+        s[a] = (size[a] * s[a] + size[b] * s[b]) / (size[a] + size[b])
+        s[:, a] = s[a]
+        node[a] = new
+        size[a] += size[b]
+        size[b] = 0
+    return tree, parents
+
+
+@compiled
+def _nearest(s, size, of, previous):
+    """The most similar subset; ties go to the previous one, then to the smaller one."""
+    best = previous
+    for i in range(len(size)):
+        if size[i] == 0 or i == of:
+            continue
+        if best < 0 or s[of, i] > s[of, best]:
+            best = i
+        elif best != previous and s[of, i] == s[of, best] and size[i] < size[best]:
+            best = i
+    return best

@@ -1,0 +1,285 @@
+"""The only loop: runs a search within a budget, with a history, checkpoints and Ctrl-C."""
+
+from __future__ import annotations
+
+import math
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from types import FrameType
+from typing import Literal, TypeAlias
+
+import numpy as np
+
+from ..arrays import DoubleArray, IntArray, frozen
+from ..errors import SearchError
+from .checkpoint import Checkpoint
+from .state import State, joined, part_of
+from .strategy import Search
+
+Ending: TypeAlias = Literal["evaluations", "seconds", "stagnation", "finished", "interrupted"]
+
+# A milestone at every tenth more evaluations, and ten in the time that stagnation is given.
+HISTORY_GROWTH = 1.1
+STAGNATION_CHECKS = 10
+PROGRESS_EVERY_S = 0.1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Budget:
+    """When a search ends; what is None does not end it.
+
+    Args:
+        evaluations: ends after exactly this many.
+        seconds: ends at the first step that ends after so much wall time, earlier runs of the
+            same search included.
+        stagnation: ends when the hypervolume has not grown for so many evaluations.
+
+    Raises:
+        SearchError: a limit is not positive.
+    """
+
+    evaluations: int | None = None
+    seconds: float | None = None
+    stagnation: int | None = None
+
+    def __post_init__(self) -> None:
+        limits = (("evaluations", self.evaluations), ("seconds", self.seconds))
+        faults = [
+            f"{name} must be positive, got {limit:g}"
+            for name, limit in (*limits, ("stagnation", self.stagnation))
+            if limit is not None and not limit > 0
+        ]
+        if faults:
+            raise SearchError(*faults, where="budget")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Milestone:
+    """How far a search had come: evaluations, wall time in seconds, hypervolume."""
+
+    evaluations: int
+    seconds: float
+    hypervolume: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Outcome:
+    """What a search found, and how.
+
+    Args:
+        genomes: int64 [n, n_genes], ordered by the first objective.
+        objectives: float64 [n, n_objectives], mutually non-dominated.
+        n_evaluations: evaluations spent.
+        seconds: wall time, earlier runs of a resumed search included.
+        history: milestones at geometrically growing numbers of evaluations, and the end.
+        ended: what ended it.
+    """
+
+    genomes: IntArray
+    objectives: DoubleArray
+    n_evaluations: int
+    seconds: float
+    history: tuple[Milestone, ...]
+    ended: Ending
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether Ctrl-C ended it."""
+        return self.ended == "interrupted"
+
+
+def run(
+    search: Search,
+    *,
+    budget: Budget,
+    hypervolume: Callable[[DoubleArray], float],
+    on_progress: Callable[[Milestone], None] | None = None,
+    checkpoint: Checkpoint | None = None,
+) -> Outcome:
+    """Runs a search until its budget is spent, it is finished, or Ctrl-C.
+
+    Ctrl-C lets the step under way end; a second one breaks it off. Either way what was found is
+    returned. Given the search and its seed, all of the outcome but the seconds depends on the
+    budget's evaluations and stagnation alone, however often the run was stopped and resumed.
+
+    Args:
+        search: what to run; it is advanced in place.
+        budget: when to end.
+        hypervolume: of the archive's objectives [n, n_objectives], recorded in the history.
+        on_progress: called at most every tenth of a second, with the last recorded hypervolume.
+        checkpoint: where the run is stored, and whether it resumes from there.
+
+    Raises:
+        SearchError: the checkpoint is not one of this search.
+    """
+    log = _Log(search, budget, hypervolume)
+    if checkpoint is not None:
+        _resume(search, log, checkpoint)
+    progress = _Throttle(on_progress, log)
+    with _deferred_interrupts() as interrupt_asked:
+        try:
+            while (ended := log.ending()) is None and not interrupt_asked():
+                search.step(log.limit())
+                log.record_if_due()
+                progress.report()
+                if checkpoint is not None and search.resumable:
+                    checkpoint.save_if_due(lambda: _state(search, log))
+        except KeyboardInterrupt:
+            return log.outcome("interrupted")
+        if checkpoint is not None and search.resumable:
+            checkpoint.save(_state(search, log))
+    return log.outcome(ended or "interrupted")
+
+
+class _Log:
+    """The books of a run: time, milestones, stagnation."""
+
+    def __init__(
+        self, search: Search, budget: Budget, hypervolume: Callable[[DoubleArray], float]
+    ) -> None:
+        self._search = search
+        self._budget = budget
+        self._hypervolume = hypervolume
+        self._started = time.perf_counter()
+        self._due = 1
+        self._grown_at = 0
+        self._best = 0.0
+        self._milestones: list[Milestone] = []
+
+    @property
+    def seconds(self) -> float:
+        return time.perf_counter() - self._started
+
+    @property
+    def newest(self) -> Milestone:
+        return self._milestone(self._milestones[-1].hypervolume if self._milestones else 0.0)
+
+    def ending(self) -> Ending | None:
+        n, budget = self._search.n_evaluations, self._budget
+        if self._search.finished:
+            return "finished"
+        if budget.evaluations is not None and n >= budget.evaluations:
+            return "evaluations"
+        if budget.seconds is not None and self.seconds >= budget.seconds:
+            return "seconds"
+        if budget.stagnation is not None and self._stagnant_for() >= budget.stagnation:
+            return "stagnation"
+        return None
+
+    def limit(self) -> int:
+        if self._budget.evaluations is None:
+            return sys.maxsize
+        return self._budget.evaluations - self._search.n_evaluations
+
+    def record_if_due(self) -> None:
+        n = self._search.n_evaluations
+        # The end of a budget cuts a step: a milestone there would not be one of a longer run.
+        if n < self._due or n == self._budget.evaluations:
+            return
+        volume = self._volume()
+        if volume > self._best:
+            self._best, self._grown_at = volume, n
+        self._milestones.append(self._milestone(volume))
+        self._due = max(n + 1, math.ceil(n * HISTORY_GROWTH))
+        if self._budget.stagnation is not None:
+            self._due = min(self._due, n + max(1, self._budget.stagnation // STAGNATION_CHECKS))
+
+    def outcome(self, ended: Ending) -> Outcome:
+        archive = self._search.archive
+        history = self._milestones
+        if not history or history[-1].evaluations < self._search.n_evaluations:
+            history = [*history, self._milestone(self._volume())]
+        return Outcome(
+            genomes=frozen(archive.genomes),
+            objectives=frozen(archive.objectives),
+            n_evaluations=self._search.n_evaluations,
+            seconds=self.seconds,
+            history=tuple(history),
+            ended=ended,
+        )
+
+    def state(self) -> State:
+        rows = [(m.evaluations, m.seconds, m.hypervolume) for m in self._milestones]
+        return {
+            "seconds": np.array(self.seconds),
+            "due": np.array(self._due),
+            "grown_at": np.array(self._grown_at),
+            "best": np.array(self._best),
+            "milestones": np.array(rows, np.float64).reshape(-1, 3),
+        }
+
+    def restore(self, state: State) -> None:
+        self._started = time.perf_counter() - float(state["seconds"])
+        self._due = int(state["due"])
+        self._grown_at = int(state["grown_at"])
+        self._best = float(state["best"])
+        self._milestones = [
+            Milestone(evaluations=int(n), seconds=float(s), hypervolume=float(h))
+            for n, s, h in state["milestones"]
+        ]
+
+    def _milestone(self, volume: float) -> Milestone:
+        n = self._search.n_evaluations
+        return Milestone(evaluations=n, seconds=self.seconds, hypervolume=volume)
+
+    def _volume(self) -> float:
+        return self._hypervolume(self._search.archive.objectives)
+
+    def _stagnant_for(self) -> int:
+        last = self._milestones[-1].evaluations if self._milestones else 0
+        return last - self._grown_at
+
+
+class _Throttle:
+    """Reports progress, but not at every step."""
+
+    def __init__(self, on_progress: Callable[[Milestone], None] | None, log: _Log) -> None:
+        self._on_progress = on_progress
+        self._log = log
+        self._reported = -math.inf
+
+    def report(self) -> None:
+        now = self._log.seconds
+        if self._on_progress is not None and now - self._reported >= PROGRESS_EVERY_S:
+            self._reported = now
+            self._on_progress(self._log.newest)
+
+
+def _resume(search: Search, log: _Log, checkpoint: Checkpoint) -> None:
+    state = checkpoint.load()
+    if state is not None:
+        search.restore(part_of(state, "search"))
+        log.restore(part_of(state, "log"))
+
+
+def _state(search: Search, log: _Log) -> State:
+    return joined({"search": search.state(), "log": log.state()})
+
+
+@contextmanager
+def _deferred_interrupts() -> Iterator[Callable[[], bool]]:
+    """Yields a function that tells whether Ctrl-C was pressed; pressed again, it raises.
+
+    Leaves the signal alone outside the main thread and where the host handles it itself.
+    """
+    asked = threading.Event()
+
+    def handle(_number: int, _frame: FrameType | None) -> None:
+        if asked.is_set():
+            raise KeyboardInterrupt
+        asked.set()
+
+    is_main = threading.current_thread() is threading.main_thread()
+    if not is_main or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+        yield asked.is_set
+        return
+    signal.signal(signal.SIGINT, handle)
+    try:
+        yield asked.is_set
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -1,0 +1,55 @@
+"""Random search: genes drawn uniformly, the yardstick that every strategy must beat."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..arrays import DoubleArray, IntArray
+from .archive import ElitistArchive
+from .state import State, part_of, restore_rng, rng_state
+from .strategy import Problem
+
+BATCH = 256
+
+
+class RandomDraw:
+    """Draws every gene uniformly from its alphabet, behind the ask/tell protocol.
+
+    Args:
+        problem: gives the alphabets and the number of objectives; it is not evaluated here.
+        rng: all randomness.
+    """
+
+    def __init__(self, problem: Problem, *, rng: np.random.Generator) -> None:
+        self._n_values = np.asarray(problem.n_values, np.int64)
+        self._rng = rng
+        self._archive = ElitistArchive(len(self._n_values), problem.n_objectives)
+        self._asked = self._draw()
+
+    @property
+    def archive(self) -> ElitistArchive:
+        """Every non-dominated solution found so far."""
+        return self._archive
+
+    def ask(self) -> IntArray:
+        """The genomes to evaluate next, [256, n_genes]."""
+        return self._asked
+
+    def tell(self, objectives: DoubleArray) -> None:
+        """Takes the objectives of the genomes last asked for."""
+        self._archive.add(self._asked, objectives)
+        self._asked = self._draw()
+
+    def state(self) -> State:
+        """Archive, the genomes asked for, and the generator."""
+        archive = {f"archive.{name}": array for name, array in self._archive.state().items()}
+        return {**archive, "asked": self._asked, "rng": rng_state(self._rng)}
+
+    def restore(self, state: State) -> None:
+        """Continues from a state."""
+        self._archive.restore(part_of(state, "archive."))
+        self._asked = np.array(state["asked"])
+        restore_rng(self._rng, state["rng"])
+
+    def _draw(self) -> IntArray:
+        return self._rng.integers(self._n_values, size=(BATCH, len(self._n_values)))

@@ -1,0 +1,142 @@
+"""Torch modules that a SPEC names by package, module and callable, and their weights."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import pickle
+import sys
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from ...errors import MissingExtraError, SourceError
+
+try:
+    import torch
+    from torch import nn
+except ImportError as error:
+    raise MissingExtraError("building torch models", extra="export") from error
+
+
+def torch_builder(
+    target: str, arguments: Mapping[str, Any], weights: Path | None, *, where: str
+) -> Callable[[], nn.Module]:
+    """What builds the module that `package.module:callable` names.
+
+    Args:
+        target: the module and the callable, which must be defined there.
+        arguments: its keyword arguments.
+        weights: a file with the state dict, or None.
+        where: the SPEC, for errors.
+
+    Raises:
+        SourceError: there is no such callable, or it is one that a SPEC may not name.
+    """
+    make = _callable_of(target, where)
+    return partial(_build, make, arguments, weights, where)
+
+
+def load_weights(module: nn.Module, path: Path, *, where: str) -> None:
+    """Loads a state dict into `module`: every tensor named, none left over.
+
+    A torch file may hold the state dict under "state_dict" or "model"; names may all start with
+    "module.", as DataParallel writes them.
+
+    Raises:
+        SourceError: the file is foreign, or its tensors are not the module's.
+    """
+    state = _state_dict(path)
+    if all(key.startswith("module.") for key in state):
+        state = {key.removeprefix("module."): value for key, value in state.items()}
+    try:
+        module.load_state_dict(state, strict=True)
+    except RuntimeError as cause:
+        raise SourceError(f"{path} does not fit the model: {cause}", where=where) from cause
+
+
+def _build(
+    make: Callable[..., object], arguments: Mapping[str, Any], weights: Path | None, where: str
+) -> nn.Module:
+    with _current_folder_importable():
+        try:
+            module = make(**arguments)
+        except TypeError as cause:
+            raise SourceError(f"cannot be called like this: {cause}", where=where) from cause
+    if not isinstance(module, nn.Module):
+        got = type(module).__name__
+        raise SourceError(f"expected a torch.nn.Module to be returned, got {got}", where=where)
+    if weights is not None:
+        load_weights(module, weights, where=where)
+    return module.eval().requires_grad_(requires_grad=False)
+
+
+def _callable_of(target: str, where: str) -> Callable[..., object]:
+    module_name, _, name = target.partition(":")
+    parts = module_name.split(".")
+    if not name.isidentifier() or not all(part.isidentifier() for part in parts):
+        raise SourceError(
+            f"expected torch:package.module:callable, got torch:{target}", where=where
+        )
+    if parts[0] in sys.stdlib_module_names or parts[0] == "builtins":
+        raise SourceError(f"{module_name} is of Python's standard library", where=where)
+    with _current_folder_importable():
+        try:
+            module = importlib.import_module(module_name)
+        except ImportError as cause:
+            raise SourceError(f"cannot import {module_name}: {cause}", where=where) from cause
+    found: Any = vars(module).get(name)
+    is_callable = inspect.isfunction(found) or inspect.isclass(found)
+    if not is_callable or found.__module__ != module_name:
+        raise SourceError(
+            f"{module_name} defines no function or class {name!r}; a SPEC names the module that "
+            "defines it",
+            where=where,
+        )
+    return found
+
+
+def _state_dict(path: Path) -> dict[str, Any]:
+    if path.suffix == ".safetensors":
+        return _safetensors(path)
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except (RuntimeError, ValueError, EOFError, OSError, KeyError, pickle.UnpicklingError) as cause:
+        first = str(cause).strip().splitlines()[0]
+        raise SourceError(f"not a file of plain tensors: {first}", where=str(path)) from cause
+    for key in ("state_dict", "model"):
+        if isinstance(content, dict) and isinstance(content.get(key), dict):
+            content = content[key]
+    if not isinstance(content, dict) or not all(
+        isinstance(v, torch.Tensor) for v in content.values()
+    ):
+        raise SourceError("expected a state dict of tensors", where=str(path))
+    return content
+
+
+def _safetensors(path: Path) -> dict[str, Any]:
+    try:
+        from safetensors import SafetensorError  # noqa: PLC0415 - needed for such files alone
+        from safetensors.torch import load_file  # noqa: PLC0415
+    except ImportError as error:
+        raise MissingExtraError("reading .safetensors files", extra="timm") from error
+    try:
+        return load_file(path)
+    except (SafetensorError, OSError) as cause:
+        raise SourceError(f"not a safetensors file: {cause}", where=str(path)) from cause
+
+
+@contextmanager
+def _current_folder_importable() -> Generator[None]:
+    """Lets a SPEC name a module beside the user; last in the path, so that it hides no package."""
+    folder = str(Path.cwd())
+    is_new = folder not in sys.path
+    if is_new:
+        sys.path.append(folder)
+    try:
+        yield
+    finally:
+        if is_new and folder in sys.path:
+            sys.path.remove(folder)

@@ -1,0 +1,122 @@
+import json
+
+import numpy as np
+import pytest
+
+from encas.errors import SearchError
+from encas.search.evaluate.dense import DenseEvaluator
+from encas.search.finder import SearchOptions, find_front, search_pool
+from encas.search.front import Front
+from encas.search.genome import CascadeProblem
+from encas.search.indicators import non_dominated
+from encas.search.objectives import TopOneError, cost_objective
+from encas.search.scoring import evaluate_front
+
+
+def without_times(front: Front) -> str:
+    content = front.to_json()
+    content["search"] = {k: v for k, v in content["search"].items() if k != "wall_s"}
+    volume = content["search"]["hypervolume"]
+    volume["history"] = [[n, hv] for n, _, hv in volume["history"]]
+    return json.dumps(content)
+
+
+def test_find_front_is_sorted_non_dominated_and_exact(tiny_pool):
+    front = find_front(tiny_pool, evaluations=300, seed=1)
+    assert (np.diff(front.points[:, 1]) > 0).all()
+    assert non_dominated(front.points).all()
+    assert evaluate_front(front, tiny_pool).cascades == front.cascades
+    assert front.search["evaluations"] == 300
+    assert front.pool.sha256 == tiny_pool.sha256
+
+
+def test_find_front_same_seed_gives_the_same_front(tiny_pool):
+    fronts = [find_front(tiny_pool, evaluations=200, seed=s) for s in (3, 3, 4)]
+    assert without_times(fronts[0]) == without_times(fronts[1])
+    assert fronts[2].search["seed"] == 4
+
+
+def test_find_front_tiny_pool_equals_every_cascade_there_is(tiny_pool):
+    found = find_front(tiny_pool, evaluations=4000, max_members=2, algorithm="mo-gomea")
+    grid = np.stack(np.meshgrid(range(4), range(4), range(51), indexing="ij"), -1).reshape(-1, 3)
+    problem = CascadeProblem(
+        DenseEvaluator(tiny_pool),
+        TopOneError(),
+        [cost_objective("macs", tiny_pool)],
+        n_models=3,
+        max_members=2,
+    )
+    points = problem.evaluate(grid)
+    best = points[non_dominated(points)]
+    best = best[np.isfinite(best[:, 0])]
+    np.testing.assert_array_equal(found.points, best[np.argsort(best[:, 1])])
+
+
+def test_find_front_more_members_than_models_is_cut(tiny_pool):
+    front = find_front(tiny_pool, evaluations=100, max_members=9)
+    assert max(c.cascade.n_stages for c in front.cascades) <= 3
+
+
+@pytest.mark.parametrize("metric", ["balanced", "macro-f1"])
+def test_find_front_other_metric_is_re_evaluated_exactly(tiny_pool, metric):
+    front = find_front(tiny_pool, evaluations=200, metric=metric)
+    assert front.metric == metric
+    assert evaluate_front(front, tiny_pool).cascades == front.cascades
+
+
+@pytest.mark.parametrize("confidence", ["margin", "entropy", "logit_gap"])
+def test_find_front_other_confidence_is_in_the_cascades(tiny_pool, confidence):
+    front = find_front(tiny_pool, evaluations=200, confidence=confidence)
+    assert {c.cascade.confidence for c in front.cascades} == {confidence}
+    assert evaluate_front(front, tiny_pool).cascades == front.cascades
+
+
+def test_find_front_two_costs_are_both_objectives(tiny_pool):
+    front = find_front(tiny_pool, evaluations=300, objective=("macs", "params"))
+    assert front.objectives == ("error", "macs", "params")
+    assert all({"macs", "params"} <= set(c.costs) for c in front.cascades)
+
+
+@pytest.mark.parametrize(
+    ("change", "match"),
+    [
+        ({"algorithm": "magic"}, "algorithm must be one of .*mo-gomea.*got 'magic'"),
+        ({"max_members": 0}, "max members must be in"),
+        ({"batch_size": 0}, "batch size must be at least 1"),
+        ({"seed": -1}, "seed must not be negative"),
+        ({"objectives": ("macs", "macs")}, "objectives must be different"),
+        ({"confidence": "luck"}, "confidence must be one of"),
+    ],
+)
+def test_options_bad_value_is_refused(change, match):
+    with pytest.raises(SearchError, match=match):
+        SearchOptions(**change)
+
+
+def test_options_negative_budget_is_refused():
+    with pytest.raises(SearchError, match="evaluations must be positive, got -5"):
+        _ = SearchOptions(evaluations=-5).budget
+
+
+def test_resumed_search_equals_uninterrupted(tiny_pool, tmp_path):
+    whole = search_pool(tiny_pool, SearchOptions(evaluations=900, seed=5)).front
+    for evaluations in (100, 350, 351, 900):
+        options = SearchOptions(evaluations=evaluations, seed=5)
+        part = search_pool(tiny_pool, options, checkpoint=tmp_path / "c.npz", resume=True).front
+    assert without_times(part) == without_times(whole)
+
+
+def test_resume_with_other_settings_is_refused(tiny_pool, tmp_path):
+    search_pool(tiny_pool, SearchOptions(evaluations=50, seed=1), checkpoint=tmp_path / "c.npz")
+    with pytest.raises(SearchError, match="a checkpoint of a run with other settings"):
+        search_pool(
+            tiny_pool,
+            SearchOptions(evaluations=50, seed=2),
+            checkpoint=tmp_path / "c.npz",
+            resume=True,
+        )
+
+
+def test_find_front_has_no_stage_that_nobody_reaches(tiny_pool):
+    front = find_front(tiny_pool, evaluations=1000, seed=2)
+    assert all(min(item.reach) > 0 for item in front.cascades)
