@@ -10,7 +10,7 @@ Supernetworks", GECCO 2022, doi 10.1145/3512290.3528749, section 3.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias, get_args
 
@@ -22,6 +22,7 @@ from .errors import CascadeError
 Confidence: TypeAlias = Literal["max_probability", "margin", "entropy", "logit_gap"]
 Combine: TypeAlias = Literal["mean", "replace"]
 StageOutputs: TypeAlias = Callable[[int, IntArray], FloatArray]
+Steps: TypeAlias = "Generator[tuple[int, IntArray], FloatArray, Decision]"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,14 +88,36 @@ def decide(cascade: Cascade, outputs: StageOutputs, *, n_samples: int) -> Decisi
     Raises:
         CascadeError: a member returned another shape than the rows and classes asked for.
     """
+    steps = decision_steps(cascade, n_samples=n_samples)
+    j, rows = next(steps)
+    while True:
+        probabilities = outputs(j, rows)
+        try:
+            j, rows = steps.send(probabilities)
+        except StopIteration as end:
+            return end.value
+
+
+def decision_steps(cascade: Cascade, *, n_samples: int) -> Steps:
+    """`decide` for whoever has to wait for a member: yields (j, rows), is sent their outputs.
+
+    Args:
+        cascade: the cascade.
+        n_samples: how many samples there are; 0 is legal.
+
+    Raises:
+        CascadeError: a member returned another shape than the rows and classes asked for.
+    """
     rows = np.arange(n_samples, dtype=np.int64)
-    total = answers = _checked(outputs(0, rows), (n_samples, -1), cascade.members[0])
+    first = yield 0, rows
+    total = answers = _checked(first, (n_samples, -1), cascade.members[0])
     n_classes = total.shape[1]
     probabilities = np.empty((n_samples, n_classes), np.float32)
     stage = np.empty(n_samples, np.int64)
     for j, threshold in enumerate((*cascade.thresholds, None)):
         if j > 0:
-            newest = _checked(outputs(j, rows), (len(rows), n_classes), cascade.members[j])
+            outputs = yield j, rows
+            newest = _checked(outputs, (len(rows), n_classes), cascade.members[j])
             total = total + newest
             answers = combined(total, newest, n_members=j + 1, combine=cascade.combine)
         leaves = exits(answers, threshold, confidence=cascade.confidence)

@@ -15,17 +15,20 @@ from .version import __version__
 # command -> (module under encas.commands, attribute, help); a module is imported when it runs.
 COMMANDS = {
     "bench": ("runtime", "bench", "Measure a bundle, beside the prediction and its members."),
+    "client": ("client", "client", "Ask a server about data: accuracy, exits, latencies."),
     "compare": ("compare", "compare", "Compare algorithms over seeds: plots, tests, tables."),
     "demo": ("demo", "demo", "The whole loop on real data, in a few minutes."),
     "doctor": ("runtime", "doctor", "What works on this machine, and how to get the rest."),
     "export": ("export", "export", "Turn a cascade of a front into a proven bundle."),
     "front": ("front", "front", "Fronts: show, evaluate on another pool."),
-    "pool": ("pool", "pool", "Pools of stored outputs: import, show, check, export."),
+    "pool": ("pool", "pool", "Pools of stored outputs: build, import, split, show, ..."),
     "profile": ("runtime", "profile", "Measure members' latencies on a device."),
     "report": ("report", "report", "Write fronts as one HTML page that opens offline."),
     "run": ("runtime", "run", "Run a bundle over data."),
     "search": ("search", "search", "Search a pool for a front of cascades."),
     "select": ("select", "select", "Choose one cascade of a front, and certify it."),
+    "serve": ("serve", "serve", "Serve bundles over HTTP and gRPC (protocol v2)."),
+    "triton": ("triton", "triton", "Write bundles as a model repository of NVIDIA Triton."),
     "verify": ("export", "verify", "Prove a bundle again: hashes, numbers, decisions."),
 }
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 import shutil
 import tempfile
@@ -59,7 +60,8 @@ def read_json(path: Path, *, error: type[EncasError], max_bytes: int = MAX_JSON_
         raise error(f"expected at most {max_bytes} bytes, got {size}", where=str(path))
     try:
         text = path.read_text("utf-8")
-        return cast(Json, json.loads(text, parse_constant=_refuse_constant))
+        parsed = json.loads(text, parse_constant=_refuse_constant, parse_float=_finite)
+        return cast(Json, parsed)
     except (ValueError, RecursionError) as cause:
         raise error(f"not a JSON file: {cause}", where=str(path)) from cause
 
@@ -90,7 +92,8 @@ def inside(folder: Path, relative: str, *, error: type[EncasError]) -> Path:
     """The path of `relative` in `folder`, refusing whatever leads or points out of it."""
     parts = relative.split("/")
     absolute = relative.startswith("/") or "\\" in relative or ":" in relative
-    if absolute or "\0" in relative or any(part in ("", ".", "..") for part in parts):
+    is_text = "\0" not in relative and not any("\ud800" <= c <= "\udfff" for c in relative)
+    if absolute or not is_text or any(part in ("", ".", "..") for part in parts):
         raise error(f"expected a relative path inside the folder, got {relative!r}")
     path = folder.joinpath(*parts)
     if not path.resolve().is_relative_to(folder.resolve()):
@@ -112,6 +115,13 @@ def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)
     return mask
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if math.isinf(number):
+        raise ValueError(f"{text} is too large a number")
+    return number
 
 
 def _refuse_constant(name: str) -> float:

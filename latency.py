@@ -20,6 +20,7 @@ from .files import json_text, read_json, write_atomically
 from .schema import check
 
 NS_DIGITS = 6
+MAX_SAMPLES = 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +51,8 @@ class Timing:
         sha256: of the model file that ran; "" where there is none.
         source: the SPEC that the model file was made of, "" where it is not known.
         batch_size: rows per call.
-        samples_ms: every time of the windows that the figures come from, as measured.
+        samples_ms: the times that the figures come from, as measured; of more than 1,000, every
+            second, third, ...
         p50_ms, p90_ms, p99_ms: percentiles of the samples.
     """
 
@@ -75,10 +77,11 @@ class Timing:
     ) -> Timing:
         """The timing that raw samples [n] in milliseconds make."""
         p50, p90, p99 = (float(p) for p in np.percentile(samples_ms, (50, 90, 99)))
+        stride = -(-len(samples_ms) // MAX_SAMPLES)
         return cls(
             name=name, sha256=sha256, source=source, batch_size=batch_size,
             p50_ms=p50, p90_ms=p90, p99_ms=p99,
-            samples_ms=tuple(round(float(sample), NS_DIGITS) for sample in samples_ms),
+            samples_ms=tuple(round(float(ms), NS_DIGITS) for ms in samples_ms[::stride]),
         )  # fmt: skip
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from .schema import check
 
 MANIFEST_FILE = "manifest.json"
 MAX_MANIFEST_BYTES = 64 * 2**20
+MAX_SAMPLE_VALUES = 2**28
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +73,10 @@ class Manifest:
             faults.append(f"stages run {self.cascade.members}, but the members are {names}")
         if self.classes is not None and len(self.classes) != self.n_classes:
             faults.append(f"{self.n_classes} classes need as many names, got {len(self.classes)}")
+        if prod(self.input_shape) > MAX_SAMPLE_VALUES:
+            faults.append(
+                f"a sample has at most {MAX_SAMPLE_VALUES} values, got {self.input_shape}"
+            )
         paths = [entry.file for entry in self.files]
         faults += [
             f"{path} is listed twice" for path in sorted(set(paths)) if paths.count(path) > 1

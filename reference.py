@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .arrays import FloatArray, IntArray, frozen
-from .cascade import Cascade, Decision, StageOutputs, combined, confidence_of, decide
+from .cascade import Cascade, StageOutputs, combined, confidence_of, decide
 from .entries import Flip
 from .errors import ManifestError
 
@@ -79,10 +79,13 @@ class Reference:
         rows = order[places]
         return np.where(self.digest[rows] == digest, rows, -1)
 
-    def flips(self, cascade: Cascade, decision: Decision) -> tuple[Flip, ...]:
-        """Every sample on which `decision` [n] has another label or stage than expected."""
-        is_flip = (decision.label != self.label) | (decision.stage != self.stage)
-        return tuple(self._flip(cascade, decision, int(i)) for i in np.flatnonzero(is_flip))
+    def flips(self, cascade: Cascade, label: IntArray, stage: IntArray) -> tuple[Flip, ...]:
+        """Every sample whose decided `label` [n] or `stage` [n] is another than expected."""
+        is_flip = (label != self.label) | (stage != self.stage)
+        return tuple(
+            self._flip(cascade, int(i), int(label[i]), int(stage[i]))
+            for i in np.flatnonzero(is_flip)
+        )
 
     def save(self, path: Path) -> None:
         """Writes a .npy file of records."""
@@ -114,8 +117,8 @@ class Reference:
             )
         return cls(**{name: frozen(np.array(records[name])) for name in wanted.names or ()})
 
-    def _flip(self, cascade: Cascade, decision: Decision, i: int) -> Flip:
-        stage, expected_stage = int(decision.stage[i]), int(self.stage[i])
+    def _flip(self, cascade: Cascade, i: int, label: int, stage: int) -> Flip:
+        expected_stage = int(self.stage[i])
         parting = min(stage, expected_stage) - 1
         margin = self.gap[i]
         if stage != expected_stage:
@@ -124,7 +127,7 @@ class Reference:
             sample=i,
             stage=stage,
             expected_stage=expected_stage,
-            label=int(decision.label[i]),
+            label=label,
             expected_label=int(self.label[i]),
             margin=float(np.nan_to_num(margin, nan=1.0)),
         )
@@ -132,8 +135,7 @@ class Reference:
 
 def digests_of(x: NDArray[Any]) -> DigestArray:
     """A 64-bit digest of each sample of `x` [n, ...]: equal samples, equal digests."""
-    rows = np.ascontiguousarray(x).reshape(len(x), -1).view(np.uint8)
-    digests = (hashlib.blake2b(row.tobytes(), digest_size=8).digest() for row in rows)
+    digests = (hashlib.blake2b(sample.tobytes(), digest_size=8).digest() for sample in x)
     return np.frombuffer(b"".join(digests), "<u8").astype(np.uint64)
 
 

@@ -2,7 +2,8 @@
 
 The schemas in `schemas/` are plain JSON Schema (draft 2020-12) for anyone to use. This module
 implements the part of the standard that they use, so that a bundle can be checked without a
-further dependency; the tests hold it against the `jsonschema` package.
+further dependency; the tests hold it against the `jsonschema` package. It is stricter in one
+point: 1.0 is no integer, so that whatever is read as one can be a size or an index.
 """
 
 from __future__ import annotations
@@ -119,7 +120,7 @@ def _has_type(value: Json, name: str) -> bool:
         "null": value is None,
         "boolean": isinstance(value, bool),
         "number": is_number,
-        "integer": is_number and float(value).is_integer(),  # type: ignore[arg-type]
+        "integer": is_number and isinstance(value, int),
         "string": isinstance(value, str),
         "array": isinstance(value, list),
         "object": isinstance(value, Mapping),

@@ -1,18 +1,26 @@
-"""`encas pool`: import, show, check and export pools of stored outputs."""
+"""`encas pool`: build, import, show, check, combine and export pools of stored outputs."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import click
+from rich.console import Group
 from rich.table import Table
 
 from ..search.calibration import fit_temperatures, temperatures_like
+from ..search.diversity import diversity_of, uses_of
+from ..search.front import Front
 from ..search.pool import Pool
 from ..search.pool_io import check_pool
 from ..search.pool_npz import export_npz, import_npz
+from ..search.pool_samples import moved_models, refuse_held_out
 from ..search.pool_summary import PoolSummary, summarise
 from .console import emit, json_option
+from .pool_build import build
+from .pool_tables import details_tables, summary_table
+from .pool_tools import compare, cost, dedup, filter_, merge, split
 
 
 @click.group()
@@ -43,13 +51,31 @@ def import_(
 
 @pool.command()
 @click.argument("folder", metavar="POOL", type=click.Path(path_type=Path))
+@click.option("--details", is_flag=True, help="Also calibration, diversity, oracle accuracy.")
+@click.option(
+    "--front",
+    "fronts",
+    metavar="FRONT.json",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="Count the cascades that each model is in; may be repeated.",
+)
 @json_option
-def show(folder: Path, as_json: bool) -> None:
+def show(folder: Path, details: bool, fronts: tuple[Path, ...], as_json: bool) -> None:
     """Show the models of a pool: accuracy with its interval, and costs.
 
     Example: encas pool show pool
+
+    Example: encas pool show pool --details --front front.json
     """
-    _emit_summary(summarise(Pool.load(folder)), as_json)
+    stored = Pool.load(folder)
+    summary = summarise(stored)
+    diversity = diversity_of(stored) if details else None
+    uses = uses_of([Front.load(file) for file in fronts]) if fronts else None
+    value = summary.to_json()
+    value |= {"details": diversity.to_json()} if diversity else {}
+    value |= {"uses": {name: uses[name] for name in stored.names}} if uses is not None else {}
+    emit(as_json, value, Group(*details_tables(summary, diversity, uses)))
 
 
 @pool.command()
@@ -70,12 +96,17 @@ def check(folder: Path, as_json: bool) -> None:
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="File to write.")
 @json_option
 def export(folder: Path, out: Path, as_json: bool) -> None:
-    """Write the arrays of a pool as FILE.npz, outputs as stored.
+    """Write the arrays of a pool as FILE.npz, or a row for each sample as FILE.parquet.
 
     Example: encas pool export pool --out outputs.npz
     """
     stored = Pool.load(folder)
-    export_npz(stored, out)
+    if out.suffix == ".parquet":
+        from ..search.pool_parquet import export_parquet  # noqa: PLC0415 - pyarrow is optional
+
+        export_parquet(stored, out)
+    else:
+        export_npz(stored, out)
     text = f"{out}: outputs [{stored.n_models}, {stored.n_samples}, {stored.n_classes}]"
     emit(as_json, {"path": str(out), "sha256": stored.sha256}, text)
 
@@ -94,8 +125,11 @@ def calibrate(folder: Path, out: Path, like: Path | None, overwrite: bool, as_js
     Example: encas pool calibrate test_pool --like calibrated --out calibrated_test
     """
     stored = Pool.load(folder)
+    if like is None:
+        refuse_held_out(stored, purpose="fit temperatures")
     chosen = temperatures_like(stored, Pool.load(like)) if like else fit_temperatures(stored)
-    made = stored.with_temperatures(chosen).save(out, overwrite=overwrite)
+    moved = replace(stored, models=moved_models(stored, out))
+    made = moved.with_temperatures(chosen).save(out, overwrite=overwrite)
     table = Table("model", "temperature")
     for model in made.models:
         table.add_row(model.name, f"{model.temperature:.3f}")
@@ -104,20 +138,8 @@ def calibrate(folder: Path, out: Path, like: Path | None, overwrite: bool, as_js
 
 
 def _emit_summary(summary: PoolSummary, as_json: bool) -> None:
-    title = (
-        f"{summary.name}: {len(summary.models)} models, {summary.n_samples} samples, "
-        f"{summary.n_classes} classes"
-    )
-    table = Table(title=title, title_justify="left")
-    for column in ("model", "accuracy", "95 % interval", "MACs", "stored"):
-        table.add_column(column, justify="left" if column in ("model", "stored") else "right")
-    for model in summary.models:
-        low, high = model.interval
-        table.add_row(
-            model.name,
-            f"{model.accuracy:.4f}",
-            f"{low:.4f} .. {high:.4f}",
-            f"{model.costs['macs']:,.0f}",
-            f"{model.kind} {model.dtype}",
-        )
-    emit(as_json, summary.to_json(), table)
+    emit(as_json, summary.to_json(), summary_table(summary))
+
+
+for command in (build, compare, cost, dedup, filter_, merge, split):
+    pool.add_command(command)

@@ -47,6 +47,7 @@ INTERRUPTED = 130
 )
 @click.option("--profile", type=click.Path(path_type=Path), help="Measured times, for latency.")
 @click.option("--batch-size", default=1, show_default=True, help="Rows per batch, for latency.")
+@click.option("--device", default="cpu", show_default=True, help="Evaluate on: cpu, cuda:0, ...")
 @click.option("--resume", is_flag=True, help="Continue from the checkpoint beside the front.")
 @json_option
 def search(

@@ -1,0 +1,1 @@
+"""The JSON Schemas of the files that this package reads and writes."""

@@ -83,11 +83,13 @@ class Algorithm:
         modes: what it can search for.
         read: the cascades of genomes of its archive, None where they are those of
             `Setup.problem`.
+        is_random: whether the seed makes a difference.
     """
 
     make: Callable[[Setup], Search]
     modes: tuple[Mode, ...] = ("cascade", "ensemble")
     read: Callable[[Setup, IntArray], list[Cascade]] | None = None
+    is_random: bool = True
 
 
 def _ask_tell(make: Callable[..., Strategy]) -> Algorithm:
@@ -150,7 +152,7 @@ def _greedy(rule: Callable[[Setup], Rule]) -> Algorithm:
     def read(setup: Setup, genomes: IntArray) -> list[Cascade]:
         return cascades_of_bits(genomes, setup.pool.names, rule(setup))
 
-    return Algorithm(make=search, modes=("cascade",), read=read)
+    return Algorithm(make=search, modes=("cascade",), read=read, is_random=False)
 
 
 ALGORITHMS: Mapping[str, Algorithm] = {
@@ -161,5 +163,5 @@ ALGORITHMS: Mapping[str, Algorithm] = {
     "nsga2": _ask_tell(_nsga2),
     "nsga3": _ask_tell(_nsga3),
     "random": _ask_tell(RandomDraw),
-    "single": Algorithm(make=_single, modes=("cascade",)),
+    "single": Algorithm(make=_single, modes=("cascade",), is_random=False),
 }

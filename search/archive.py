@@ -1,12 +1,14 @@
 """The elitist archive: every non-dominated solution found so far, thinned where they crowd.
 
-Source: H. N. Luong, P. A. N. Bosman, "Elitist Archiving for Multi-Objective Evolutionary Algorithms:
-To Adapt or Not to Adapt", PPSN 2012, doi 10.1007/978-3-642-32964-7_8: when the archive outgrows its
-target by a quarter, a grid is laid over the objectives, as fine as three quarters of the target
-allow, and each box keeps one solution; when it falls below three quarters, the grid is lifted.
+Source: H. N. Luong, P. A. N. Bosman, "Elitist Archiving for Multi-Objective Evolutionary
+Algorithms: To Adapt or Not to Adapt", PPSN 2012, doi 10.1007/978-3-642-32964-7_8: when the archive
+outgrows its target by a quarter, a grid is laid over the objectives, the coarsest that keeps more
+than three quarters of the target with one solution in a box; when fewer are left, it is lifted.
 """
 
 from __future__ import annotations
+
+from typing import NamedTuple
 
 import numpy as np
 
@@ -19,7 +21,25 @@ DOMINATED, KNOWN, ADDED = 0, 1, 2
 
 TARGET = 10_000
 GRID_REFINEMENTS = 25
-# Places in the array of counts.
+
+
+class _Store(NamedTuple):
+    """Members in order, their genomes in slots that they keep; all but the grid has room to grow.
+
+    objectives float64 [room, n_objectives]; slots int64 [room], where each member's genome is;
+    genomes int64 [room, n_genes]; free int64 [room], a stack of slots that were left; counts
+    int64 [3]: members, free slots, whether the grid holds; grid float64 [2, n_objectives]: where
+    the boxes begin, and how wide they are.
+    """
+
+    objectives: DoubleArray
+    slots: IntArray
+    genomes: IntArray
+    free: IntArray
+    counts: IntArray
+    grid: DoubleArray
+
+
 _SIZE, _N_FREE, _HAS_GRID = 0, 1, 2
 
 
@@ -42,37 +62,32 @@ class ElitistArchive:
 
     def __init__(self, n_genes: int, n_objectives: int, *, target: int = TARGET) -> None:
         self._target = target
-        self._objectives = np.empty((0, n_objectives))
-        self._slots = np.empty(0, np.int64)
-        self._genomes = np.empty((0, n_genes), np.int64)
-        self._free = np.empty(0, np.int64)
-        self._counts = np.zeros(3, np.int64)
-        self._grid = np.zeros((2, n_objectives))
+        self._store = _store(np.empty((0, n_genes), np.int64), np.empty((0, n_objectives)))
 
     def __len__(self) -> int:
-        return int(self._counts[_SIZE])
+        return int(self._store.counts[_SIZE])
 
     @property
     def objectives(self) -> DoubleArray:
         """The members' objectives, float64 [n, n_objectives], a copy."""
-        return self._objectives[: len(self)].copy()
+        return self._store.objectives[: len(self)].copy()
 
     @property
     def genomes(self) -> IntArray:
         """The members' genomes, int64 [n, n_genes], a copy."""
-        return self._genomes[self._slots[: len(self)]]
+        return self.genomes_at(np.arange(len(self)))
 
     def genomes_at(self, indices: IntArray) -> IntArray:
-        """The genomes of the members at `indices`."""
-        return self._genomes[self._slots[indices]]
+        """The genomes of the members at `indices`, a copy."""
+        return self._store.genomes[self._store.slots[indices]]
 
     def objectives_at(self, indices: IntArray) -> DoubleArray:
-        """The objectives of the members at `indices`."""
-        return self._objectives[indices]
+        """The objectives of the members at `indices`, a copy."""
+        return self._store.objectives[indices]
 
     def best(self) -> IntArray:
         """The index of the first best member in each objective, int64 [n_objectives]."""
-        return np.argmin(self._objectives[: len(self)], axis=0)
+        return np.argmin(self._store.objectives[: len(self)], axis=0)
 
     def add(self, genomes: IntArray, objectives: DoubleArray) -> ByteArray:
         """Offers genomes [n, n_genes] with objectives [n, n_objectives], one after the other.
@@ -87,25 +102,14 @@ class ElitistArchive:
         for start in range(0, len(genomes), portion):
             part = slice(start, start + portion)
             self._reserve(len(verdicts[part]))
-            _offer_all(
-                genomes[part],
-                objectives[part],
-                self._objectives,
-                self._slots,
-                self._genomes,
-                self._free,
-                self._counts,
-                self._grid,
-                verdicts[part],
-            )
+            _offer_all(genomes[part], objectives[part], self._store, verdicts[part])
             self._adapt()
         return verdicts
 
     def copy(self) -> ElitistArchive:
         """An archive of the same members, independent of this one."""
-        copy = ElitistArchive(
-            self._genomes.shape[1], self._objectives.shape[1], target=self._target
-        )
+        n_genes, n_objectives = self._store.genomes.shape[1], self._store.objectives.shape[1]
+        copy = ElitistArchive(n_genes, n_objectives, target=self._target)
         copy.restore(self.state())
         return copy
 
@@ -114,37 +118,31 @@ class ElitistArchive:
         return {
             "genomes": self.genomes,
             "objectives": self.objectives,
-            "grid": self._grid.copy(),
-            "has_grid": np.array(self._counts[_HAS_GRID]),
+            "grid": self._store.grid.copy(),
+            "has_grid": np.array(self._store.counts[_HAS_GRID]),
         }
 
     def restore(self, state: State) -> None:
         """Takes the members and the grid of a state."""
-        self._set_members(np.array(state["genomes"]), np.array(state["objectives"]))
-        self._grid = np.array(state["grid"])
-        self._counts[_HAS_GRID] = int(state["has_grid"])
-
-    def _set_members(self, genomes: IntArray, objectives: DoubleArray) -> None:
-        n = len(genomes)
-        self._genomes, self._objectives = genomes, objectives
-        self._slots = np.arange(n)
-        self._free = np.empty(n, np.int64)
-        self._counts = np.array((n, 0, self._counts[_HAS_GRID]))
+        self._store = _store(state["genomes"].copy(), state["objectives"].copy())
+        self._store.grid[:] = state["grid"]
+        self._store.counts[_HAS_GRID] = state["has_grid"]
 
     def _reserve(self, extra: int) -> None:
+        store, room = self._store, len(self._store.slots)
         needed = len(self) + extra
-        capacity = len(self._slots)
-        if needed <= capacity:
-            return
-        growth = max(needed, 2 * capacity) - capacity
-        self._free = np.append(self._free, np.zeros(growth, np.int64))
-        self._genomes = np.pad(self._genomes, ((0, growth), (0, 0)))
-        self._objectives = np.pad(self._objectives, ((0, growth), (0, 0)))
-        self._slots = np.append(self._slots, np.zeros(growth, np.int64))
+        if needed > room:
+            growth = max(needed, 2 * room) - room
+            self._store = store._replace(
+                objectives=np.pad(store.objectives, ((0, growth), (0, 0))),
+                slots=np.pad(store.slots, (0, growth)),
+                genomes=np.pad(store.genomes, ((0, growth), (0, 0))),
+                free=np.pad(store.free, (0, growth)),
+            )
 
     def _adapt(self) -> None:
         if len(self) < 0.75 * self._target:
-            self._counts[_HAS_GRID] = 0
+            self._store.counts[_HAS_GRID] = 0
         elif len(self) > 1.25 * self._target:
             self._lay_grid()
 
@@ -154,18 +152,28 @@ class ElitistArchive:
         extent = objectives.max(axis=0) - origin
         extent[extent == 0] = 1.0
         coarse, fine = 1, 2**GRID_REFINEMENTS
-        kept = np.arange(len(objectives))
-        for _ in range(GRID_REFINEMENTS):
+        while fine - coarse > 1:
             n_boxes = (coarse + fine) // 2
-            kept = _first_in_box(objectives, origin, extent / n_boxes)
-            if len(kept) <= 0.75 * self._target:
-                coarse = n_boxes
-            else:
+            if len(_first_in_box(objectives, origin, extent / n_boxes)) > 0.75 * self._target:
                 fine = n_boxes
-        self._grid = np.stack((origin, extent / fine))
-        kept = _first_in_box(objectives, *self._grid)
-        self._set_members(self.genomes_at(kept), objectives[kept])
-        self._counts[_HAS_GRID] = 1
+            else:
+                coarse = n_boxes
+        kept = _first_in_box(objectives, origin, extent / fine)
+        self._store = _store(self.genomes_at(kept), objectives[kept])
+        self._store.grid[:] = origin, extent / fine
+        self._store.counts[_HAS_GRID] = 1
+
+
+def _store(genomes: IntArray, objectives: DoubleArray) -> _Store:
+    n = len(genomes)
+    return _Store(
+        objectives=objectives,
+        slots=np.arange(n),
+        genomes=genomes,
+        free=np.zeros(n, np.int64),
+        counts=np.array((n, 0, 0)),
+        grid=np.zeros((2, objectives.shape[1])),
+    )
 
 
 def _first_in_box(objectives: DoubleArray, origin: DoubleArray, width: DoubleArray) -> IntArray:
@@ -178,58 +186,56 @@ def _first_in_box(objectives: DoubleArray, origin: DoubleArray, width: DoubleArr
 
 @compiled
 def _offer_all(
-    offered_genomes, offered, objectives, slots, genomes, free, counts, grid, verdicts
-):
-    for i in range(len(offered)):
-        x = offered[i]
-        low, high = _equal_firsts(objectives, counts[_SIZE], x[0])
-        verdicts[i] = _verdict(objectives, counts, grid, x, low, high)
+    genomes: IntArray, objectives: DoubleArray, store: _Store, verdicts: ByteArray
+) -> None:
+    for i in range(len(objectives)):
+        x = objectives[i]
+        low, high = _equal_firsts(store, x[0])
+        verdicts[i] = _verdict(store, x, low, high)
         if verdicts[i] == ADDED:
-            _remove_dominated(objectives, slots, free, counts, x, low)
-            slot = _insert(objectives, slots, free, counts, x, low)
-            genomes[slot] = offered_genomes[i]
+            _remove_dominated(store, x, low)
+            _insert(store, genomes[i], x, low)
 
 
 @compiled
-def _equal_firsts(objectives, size, value):
+def _equal_firsts(store: _Store, value: float) -> tuple[int, int]:
     """The range of members whose first objective equals `value`."""
+    size = store.counts[_SIZE]
     low, high = 0, size
     while low < high:
         middle = (low + high) // 2
-        if objectives[middle, 0] < value:
+        if store.objectives[middle, 0] < value:
             low = middle + 1
         else:
             high = middle
-    high = low
-    while high < size and objectives[high, 0] == value:
+    while high < size and store.objectives[high, 0] == value:
         high += 1
     return low, high
 
 
 @compiled
-def _verdict(objectives, counts, grid, x, low, high):
-    for k in range(len(x)):
-        if x[k] == np.inf:
-            return DOMINATED
-    # Only members up to `high` can dominate x; with two objectives, the last of them does if any.
-    last = max(high - 2, -1) if len(x) == 2 else -1
-    for i in range(high - 1, last, -1):
-        if _dominates_weakly(objectives[i], x):
-            return KNOWN if _is_equal(objectives[i], x) else DOMINATED
-    if counts[_HAS_GRID] == 1 and _box_is_taken(objectives, counts[_SIZE], grid, x, low):
+def _verdict(store: _Store, x: DoubleArray, low: int, high: int) -> int:
+    if np.isinf(x).any():
+        return DOMINATED
+    # Only members below `high` can dominate x; with two objectives, the last of them does if any.
+    end = max(high - 2, -1) if len(x) == 2 else -1
+    for i in range(high - 1, end, -1):
+        if _is_no_worse(store.objectives[i], x):
+            return DOMINATED if _is_better(store.objectives[i], x) else KNOWN
+    if store.counts[_HAS_GRID] == 1 and _box_is_taken(store, x, low):
         return KNOWN
     return ADDED
 
 
 @compiled
-def _box_is_taken(objectives, size, grid, x, low):
-    """Whether a member that x does not dominate shares its box; boxes are columns of neighbours."""
-    for step in (-1, 1):
-        i = low if step == 1 else low - 1
-        while 0 <= i < size and _is_same_cell(objectives[i], x, grid, 0):
-            same = not _dominates_weakly(x, objectives[i])
+def _box_is_taken(store: _Store, x: DoubleArray, low: int) -> bool:
+    """Whether a member that x does not dominate, near by in the first objective, is in x's box."""
+    for first, step in ((low - 1, -1), (low, 1)):
+        i = first
+        while 0 <= i < store.counts[_SIZE] and _is_same_cell(store, i, x, 0):
+            same = not _is_no_worse(x, store.objectives[i])
             for k in range(1, len(x)):
-                same = same and _is_same_cell(objectives[i], x, grid, k)
+                same = same and _is_same_cell(store, i, x, k)
             if same:
                 return True
             i += step
@@ -237,54 +243,53 @@ def _box_is_taken(objectives, size, grid, x, low):
 
 
 @compiled
-def _is_same_cell(a, b, grid, k):
-    origin, width = grid[0, k], grid[1, k]
-    return np.floor((a[k] - origin) / width) == np.floor((b[k] - origin) / width)
+def _is_same_cell(store: _Store, i: int, x: DoubleArray, k: int) -> bool:
+    origin, width = store.grid[0, k], store.grid[1, k]
+    cell = np.floor((store.objectives[i, k] - origin) / width)
+    return cell == np.floor((x[k] - origin) / width)
 
 
 @compiled
-def _dominates_weakly(a, b):
-    for k in range(len(a)):
+def _is_no_worse(a: DoubleArray, b: DoubleArray) -> bool:
+    for k in range(len(a)):  # noqa: SIM110 - all() is slow when compiled
         if a[k] > b[k]:
             return False
     return True
 
 
 @compiled
-def _is_equal(a, b):
-    for k in range(len(a)):
-        if a[k] != b[k]:
-            return False
-    return True
+def _is_better(a: DoubleArray, b: DoubleArray) -> bool:
+    for k in range(len(a)):  # noqa: SIM110 - all() is slow when compiled
+        if a[k] < b[k]:
+            return True
+    return False
 
 
 @compiled
-def _remove_dominated(objectives, slots, free, counts, x, low):
+def _remove_dominated(store: _Store, x: DoubleArray, low: int) -> None:
     kept = low
-    for i in range(low, counts[_SIZE]):
-        if _dominates_weakly(x, objectives[i]):
-            free[counts[_N_FREE]] = slots[i]
-            counts[_N_FREE] += 1
+    for i in range(low, store.counts[_SIZE]):
+        if _is_no_worse(x, store.objectives[i]):
+            store.free[store.counts[_N_FREE]] = store.slots[i]
+            store.counts[_N_FREE] += 1
             continue
         if kept < i:
-            objectives[kept] = objectives[i]
-            slots[kept] = slots[i]
+            store.objectives[kept] = store.objectives[i]
+            store.slots[kept] = store.slots[i]
         kept += 1
-    counts[_SIZE] = kept
+    store.counts[_SIZE] = kept
 
 
 @compiled
-def _insert(objectives, slots, free, counts, x, place):
-    size = counts[_SIZE]
-    if counts[_N_FREE] > 0:
-        counts[_N_FREE] -= 1
-        slot = free[counts[_N_FREE]]
-    else:
-        slot = size
-    for i in range(size, place, -1):
-        objectives[i] = objectives[i - 1]
-        slots[i] = slots[i - 1]
-    objectives[place] = x
-    slots[place] = slot
-    counts[_SIZE] = size + 1
-    return slot
+def _insert(store: _Store, genome: IntArray, x: DoubleArray, place: int) -> None:
+    slot = store.counts[_SIZE]
+    if store.counts[_N_FREE] > 0:
+        store.counts[_N_FREE] -= 1
+        slot = store.free[store.counts[_N_FREE]]
+    for i in range(store.counts[_SIZE], place, -1):
+        store.objectives[i] = store.objectives[i - 1]
+        store.slots[i] = store.slots[i - 1]
+    store.objectives[place] = x
+    store.slots[place] = slot
+    store.genomes[slot] = genome
+    store.counts[_SIZE] += 1

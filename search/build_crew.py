@@ -7,17 +7,16 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
-from typing import Protocol, TypeAlias
+from typing import Protocol, TypeAlias, cast
 
 from .build_job import Answer, Job, attempt
 from .sources.running import RunSettings
-
-STOP = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +54,7 @@ class Crew(Protocol):
 class SoloCrew:
     """This process, one job after the other; `tell` hears of the samples while a job runs."""
 
-    def __init__(self, tell: "Teller") -> None:
+    def __init__(self, tell: Callable[[Rows], None]) -> None:
         self._tell = tell
         self._job: Job | None = None
 
@@ -77,14 +76,6 @@ class SoloCrew:
 
     def close(self) -> None:
         """See `Crew.close`."""
-
-
-class Teller(Protocol):
-    """Hears news."""
-
-    def __call__(self, news: News, /) -> None:
-        """Takes the news."""
-        ...
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -158,18 +149,20 @@ class ProcessCrew:
         process = self._context.Process(target=_work, args=(theirs,), daemon=True)
         process.start()
         theirs.close()
-        return _Worker(process=process, pipe=ours, device=device)
+        return _Worker(process=process, pipe=cast(Connection, ours), device=device)
 
 
 def _work(pipe: Connection) -> None:
-    """A worker's life: jobs in, news out, until the pipe or the parent ends."""
+    """A worker's life: jobs in, news out, until the pipe or the parent ends.
+
+    Ctrl-C reaches all processes of a terminal; only the parent decides what it means.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_die_with_parent, daemon=True).start()
     while True:
         try:
-            job: Job | None = pipe.recv()
-        except (EOFError, OSError, KeyboardInterrupt):
-            return
-        if job is STOP:
+            job: Job = pipe.recv()
+        except (EOFError, OSError):
             return
         reporter = _Reporter(pipe=pipe, name=job.name)
         pipe.send(attempt(job, reporter))

@@ -55,6 +55,7 @@ class DropCertificate:
         reference_model: the single model that it is compared with.
         max_drop: the drop that is excluded.
         risk: the probability, at most, that the claim is wrong.
+        level: of the tests; the risk that it is wrong of the population.
         p_value: of the last hypothesis that was rejected.
         n_tests: threshold vectors that passed, of `n_candidates`.
         n_candidates: threshold vectors from safe to cheap.
@@ -67,6 +68,7 @@ class DropCertificate:
     reference_model: str
     max_drop: float
     risk: float
+    level: float
     p_value: float
     n_tests: int
     n_candidates: int
@@ -84,6 +86,7 @@ class DropCertificate:
             "reference_model": self.reference_model,
             "max_drop": self.max_drop,
             "risk": self.risk,
+            "population_risk": self.level,
             "p_value": self.p_value,
             "n_tests": self.n_tests,
             "n_candidates": self.n_candidates,
@@ -91,8 +94,9 @@ class DropCertificate:
 
     def __str__(self) -> str:
         drop = (self.n_lost - self.n_gained) / self.n_samples
+        population = f" ({self.level:.2g} in the population)" if self.level < self.risk else ""
         return (
             f"certified on {self.pool} (n = {self.n_samples}): at most {self.max_drop:g} below the "
-            f"accuracy of {self.reference_model} at risk {self.risk:g} (measured drop {drop:+.4f}: "
-            f"{self.n_lost} lost, {self.n_gained} gained; p = {self.p_value:.2g})"
+            f"accuracy of {self.reference_model} at risk {self.risk:g}{population}; measured drop "
+            f"{drop:+.4f}: {self.n_lost} lost, {self.n_gained} gained, p = {self.p_value:.2g}"
         )

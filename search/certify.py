@@ -5,7 +5,11 @@ draws for that cascade, whatever the search did.
 
 For a bounded drop of accuracy, threshold vectors are tested from the safest (all at 1: every member
 runs) over the cascade's own to the cheapest (all at 0), a path that does not depend on the split.
-Each is tested at the full risk until the first that fails; the last that passed is returned.
+Each is tested at the same level until the first that fails; the last that passed is returned. The
+probability that the population's drop is too large is at most the level, exactly. What another
+split of the same size will show is blurred once more: the difference of two splits has twice the
+variance of one. So a risk r of *measuring* too large a drop there takes the level
+Phi(sqrt(2) * Phi^-1(r)), 0.01 for 0.05, in the limit of many samples.
 
 Sources: A. N. Angelopoulos, S. Bates, E. J. Candes, M. I. Jordan, L. Lei, "Learn then Test:
 Calibrating Predictive Algorithms to Achieve Risk Control", Annals of Applied Statistics 19, 2025,
@@ -16,6 +20,8 @@ Clopper-Pearson's interval.
 from __future__ import annotations
 
 from dataclasses import replace
+from math import sqrt
+from statistics import NormalDist
 
 import numpy as np
 
@@ -23,7 +29,7 @@ from ..arrays import BoolArray
 from ..cascade import Cascade
 from ..errors import FrontError
 from .certificates import AccuracyCertificate, DropCertificate
-from .drop_test import N_INTERVALS, clopper_pearson, drop_p_value
+from .drop_test import clopper_pearson, drop_p_value, is_drop_small
 from .evaluate.dense import decide_on
 from .pool import Pool
 from .stage_table import StageTable
@@ -51,12 +57,25 @@ def certify_accuracy(cascade: Cascade, pool: Pool, *, risk: float) -> AccuracyCe
 
 
 def certify_drop(
-    cascade: Cascade, pool: Pool, *, reference_model: str, max_drop: float, risk: float
+    cascade: Cascade,
+    pool: Pool,
+    *,
+    reference_model: str,
+    max_drop: float,
+    risk: float,
+    population_only: bool = False,
 ) -> tuple[Cascade, DropCertificate]:
     """The cheapest thresholds for the members of `cascade` that are proven to lose little.
 
-    The probability, over the draw of the split, that the thresholds returned lose more than
-    `max_drop` of accuracy against the reference is at most `risk`.
+    Args:
+        cascade: gives the members, and a point of the path of thresholds.
+        pool: a split that had no part in choosing them.
+        reference_model: what accuracy is compared with.
+        max_drop: how far below it the accuracy may be.
+        risk: the probability, at most, that it is further below, also as measured on another
+            split of the same size.
+        population_only: claim the risk for the population alone: cheaper, but another split will
+            show a larger drop more often.
 
     Raises:
         FrontError: nothing can be certified, or risk or drop are not in their range.
@@ -68,7 +87,8 @@ def certify_drop(
     reference = pool.probabilities(pool.index(reference_model)).argmax(axis=1) == pool.label
     table = StageTable.of(cascade, pool)
     path = threshold_path(cascade.thresholds)
-    passed = fixed_sequence(path, table, reference, max_drop=max_drop, risk=risk)
+    level = risk if population_only else level_for_another_split(risk)
+    passed = fixed_sequence(path, table, reference, max_drop=max_drop, level=level)
     n_lost, n_gained = _lost_and_gained(table.right(path[max(passed, 1) - 1]), reference)
     p_value = drop_p_value(n_lost, n_gained, pool.n_samples, max_drop=max_drop)
     if not passed:
@@ -76,8 +96,8 @@ def certify_drop(
         raise FrontError(
             f"no thresholds of {' > '.join(cascade.members)} can be certified: even with every "
             f"member run, the accuracy is {-drop:+.4f} against {reference_model} on "
-            f"{pool.n_samples} samples (p = {p_value:.2g}, wanted at most {risk:g}); choose a more "
-            "accurate cascade, a larger drop, or certify on more samples",
+            f"{pool.n_samples} samples (p = {p_value:.2g}, wanted at most {level:.2g}); choose a "
+            "more accurate cascade, a larger drop, or certify on more samples",
             where=f"pool {pool.name}",
         )
     certificate = DropCertificate(
@@ -88,11 +108,18 @@ def certify_drop(
         reference_model=reference_model,
         max_drop=max_drop,
         risk=risk,
+        level=level,
         p_value=p_value,
         n_tests=passed,
         n_candidates=len(path),
     )
     return replace(cascade, thresholds=path[passed - 1]), certificate
+
+
+def level_for_another_split(risk: float) -> float:
+    """The level of a test whose rejections another split of the same size belies at that risk."""
+    normal = NormalDist()
+    return min(risk, normal.cdf(sqrt(2) * normal.inv_cdf(risk)))
 
 
 def threshold_path(thresholds: tuple[float, ...]) -> list[tuple[float, ...]]:
@@ -114,22 +141,14 @@ def fixed_sequence(
     reference: BoolArray,
     *,
     max_drop: float,
-    risk: float,
+    level: float,
 ) -> int:
     """How many threshold vectors of the path pass before the first that does not."""
     for i, thresholds in enumerate(path):
         n_lost, n_gained = _lost_and_gained(table.right(thresholds), reference)
-        if not _is_small(n_lost, n_gained, len(reference), max_drop=max_drop, risk=risk):
+        if not is_drop_small(n_lost, n_gained, len(reference), max_drop=max_drop, level=level):
             return i
     return len(path)
-
-
-def _is_small(n_lost: int, n_gained: int, n_samples: int, *, max_drop: float, risk: float) -> bool:
-    """Whether the p-value is at most the risk; most are decided by a coarse bound of it."""
-    return any(
-        drop_p_value(n_lost, n_gained, n_samples, max_drop=max_drop, n_intervals=n) <= risk
-        for n in (N_INTERVALS // 8, N_INTERVALS)
-    )
 
 
 def _lost_and_gained(right: BoolArray, reference: BoolArray) -> tuple[int, int]:

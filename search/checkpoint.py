@@ -72,7 +72,7 @@ class Checkpoint:
 
     def _content(self) -> State:
         try:
-            with np.load(self.path, allow_pickle=False) as archive:
+            with self.path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
                 return {name: archive[name] for name in archive.files}
         except (ValueError, OSError, EOFError, AttributeError, zipfile.BadZipFile) as cause:
             raise SearchError(f"not a checkpoint: {cause}", where=str(self.path)) from cause

@@ -27,6 +27,7 @@ class Demand:
         max_drop: certify that the accuracy is at most so far below the reference's, and choose
             the thresholds for that; None certifies the accuracy of the cascade as it is.
         reference_model: a model of the pool; by default the best single one of the search split.
+        population_only: see `certify.certify_drop`.
         profile: measured times, for a latency front.
     """
 
@@ -34,6 +35,7 @@ class Demand:
     risk: float = 0.05
     max_drop: float | None = None
     reference_model: str | None = None
+    population_only: bool = False
     profile: LatencyProfile | None = None
 
 
@@ -151,6 +153,7 @@ def _certified(alone: Front, demand: Demand) -> tuple[Front, AccuracyCertificate
             reference_model=demand.reference_model or _best_single_model(alone),
             max_drop=demand.max_drop,
             risk=demand.risk,
+            population_only=demand.population_only,
         )
         chosen = alone.with_cascades([replace(alone.cascades[0], cascade=cascade)])
         alone = evaluate_front(chosen, demand.pool, profile=demand.profile)

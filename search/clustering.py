@@ -71,7 +71,9 @@ def _scaled(objectives: DoubleArray) -> DoubleArray:
 
 
 @compiled
-def _balanced_clusters(points, n_clusters, first):
+def _balanced_clusters(
+    points: DoubleArray, n_clusters: int, first: int
+) -> tuple[IntArray, DoubleArray]:
     """The members [n_clusters, 2n / n_clusters] of each cluster, and their means."""
     n = len(points)
     means = points[_leaders(points, n_clusters, first)]
@@ -89,7 +91,7 @@ def _balanced_clusters(points, n_clusters, first):
 
 
 @compiled
-def _leaders(points, n_leaders, first):
+def _leaders(points: DoubleArray, n_leaders: int, first: int) -> IntArray:
     """Points far apart: each next one is the farthest from all before."""
     leaders = np.empty(n_leaders, np.int64)
     leaders[0] = first
@@ -102,7 +104,7 @@ def _leaders(points, n_leaders, first):
 
 
 @compiled
-def _k_means(points, means):
+def _k_means(points: DoubleArray, means: DoubleArray) -> IntArray:
     """Moves the means until they stand still; returns the nearest mean of each point."""
     n, n_objectives = points.shape
     nearest = np.zeros(n, np.int64)
@@ -125,7 +127,9 @@ def _k_means(points, means):
 
 
 @compiled
-def _assigned(points, members, means, draws):
+def _assigned(
+    points: DoubleArray, members: IntArray, means: DoubleArray, draws: DoubleArray
+) -> IntArray:
     """A random cluster of each point's clusters, or the one with the nearest mean."""
     n, n_clusters = len(points), len(members)
     is_in = np.zeros((n, n_clusters), np.bool_)
@@ -142,7 +146,7 @@ def _assigned(points, members, means, draws):
 
 
 @compiled
-def _nearest_mean(point, means):
+def _nearest_mean(point: DoubleArray, means: DoubleArray) -> int:
     nearest, smallest = 0, np.inf
     for c in range(len(means)):
         distance = _distance(point, means[c])
@@ -152,7 +156,7 @@ def _nearest_mean(point, means):
 
 
 @compiled
-def _distance(a, b):
+def _distance(a: DoubleArray, b: DoubleArray) -> float:
     total = 0.0
     for k in range(len(a)):
         total += (a[k] - b[k]) ** 2
@@ -160,13 +164,13 @@ def _distance(a, b):
 
 
 @compiled
-def _extremes(means, order):
+def _extremes(means: DoubleArray, order: IntArray) -> IntArray:
     n_clusters = len(means)
-    result = np.full(n_clusters, -1)
+    result = np.full(n_clusters, NO_OBJECTIVE)
     for k in order:
         best = -1
         for c in range(n_clusters):
-            if result[c] == -1 and (best < 0 or means[c, k] < means[best, k]):
+            if result[c] == NO_OBJECTIVE and (best < 0 or means[c, k] < means[best, k]):
                 best = c
         if best >= 0:
             result[best] = k

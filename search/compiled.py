@@ -30,6 +30,6 @@ def compiled(function: Function) -> Function:
 def compiled_parallel(function: Function) -> Function:
     """As `compiled`, with the iterations of `prange` loops spread over the threads.
 
-    Such loops write to places of their own, so that the result is the same on any number of threads.
+    Such loops write to places of their own, so the result is the same on any number of threads.
     """
     return cast(Function, numba.njit(cache=True, parallel=True)(function))

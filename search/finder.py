@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, get_args
 
@@ -17,7 +17,7 @@ from ..latency import LatencyProfile
 from ..version import __version__
 from .algorithms import ALGORITHMS, DEFAULT_ALGORITHM, Mode, Setup
 from .checkpoint import Checkpoint
-from .evaluate.dense import DenseEvaluator
+from .evaluate.choice import evaluator_for
 from .front import Front, ScoredCascade
 from .genome import cascades_of, decode, encode
 from .indicators import hypervolume, non_dominated
@@ -25,6 +25,7 @@ from .loop import Budget, Milestone, Outcome, run
 from .metrics import TOP1
 from .objectives import LatencyCost, LinearCost, error_objective, front_costs
 from .pool import Pool
+from .pool_samples import refuse_held_out
 from .provenance import provenance
 from .scoring import pool_reference, score, scored_from_counts
 
@@ -53,6 +54,7 @@ class SearchOptions:
     confidence: Confidence = "max_probability"
     mode: Mode = "cascade"
     reference: tuple[float, ...] | None = None
+    device: str = "cpu"
 
     def __post_init__(self) -> None:
         faults: list[str] = []
@@ -87,6 +89,19 @@ class SearchOptions:
             stagnation=self.stagnation,
         )
 
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What a front says of its options, as a JSON object."""
+        return {
+            "algorithm": self.algorithm,
+            "seed": self.seed,
+            "max_members": self.max_members,
+            "mode": self.mode,
+            "objective": self.objectives[0],
+            "confidence": self.confidence,
+            "budget": asdict(self.budget),
+        }
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
@@ -112,6 +127,7 @@ def find_front(  # noqa: PLR0913 - one keyword for each option of a search
     confidence: Confidence = "max_probability",
     mode: Mode = "cascade",
     reference: Sequence[float] | None = None,
+    device: str = "cpu",
 ) -> Front:
     """Searches a pool for the trade-off front of cascades.
 
@@ -130,6 +146,7 @@ def find_front(  # noqa: PLR0913 - one keyword for each option of a search
         confidence: what the thresholds are compared with (see cascade.py).
         mode: "ensemble" fixes all thresholds at 1.
         reference: error and costs beyond which nothing counts in the hypervolume of the history.
+        device: where cascades are evaluated: "cpu", or a torch device; the front is the same.
 
     Raises:
         SearchError, PoolError, ProfileError: an option or input that cannot be used.
@@ -147,6 +164,7 @@ def find_front(  # noqa: PLR0913 - one keyword for each option of a search
         confidence=confidence,
         mode=mode,
         reference=None if reference is None else tuple(reference),
+        device=device,
     )
     return search_pool(pool, options, profile=profile).front
 
@@ -165,8 +183,11 @@ def search_pool(
     Raises:
         SearchError, PoolError, ProfileError: an option or input that cannot be used.
     """
+    refuse_held_out(pool, purpose="search")
     max_members = min(options.max_members, pool.n_models)
-    evaluator = DenseEvaluator(pool, confidence=options.confidence)
+    evaluator = evaluator_for(
+        pool, max_members=max_members, confidence=options.confidence, device=options.device
+    )
     error = error_objective(options.metric, pool)
     costs = front_costs(options.objectives, pool, profile=profile, batch_size=options.batch_size)
     setup = Setup(
@@ -191,7 +212,7 @@ def search_pool(
         pool=pool_reference(pool),
         objectives=("error", *options.objectives),
         cascades=_scored(outcome, setup, costs, options.algorithm),
-        search=_settings(options) | provenance(outcome, setup, reference),
+        search=options.settings | provenance(outcome, setup, reference),
         batch_size=options.batch_size,
         metric=options.metric,
     )
@@ -228,16 +249,6 @@ def _scored_genomes(
     return scored_from_counts(
         cascades, members, counts, setup.error, costs, n_samples=setup.pool.n_samples
     )
-
-
-def _settings(options: SearchOptions) -> dict[str, Any]:
-    return {
-        "algorithm": options.algorithm,
-        "seed": options.seed,
-        "max_members": options.max_members,
-        "mode": options.mode,
-        "objective": options.objectives[0],
-    }
 
 
 def _reference_faults(reference: Sequence[float] | None, n_costs: int) -> list[str]:

@@ -6,9 +6,9 @@ Optimal Mixing Evolutionary Algorithm with the Interleaved Multi-start Scheme", 
 Evolutionary Computation 40, 2018, doi 10.1016/j.swevo.2018.02.005.
 
 A population is clustered in objective space; each cluster learns a linkage tree (linkage.py), and
-each individual is improved by taking over, one linkage set after the other, genes from donors of its
-cluster; extreme clusters improve one objective (clustering.py, mixing.py). Populations of doubling
-sizes, each with one cluster more, run interleaved, so that no size needs to be chosen.
+each individual is improved by taking over, one linkage set after the other, genes from donors of
+its cluster; extreme clusters improve one objective (clustering.py, mixing.py). Populations of
+doubling sizes, each with one cluster more, run interleaved, so that no size needs to be chosen.
 """
 
 from __future__ import annotations
@@ -23,7 +23,9 @@ from .archive import TARGET, ElitistArchive
 from .compiled import compiled
 from .mixing import (
     Generation,
+    MutationKind,
     accept,
+    mutation_of,
     propose,
     replace_unimproved,
     start_forced_improvement,
@@ -40,13 +42,14 @@ class Scheme:
     Args:
         smallest: individuals of the first population; each further one has twice as many.
         largest: no population is larger; the last one starts anew when it has converged.
-        interleaving: generations of a population before the next larger one takes one.
+        interleaving: generations of a population before the next larger one takes one; the
+            papers take 2, but with mutation the small populations go on being of use.
         more_clusters: the first population has so many clusters more than objectives.
     """
 
     smallest: int = 8
     largest: int = 2**16
-    interleaving: int = 2
+    interleaving: int = 8
     more_clusters: int = 1
 
 
@@ -75,12 +78,13 @@ class MoGomea:
     Departures from the papers: the individuals of a generation take their s-th mixing step at the
     same time and are accepted one after the other, against one archive, when the whole batch has
     been evaluated; a trial that changes no gene is not evaluated; an archive member is not replaced
-    by a solution with the same objectives.
+    by a solution with the same objectives; mutation, an option of the authors' program, is on.
 
     Args:
         problem: gives the alphabets and the number of objectives; it is not evaluated here.
         rng: all randomness.
         scheme: population sizes.
+        mutation: of genes that are mixed: "none", "weak" or "strong", see `mixing.mutation_of`.
         archive_target: see `ElitistArchive`.
     """
 
@@ -90,12 +94,14 @@ class MoGomea:
         *,
         rng: np.random.Generator,
         scheme: Scheme | None = None,
+        mutation: MutationKind = "strong",
         archive_target: int = TARGET,
     ) -> None:
         self._n_values = np.asarray(problem.n_values, np.int64)
         self._n_objectives = problem.n_objectives
         self._rng = rng
         self._scheme = scheme or Scheme()
+        self._mutation = mutation_of(mutation, self._n_values)
         self._archive = ElitistArchive(
             len(self._n_values), self._n_objectives, target=archive_target
         )
@@ -119,10 +125,8 @@ class MoGomea:
             if population.is_terminated:
                 self._end_turn()
                 continue
-            if self._generation is None:
-                self._start(population)
-            generation = self._generation
-            if len(generation.trials) or propose(generation, self._archive):
+            generation = self._generation = self._generation or self._started(population)
+            if len(generation.trials) or self._propose(generation):
                 return generation.trials
             self._end_phase(population, generation)
 
@@ -165,14 +169,17 @@ class MoGomea:
         genomes = self._rng.integers(self._n_values, size=(n, len(self._n_values)))
         return Population(genomes=genomes, objectives=np.empty((0, self._n_objectives)))
 
-    def _start(self, population: Population) -> None:
+    def _started(self, population: Population) -> Generation:
         n_clusters = self._n_objectives + self._scheme.more_clusters + self._turn
-        self._generation = start_generation(
+        return start_generation(
             population.genomes,
             population.objectives,
             n_clusters=min(n_clusters, len(population.genomes)),
             rng=self._rng,
         )
+
+    def _propose(self, generation: Generation) -> bool:
+        return propose(generation, self._archive, mutation=self._mutation, rng=self._rng)
 
     def _end_phase(self, population: Population, generation: Generation) -> None:
         if not generation.is_forced and len(self._archive):
@@ -209,7 +216,7 @@ class MoGomea:
 
 
 @compiled
-def _covers(objectives, others):
+def _covers(objectives: DoubleArray, others: DoubleArray) -> bool:
     """Whether each of the others is equal to one of `objectives` or dominated by it."""
     for other in others:
         is_covered = False

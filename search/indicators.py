@@ -40,6 +40,23 @@ def hypervolume(points: DoubleArray, reference: Sequence[float]) -> float:
     return _volume(inside[non_dominated(inside)], bound)
 
 
+def igd_plus(points: DoubleArray, best: DoubleArray, scale: Sequence[float]) -> float:
+    """IGD+: how far the points [n, m] stay behind the points `best` [k, m], on average; 0 is best.
+
+    Each objective is divided by its scale [m]. What a point is better in counts nothing.
+
+    Source: H. Ishibuchi, H. Masuda, Y. Tanigaki, Y. Nojima, "Modified Distance Calculation in
+    Generational Distance and Inverted Generational Distance", EMO 2015,
+    doi 10.1007/978-3-319-15892-1_8.
+    """
+    bound = np.asarray(scale, np.float64)
+    distances = [
+        np.sqrt((np.maximum((points - target) / bound, 0) ** 2).sum(axis=1)).min()
+        for target in best
+    ]
+    return float(np.mean(distances))
+
+
 def _volume(points: DoubleArray, bound: DoubleArray) -> float:
     if len(bound) == 1:
         return float(bound[0] - points[:, 0].min())

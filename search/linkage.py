@@ -4,8 +4,8 @@ Source: D. Thierens, P. A. N. Bosman, "Hierarchical problem solving with the lin
 algorithm", GECCO 2013, doi 10.1145/2463372.2463477: mutual information between genes, merged by
 UPGMA; the tree in O(n_genes^2) with the chain of nearest neighbours of I. Gronau, S. Moran,
 "Optimal implementations of UPGMA and other common clustering algorithms", Information Processing
-Letters 104, 2007, doi 10.1016/j.ipl.2007.07.002. Filter: P. A. N. Bosman, D. Thierens, "More concise
-and robust linkage learning by filtering and combining linkage hierarchies", GECCO 2013,
+Letters 104, 2007, doi 10.1016/j.ipl.2007.07.002. Filter: P. A. N. Bosman, D. Thierens, "More
+concise and robust linkage learning by filtering and combining linkage hierarchies", GECCO 2013,
 doi 10.1145/2463372.2463420.
 """
 
@@ -16,19 +16,19 @@ import numpy as np
 from ..arrays import BoolArray, DoubleArray, IntArray
 from .compiled import compiled
 
-import os
-MEASURE=os.environ.get("MEASURE","mi"); FILTER=os.environ.get("FILTER","off")
+ROUNDING = 1e-9
 
 
 def linkage_sets(genomes: IntArray, rng: np.random.Generator) -> BoolArray:
     """The family of subsets of genes for mixing: the linkage tree without its root, filtered.
 
     A subset is dropped when the subset that it was merged into holds genes that determine one
-    another everywhere in the population: to mix them apart can only break what is always together.
+    another everywhere in the population, which says something only where values recur: to mix them
+    apart can but break what is always together.
 
     Args:
         genomes: int64 [n, n_genes].
-        rng: orders the genes; ties go to the first in that order.
+        rng: orders the genes; ties go to the smaller subset, then to the first in that order.
 
     Returns:
         bool [n_sets, n_genes], n_sets between 1 and max(1, 2 * n_genes - 2).
@@ -36,31 +36,18 @@ def linkage_sets(genomes: IntArray, rng: np.random.Generator) -> BoolArray:
     n_genes = genomes.shape[1]
     if n_genes == 1:
         return np.ones((1, 1), np.bool_)
-    joint = joint_entropies(genomes)
+    joint, n_distinct = joint_entropies(genomes)
     entropies = np.diagonal(joint)
     information = entropies[:, None] + entropies - joint
-    n = len(genomes)
-    if MEASURE == "nmi":
-        information = np.where(joint > 1e-12, information / np.maximum(joint,1e-12), 0)
-    elif MEASURE == "mm":
-        d = np.array([len(np.unique(genomes[:, i])) for i in range(n_genes)])
-        dj = np.array([[len(np.unique(genomes[:, i]*100000+genomes[:,j])) for j in range(n_genes)] for i in range(n_genes)])
-        information = information + (d[:, None] + d - dj - 1) / (2 * n)
-    elif MEASURE == "random":
-        information = rng.random((n_genes, n_genes)); information += information.T
     tree, parents = _tree(information, rng.permutation(n_genes))
-    if FILTER == "off":
-        return tree[:-1]
-    twins = (joint > 0) & (joint - entropies < 1e-9) & (joint - entropies[:, None] < 1e-9)
-    if FILTER == "guard":
-        distinct = np.array([[len(np.unique(genomes[:, i]*100000+genomes[:,j])) for j in range(n_genes)] for i in range(n_genes)])
-        twins &= distinct * 2 <= n
-    keep = np.array([p == 2*n_genes-2 or not twins[tree[p]][:, tree[p]].all() for p in parents[:-1]])
-    return tree[:-1][keep]
+    recurs = (n_distinct > 1) & (2 * n_distinct <= len(genomes))
+    adds_nothing = joint - np.minimum(entropies[:, None], entropies) < ROUNDING
+    return tree[_is_kept(tree, parents, adds_nothing & recurs[:, None] & recurs)]
 
 
 @compiled
-def joint_entropies(genomes):
+def joint_entropies(genomes: IntArray) -> tuple[DoubleArray, IntArray]:
+    """Entropies in nats of genes (diagonal) and pairs of genes, and how many values genes have."""
     n, n_genes = genomes.shape
     labels, n_labels = _labels(genomes)
     logs = np.zeros(n + 1)
@@ -79,11 +66,24 @@ def joint_entropies(genomes):
                 total += logs[counts[cell]]
                 counts[cell] = 0
             result[i, j] = result[j, i] = np.log(n) - total / n
-    return result
+    return result, n_labels
 
 
 @compiled
-def _labels(genomes):
+def _is_kept(tree: BoolArray, parents: IntArray, are_twins: BoolArray) -> BoolArray:
+    """Which subsets are neither the root nor halves of a subset, not the root, of twins."""
+    root = len(tree) - 1
+    keep = np.ones(len(tree), np.bool_)
+    keep[root] = False
+    for i in range(root):
+        if parents[i] != root:
+            genes = np.flatnonzero(tree[parents[i]])
+            keep[i] = not are_twins[genes[0]][genes[1:]].all()
+    return keep
+
+
+@compiled
+def _labels(genomes: IntArray) -> tuple[IntArray, IntArray]:
     """The values of each gene numbered in order of appearance, [n_genes, n], and their number."""
     n, n_genes = genomes.shape
     labels = np.empty((n_genes, n), np.int64)
@@ -101,7 +101,7 @@ def _labels(genomes):
 
 
 @compiled
-def _tree(similarity, order):
+def _tree(similarity: DoubleArray, order: IntArray) -> tuple[BoolArray, IntArray]:
     """UPGMA: subsets [2 n - 1, n], the single genes first and the root last, and their parents."""
     n = len(order)
     s = similarity[order][:, order]
@@ -137,14 +137,14 @@ def _tree(similarity, order):
 
 
 @compiled
-def _nearest(s, size, of, previous):
+def _nearest(s: DoubleArray, size: IntArray, of: int, previous: int) -> int:
     """The most similar subset; ties go to the previous one, then to the smaller one."""
     best = previous
     for i in range(len(size)):
         if size[i] == 0 or i == of:
             continue
-        if best < 0 or s[of, i] > s[of, best]:
-            best = i
-        elif best != previous and s[of, i] == s[of, best] and size[i] < size[best]:
+        is_closer = best < 0 or s[of, i] > s[of, best]
+        is_tie = not is_closer and s[of, i] == s[of, best]
+        if is_closer or (is_tie and best != previous and size[i] < size[best]):
             best = i
     return best

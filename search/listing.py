@@ -11,7 +11,7 @@ from .archive import ElitistArchive
 from .state import State, joined, part_of
 from .strategy import Problem
 
-BATCH = 1024
+BATCH = 256
 
 
 class Listing(Protocol):

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import math
 import signal
-import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FrameType
@@ -172,14 +171,16 @@ class _Log:
         return None
 
     def limit(self) -> int:
-        if self._budget.evaluations is None:
-            return sys.maxsize
-        return self._budget.evaluations - self._search.n_evaluations
+        # A step ends where a milestone is due, so that milestones stand at the same numbers of
+        # evaluations however the run was cut.
+        end = self._due
+        if self._budget.evaluations is not None:
+            end = min(end, self._budget.evaluations)
+        return end - self._search.n_evaluations
 
     def record_if_due(self) -> None:
         n = self._search.n_evaluations
-        # The end of a budget cuts a step: a milestone there would not be one of a longer run.
-        if n < self._due or n == self._budget.evaluations:
+        if n < self._due:
             return
         volume = self._volume()
         if volume > self._best:
@@ -262,7 +263,7 @@ def _state(search: Search, log: _Log) -> State:
 
 
 @contextmanager
-def _deferred_interrupts() -> Iterator[Callable[[], bool]]:
+def _deferred_interrupts() -> Generator[Callable[[], bool]]:
     """Yields a function that tells whether Ctrl-C was pressed; pressed again, it raises.
 
     Leaves the signal alone outside the main thread and where the host handles it itself.

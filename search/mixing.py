@@ -8,6 +8,7 @@ take their s-th step at the same time, so that a step's trials are one batch.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -16,6 +17,19 @@ from .archive import ADDED, DOMINATED, ElitistArchive
 from .clustering import NO_OBJECTIVE, clusters_of
 from .compiled import compiled
 from .linkage import linkage_sets
+
+MutationKind: TypeAlias = Literal["none", "weak", "strong"]
+
+
+class Mutation(NamedTuple):
+    """How often a gene that is mixed takes another value than its donor's, any with equal chance.
+
+    rates float64 [n_genes + 1], the probability by the size of the linkage set; n_values int64
+    [n_genes].
+    """
+
+    rates: DoubleArray
+    n_values: IntArray
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -92,24 +106,33 @@ def start_generation(
     )
 
 
-def propose(generation: Generation, archive: ElitistArchive) -> bool:
+def mutation_of(kind: MutationKind, n_values: IntArray) -> Mutation:
+    """Weak mutation changes one gene in n_genes, strong mutation one gene of a linkage set."""
+    sizes = np.arange(len(n_values) + 1)
+    shares = {"none": 0.0, "weak": 1 / len(n_values), "strong": 1 / np.maximum(sizes, 1)}
+    return Mutation(rates=np.broadcast_to(shares[kind], sizes.shape).copy(), n_values=n_values)
+
+
+def propose(
+    generation: Generation,
+    archive: ElitistArchive,
+    *,
+    mutation: Mutation,
+    rng: np.random.Generator,
+) -> bool:
     """Moves on to the next step that has trials; False when no step of this phase has any."""
     n_steps = generation.order.shape[1]
     while generation.step < n_steps:
         step = generation.step
         generation.step += 1
-        if generation.is_forced:
-            pool, donors = _elite(generation, archive, step)
-        else:
-            pool, donors = generation.parents, generation.donors[:, step]
         generation.rows, generation.trials = _mixed(
             generation.offspring,
-            pool,
-            donors,
+            _donated(generation, archive, step),
             generation.sets,
             generation.cluster_of,
-            generation.order[:, step],
-            generation.is_active,
+            np.where(generation.is_active, generation.order[:, step], -1),
+            rng.random(generation.offspring.shape),
+            mutation,
         )
         if len(generation.rows):
             generation.has_trials = True
@@ -120,18 +143,20 @@ def propose(generation: Generation, archive: ElitistArchive) -> bool:
 def accept(generation: Generation, objectives: DoubleArray, verdicts: ByteArray) -> None:
     """Decides which of the trials take the place of the individuals that they were made from."""
     generation.has_new |= bool((verdicts == ADDED).any())
-    _accept(
+    is_accepted = _accepted(
         generation.rows,
-        generation.trials,
         objectives,
         verdicts,
-        generation.offspring,
         generation.objectives,
         generation.objective_of,
         generation.is_forced,
-        generation.is_active,
-        generation.has_changed,
     )
+    rows = generation.rows[is_accepted]
+    generation.offspring[rows] = generation.trials[is_accepted]
+    generation.objectives[rows] = objectives[is_accepted]
+    generation.has_changed[rows] = True
+    if generation.is_forced:
+        generation.is_active[rows] = False
     generation.rows, generation.trials = generation.rows[:0], generation.trials[:0]
 
 
@@ -168,30 +193,54 @@ def _random_orders(sizes: IntArray, n_sets: int, rng: np.random.Generator) -> In
     return np.where(is_there, order, -1)
 
 
-def _elite(
-    generation: Generation, archive: ElitistArchive, step: int
-) -> tuple[IntArray, IntArray]:
-    """Archive members as donors: the best in the own objective, elsewhere random ones."""
+def _donated(generation: Generation, archive: ElitistArchive, step: int) -> IntArray:
+    """The genomes [n, n_genes] that give genes: parents, or, by force, archive members.
+
+    Those are the best in the objective of an extreme cluster, elsewhere random ones.
+    """
+    if not generation.is_forced:
+        return generation.parents[generation.donors[:, step]]
     members = (generation.draws[:, step] * len(archive)).astype(np.int64)
     objective = generation.objective_of
     members = np.where(objective == NO_OBJECTIVE, members, archive.best()[objective])
-    return archive.genomes_at(members), np.arange(len(members))
+    return archive.genomes_at(members)
 
 
 @compiled
-def _mixed(offspring, pool, donors, sets, cluster_of, chosen, is_active):
-    """The individuals whose donors bring something else, and what becomes of their genomes."""
+def _mutated(value: int, n_values: int, chance: float, rate: float) -> int:
+    """The value, or with probability `rate` any of the others, by a uniform `chance`."""
+    if chance >= rate:
+        return value
+    # Below the rate, chance / rate is uniform again: it picks one of the others.
+    others = n_values - 1
+    return (value + 1 + int(chance / rate * others)) % n_values
+
+
+@compiled
+def _mixed(
+    offspring: IntArray,
+    donated: IntArray,
+    sets: BoolArray,
+    cluster_of: IntArray,
+    chosen: IntArray,
+    chances: DoubleArray,
+    mutation: Mutation,
+) -> tuple[IntArray, IntArray]:
+    """The individuals that change when they take over their chosen sets, and how they then are."""
     n, n_genes = offspring.shape
     rows = np.empty(n, np.int64)
     trials = np.empty((n, n_genes), np.int64)
     count = 0
     for i in range(n):
-        if not is_active[i] or chosen[i] < 0:
+        if chosen[i] < 0:
             continue
         is_mixed = sets[cluster_of[i], chosen[i]]
+        rate = mutation.rates[int(is_mixed.sum())]
         differs = False
         for g in range(n_genes):
-            value = pool[donors[i], g] if is_mixed[g] else offspring[i, g]
+            value = offspring[i, g]
+            if is_mixed[g]:
+                value = _mutated(donated[i, g], mutation.n_values[g], chances[i, g], rate)
             trials[count, g] = value
             differs = differs or value != offspring[i, g]
         if differs:
@@ -201,38 +250,32 @@ def _mixed(offspring, pool, donors, sets, cluster_of, chosen, is_active):
 
 
 @compiled
-def _accept(
-    rows,
-    trials,
-    trial_objectives,
-    verdicts,
-    offspring,
-    objectives,
-    objective_of,
-    is_forced,
-    is_active,
-    has_changed,
-):
+def _accepted(
+    rows: IntArray,
+    trials: DoubleArray,
+    verdicts: ByteArray,
+    objectives: DoubleArray,
+    objective_of: IntArray,
+    is_forced: bool,
+) -> BoolArray:
+    """Which trials [n_trials, n_objectives] replace the individuals `rows`."""
+    result = np.empty(len(rows), np.bool_)
     for t in range(len(rows)):
-        i = rows[t]
-        new, old = trial_objectives[t], objectives[i]
-        if _is_accepted(new, old, verdicts[t], objective_of[i], is_forced):
-            offspring[i] = trials[t]
-            objectives[i] = new
-            has_changed[i] = True
-            is_active[i] = not is_forced
+        new, old, k = trials[t], objectives[rows[t]], objective_of[rows[t]]
+        if k != NO_OBJECTIVE:
+            result[t] = new[k] < old[k] or (new[k] == old[k] and not is_forced)
+        elif is_forced:
+            result[t] = verdicts[t] == ADDED or _dominates(new, old)
+        else:
+            result[t] = verdicts[t] != DOMINATED or not (new > old).any()
+    return result
 
 
 @compiled
-def _is_accepted(new, old, verdict, objective, is_forced):
-    if objective >= 0:
-        return new[objective] < old[objective] or (
-            not is_forced and new[objective] == old[objective]
-        )
-    is_worse, is_better = False, False
-    for k in range(len(new)):
-        is_worse = is_worse or new[k] > old[k]
-        is_better = is_better or new[k] < old[k]
-    if is_forced:
-        return verdict == ADDED or (is_better and not is_worse)
-    return verdict != DOMINATED or not is_worse
+def _dominates(a: DoubleArray, b: DoubleArray) -> bool:
+    is_better = False
+    for k in range(len(a)):
+        if a[k] > b[k]:
+            return False
+        is_better = is_better or a[k] < b[k]
+    return is_better

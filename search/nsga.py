@@ -239,7 +239,7 @@ class ByDirection:
     _REMEMBERED = ("ideal_point", "worst_point", "nadir_point", "extreme_points")
 
     def __init__(self, n_objectives: int, population_size: int) -> None:
-        self._survival = ReferenceDirectionSurvival(_directions(n_objectives, population_size))
+        self._survival = ReferenceDirectionSurvival(directions(n_objectives, population_size))
 
     def compare(self, population: Any, pairs: IntArray, **options: Any) -> IntArray:
         """See `Selection.compare`: at random."""
@@ -276,7 +276,8 @@ class RandomReset(Mutation):
         return np.where(is_reset, random_state.integers(self._n_values, size=X.shape), X)
 
 
-def _directions(n_objectives: int, at_most: int) -> DoubleArray:
+def directions(n_objectives: int, at_most: int) -> DoubleArray:
+    """Evenly spaced reference directions (Das, Dennis, 1998), as many as fit; float64 [n, m]."""
     n_partitions = 1
     while get_number_of_uniform_points(n_partitions + 1, n_objectives) <= at_most:
         n_partitions += 1

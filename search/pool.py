@@ -226,11 +226,16 @@ def array_sha256(array: NDArray[Any]) -> str:
 def pool_sha256(models: Sequence[Model], output_hashes: Sequence[str], label_hash: str) -> str:
     """The SHA-256 that identifies a pool's content."""
     records = [
-        [m.name, m.kind, dict(sorted(m.costs.items())), m.source, m.temperature, digest]
+        [m.name, m.kind, _costs_json(m), m.source, float(m.temperature), digest]
         for m, digest in zip(models, output_hashes, strict=True)
     ]
     text = json.dumps([records, label_hash], sort_keys=True, allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _costs_json(model: Model) -> dict[str, float]:
+    # A cost read back from JSON is a float: 5 and 5.0 must not make different pools.
+    return {name: float(cost) for name, cost in sorted(model.costs.items())}
 
 
 class _DigestFile:

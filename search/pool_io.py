@@ -113,6 +113,24 @@ def write_index(
     write_atomically(folder / POOL_FILE, json_text(content))
 
 
+def mark_held_out(path: Path, *, samples: ByteArray, held_out: ByteArray | None) -> None:
+    """Notes in a pool's folder which samples are kept for the test; its sha256 stays.
+
+    Raises:
+        PoolError: the folder is no pool.
+    """
+    pool = load_pool(path)
+    write_index(
+        path,
+        stored_models(path, _read_index(path)),
+        pool.label,
+        name=pool.name,
+        classes=pool.classes,
+        data=pool.data,
+        hashes={"samples": samples, "held_out": held_out},
+    )
+
+
 def load_pool(path: Path) -> Pool:
     """Opens a pool folder; sizes, shapes and types are checked, outputs are not read.
 
@@ -136,7 +154,7 @@ def load_pool(path: Path) -> Pool:
     elif label.min() < 0 or label.max() >= expected[1]:
         faults.append(f"label must be in 0..{expected[1] - 1}")
     hashes = {key: _open_hashes(path, content, key) for key in HASH_FILES}
-    faults += _hash_faults(hashes, content["n_samples"])
+    faults += hash_faults(hashes, content["n_samples"])
     names = [model.name for model in models]
     if len(set(names)) < len(names):
         faults.append("a model name comes more than once")
@@ -227,7 +245,8 @@ def _open_hashes(path: Path, content: Mapping[str, Any], key: str) -> ByteArray 
     return frozen(np.array(_open_array(path, content[key]["file"])))
 
 
-def _hash_faults(hashes: Mapping[str, ByteArray | None], n_samples: int) -> list[str]:
+def hash_faults(hashes: Mapping[str, ByteArray | None], n_samples: int) -> list[str]:
+    """What is wrong with a pool's `samples` and `held_out`, one sentence each."""
     faults = []
     for key, array in hashes.items():
         if array is None:

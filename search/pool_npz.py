@@ -5,22 +5,26 @@ from __future__ import annotations
 import io
 import zipfile
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..arrays import ByteArray, frozen
 from ..errors import PoolError
 from ..files import write_atomically
 from .pool import Model, Pool
+from .pool_io import hash_faults
 
 
 def import_npz(path: Path, *, name: str | None = None, dtype: str | None = None) -> Pool:
     """Reads the arrays outputs [M, N, C], label [N], name [M], macs [M] of an .npz file.
 
     Optional arrays: kind [M] ("probabilities" or "logits"), params [M], cost_<name> [M],
-    source [M], classes [C]. `dtype` ("float16" or "float32") converts the outputs for storage.
+    source [M], classes [C], samples [N, 32], held_out [n, 32]. `dtype` ("float16" or "float32")
+    converts the outputs for storage.
 
     Raises:
         PoolError: the file is missing, truncated, holds objects, or its arrays have faults.
@@ -40,7 +44,8 @@ def import_npz(path: Path, *, name: str | None = None, dtype: str | None = None)
             outputs = outputs.astype(dtype)
     models = _models_from(arrays, len(outputs), where=str(path))
     classes = arrays.get("classes")
-    return _named(
+    hashes = _hashes_from(arrays, outputs.shape[1], where=str(path))
+    pool = _named(
         Pool.of,
         where=str(path),
         outputs=list(outputs),
@@ -49,6 +54,7 @@ def import_npz(path: Path, *, name: str | None = None, dtype: str | None = None)
         name=name or path.stem,
         classes=tuple(str(c) for c in classes) if classes is not None else None,
     )
+    return replace(pool, **hashes)
 
 
 def export_npz(pool: Pool, path: Path) -> None:
@@ -67,6 +73,9 @@ def export_npz(pool: Pool, path: Path) -> None:
         arrays[key] = pool.costs(cost)
     if pool.classes:
         arrays["classes"] = np.array(pool.classes)
+    for key, hashes in (("samples", pool.samples), ("held_out", pool.held_out)):
+        if hashes is not None:
+            arrays[key] = hashes
     buffer = io.BytesIO()
     np.savez(buffer, **arrays)  # type: ignore[arg-type]
     write_atomically(path, buffer.getvalue())
@@ -118,6 +127,16 @@ def _models_from(arrays: Mapping[str, NDArray[Any]], n_models: int, *, where: st
         )
         for i in range(n_models)
     ]
+
+
+def _hashes_from(
+    arrays: Mapping[str, NDArray[Any]], n_samples: int, *, where: str
+) -> dict[str, ByteArray]:
+    found = {key: arrays[key] for key in ("samples", "held_out") if key in arrays}
+    faults = hash_faults(found, n_samples)
+    if faults:
+        raise PoolError(*faults, where=where)
+    return {key: frozen(array) for key, array in found.items()}
 
 
 def _named(make: Any, *, where: str, **arguments: Any) -> Pool:

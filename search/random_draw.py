@@ -6,7 +6,7 @@ import numpy as np
 
 from ..arrays import DoubleArray, IntArray
 from .archive import ElitistArchive
-from .state import State, part_of, restore_rng, rng_state
+from .state import State, joined, part_of, restore_rng, rng_state
 from .strategy import Problem
 
 BATCH = 256
@@ -42,14 +42,15 @@ class RandomDraw:
 
     def state(self) -> State:
         """Archive, the genomes asked for, and the generator."""
-        archive = {f"archive.{name}": array for name, array in self._archive.state().items()}
-        return {**archive, "asked": self._asked, "rng": rng_state(self._rng)}
+        own = {"asked": self._asked.copy(), "rng": rng_state(self._rng)}
+        return joined({"own": own, "archive": self._archive.state()})
 
     def restore(self, state: State) -> None:
         """Continues from a state."""
-        self._archive.restore(part_of(state, "archive."))
-        self._asked = np.array(state["asked"])
-        restore_rng(self._rng, state["rng"])
+        own = part_of(state, "own")
+        self._archive.restore(part_of(state, "archive"))
+        self._asked = own["asked"].copy()
+        restore_rng(self._rng, own["rng"])
 
     def _draw(self) -> IntArray:
         return self._rng.integers(self._n_values, size=(BATCH, len(self._n_values)))

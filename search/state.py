@@ -17,7 +17,9 @@ State: TypeAlias = Mapping[str, NDArray]
 
 def joined(parts: Mapping[str, State]) -> dict[str, NDArray]:
     """One state of several, the names of each behind its prefix."""
-    return {f"{prefix}.{name}": array for prefix, part in parts.items() for name, array in part.items()}
+    return {
+        f"{prefix}.{name}": array for prefix, part in parts.items() for name, array in part.items()
+    }
 
 
 def part_of(state: State, prefix: str) -> State:

@@ -1,1 +1,1 @@
-"""."""
+"""Serves bundles: Triton model repositories, and a server of the same protocol."""

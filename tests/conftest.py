@@ -103,3 +103,8 @@ def encas(capsys) -> Callable[..., Ran]:
         return Ran(code=int(stop.value.code or 0), out=captured.out, err=captured.err)
 
     return run
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    if item.get_closest_marker("gpu") and not Path("/dev/nvidia0").exists():
+        pytest.skip("needs a CUDA device")

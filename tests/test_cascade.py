@@ -104,9 +104,7 @@ def test_decide_replace_answers_with_newest_member(rng):
     cascade = Cascade(members=("a", "b"), thresholds=(0.6,), combine="replace")
     decision = run(cascade, probabilities)
     rows = np.arange(20)
-    np.testing.assert_array_equal(
-        decision.probabilities, probabilities[decision.stage - 1, rows]
-    )
+    np.testing.assert_array_equal(decision.probabilities, probabilities[decision.stage - 1, rows])
 
 
 def test_decide_wrong_output_shape_is_refused():

@@ -1,3 +1,6 @@
+# numba infers the types of compiled functions.
+# pyright: reportMissingParameterType=false
+# ruff: noqa: PLR0913, PLR0917 - compiled functions take their arrays one by one
 """Compresses a pool to its contenders, block by block; the dense outputs are never held."""
 
 from __future__ import annotations
@@ -13,7 +16,7 @@ from numpy.typing import NDArray
 from ...arrays import DoubleArray, FloatArray, IntArray
 from ..compiled import compiled
 from ..pool import Pool
-from .contenders import CHUNK, Choice, Contenders, choose
+from .contenders import CHUNK, Choice, Contenders, block_of, choose
 
 BLOCK_BYTES = 128 * 2**20
 # Makes an array to be filled: in memory, or mapped to a file.
@@ -63,9 +66,7 @@ def compress(
         return _assemble(pool, records, max_members, rank, allocate)
 
 
-def _read(
-    pool: Pool, max_members: int, rank: int, values: IO[bytes], flats: IO[bytes]
-) -> Records:
+def _read(pool: Pool, max_members: int, rank: int, values: IO[bytes], flats: IO[bytes]) -> Records:
     n_rows = _rows_per_block(pool.n_models, pool.n_classes)
     outputs = np.empty((pool.n_models, min(n_rows, pool.n_samples), pool.n_classes), np.float32)
     parts: list[tuple[NDArray, ...]] = []
@@ -140,8 +141,10 @@ def _assemble(
     values = allocate("values", (int(start[-1]) * n_models,), np.float32)
     classes = allocate("classes", (int(start[-1]),), np.int64)
     first = np.concatenate(([0], np.cumsum(records.n_contenders)[:-1]))
+    block = block_of(n_chunks)
     _fill(
         n_models,
+        block,
         order,
         first,
         records.n_contenders,
@@ -157,6 +160,7 @@ def _assemble(
         n_classes=pool.n_classes,
         max_members=max_members,
         rank=rank,
+        block=block,
         sample=_copied("sample", order, allocate),
         label=_copied("label", pool.label[order], allocate),
         values=values,
@@ -169,19 +173,21 @@ def _assemble(
 
 
 @compiled
-def _fill(n_models, order, first, n_contenders, record_classes, records, start, classes, values):
-    for c in range(len(start) - 1):
-        width = (start[c + 1] - start[c]) // 64
-        base = start[c] * n_models
-        classes[start[c] : start[c + 1]] = -1
-        values[base : base + width * 64 * n_models] = -1
-        for t in range(min(64, len(order) - c * 64)):
-            i = order[c * 64 + t]
-            for k in range(n_contenders[i]):
-                classes[start[c] + k * 64 + t] = record_classes[first[i] + k]
-                record = (first[i] + k) * n_models
-                for m in range(n_models):
-                    values[base + (m * width + k) * 64 + t] = records[record + m]
+def _fill(
+    n_models, block, order, first, n_contenders, record_classes, records, start, classes, values
+):
+    classes[:] = -1
+    values[:] = -1
+    for i in range(len(order)):
+        chunk, t, n = i // CHUNK, i % CHUNK, n_contenders[order[i]]
+        block_start = start[chunk // block * block]
+        block_size = start[min(len(start) - 1, (chunk // block + 1) * block)] - block_start
+        base = block_start * n_models + start[chunk] - block_start + t
+        source = first[order[i]]
+        for k in range(n):
+            classes[start[chunk] + k * CHUNK + t] = record_classes[source + k]
+            for m in range(n_models):
+                values[base + m * block_size + k * CHUNK] = records[(source + k) * n_models + m]
 
 
 def _flat_places(

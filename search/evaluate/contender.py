@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ...arrays import IntArray
 from ...cascade import Confidence
 from ...errors import SearchError
 from ..compiled import n_threads
-from .contenders import CHUNK, Contenders
+from .contenders import CHUNK, Contenders, rank_of
 from .counts import Counts
+from .predictions import predict_all
 from .prefix_cache import PrefixCache
-from .stages import count_all, source_of
+from .source import source_of
+from .stages import count_all
 
 CACHE_BYTES = 2**30
 MAX_SLOTS = 2**19
@@ -36,13 +39,17 @@ class ContenderEvaluator:
         confidence: Confidence = "max_probability",
         cache_bytes: int = CACHE_BYTES,
     ) -> None:
+        if contenders.rank < rank_of(confidence):
+            raise SearchError(f"contenders of rank {contenders.rank} do not give the {confidence}")
         self.contenders = contenders
         self._source = source_of(contenders, confidence)
-        n_chunks, max_members = contenders.n_chunks, contenders.max_members
-        n_slots = min(max(cache_bytes // (n_chunks * CHUNK), max_members), MAX_SLOTS)
+        self._n_blocks = -(-contenders.n_chunks // contenders.block)
+        slot_bytes = self._n_blocks * contenders.block * CHUNK
+        max_members = contenders.max_members
+        n_slots = min(max(cache_bytes // slot_bytes, max_members), MAX_SLOTS)
         self._cache = PrefixCache(n_slots, max_members)
         # Reserved, not touched: memory is taken up as slots come into use.
-        self._slab = np.empty((n_chunks, n_slots, CHUNK), np.uint8)
+        self._slab = np.empty((self._n_blocks, n_slots, contenders.block, CHUNK), np.uint8)
 
     @property
     def n_samples(self) -> int:
@@ -52,7 +59,11 @@ class ContenderEvaluator:
     def count(
         self, members: IntArray, thresholds: IntArray, *, with_predicted: bool = False
     ) -> Counts:
-        """See `Evaluator.count`."""
+        """See `Evaluator.count`.
+
+        Raises:
+            SearchError: longer cascades than the pool was compressed for.
+        """
         n, max_members = members.shape
         longest = self.contenders.max_members
         if max_members > longest:
@@ -64,16 +75,27 @@ class ContenderEvaluator:
         limits[:, : max_members - 1] = 2 * thresholds + 2
         limits[np.arange(n), n_stages - 1] = 0
         counts = np.zeros((n, 1 + longest), np.int64)
+        predicted = np.zeros((n, self.n_samples), np.int64) if with_predicted else None
         done = 0
         while done < n:
             assigned = self._cache.assign(padded[done:])
             part = slice(done, done + len(assigned.slots))
-            lanes = np.zeros((min(n_threads(), self.contenders.n_chunks), *counts[part].shape), np.int64)
-            count_all(
-                self._source, self._slab, assigned.fresh, padded[part], assigned.slots,
-                limits[part], n_stages[part], lanes,
-            )  # fmt: skip
-            lanes.sum(axis=0, out=counts[part])
+            batch = (padded[part], assigned.slots, limits[part], n_stages[part])
+            counts[part] = self._counted(assigned.fresh, batch)
+            if predicted is not None:
+                sample = self.contenders.sample
+                predict_all(self._source, sample, self._slab, *batch, predicted[part])
             done = part.stop
-        counts[:, 1] = np.where(n_stages > 0, self.n_samples, 0)
-        return Counts(correct=counts[:, 0], reached=counts[:, 1 : 1 + max_members])
+        is_any = n_stages > 0
+        counts[:, 1] = np.where(is_any, self.n_samples, 0)
+        counts[~is_any] = 0
+        return Counts(
+            correct=counts[:, 0], reached=counts[:, 1 : 1 + max_members], predicted=predicted
+        )
+
+    def _counted(self, fresh: IntArray, batch: tuple[NDArray, ...]) -> IntArray:
+        members = batch[0]
+        n_lanes = min(n_threads(), self._n_blocks)
+        lanes = np.zeros((n_lanes, len(members), 1 + members.shape[1]), np.int64)
+        count_all(self._source, self._slab, fresh, *batch, lanes)  # pyright: ignore[reportCallIssue]
+        return lanes.sum(axis=0)

@@ -1,3 +1,5 @@
+# numba infers the types of compiled functions.
+# pyright: reportMissingParameterType=false
 """Contenders: the few classes of each sample that can win at all; an exact compression of a pool.
 
 Let a cascade average at most K members, and let `top_m` be the largest probability that member m
@@ -14,8 +16,9 @@ A subset of flat models alone is computed from their complete rows, which are ke
 is the one that stores the fewest numbers; without flat outputs it is 0.
 
 Layout: samples are sorted by their number of contenders and stored in chunks of 64; within a chunk
-all have equally many slots, and a model's numbers [n_slots, 64] are contiguous. Slot 0 is the true
-class, the others are in ascending order of class.
+all have equally many slots. Slot 0 is the true class, the others are in ascending order of class.
+Some chunks make a block; a model's numbers of a block are contiguous, chunk after chunk, each
+[n_slots, 64], so that the processor reads ahead while a block of few models stays in its cache.
 """
 
 from __future__ import annotations
@@ -25,9 +28,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...arrays import DoubleArray, FloatArray, IntArray
+from ...cascade import Confidence
+from ...errors import SearchError
 from ..compiled import compiled
 
 CHUNK = 64
+# A block of more chunks than this outgrows the cache; of so few blocks each thread wants several.
+LARGEST_BLOCK, FEWEST_BLOCKS = 8, 16
 # Sums of up to 16 float32 and their quotient are off by less than this factor.
 ROUNDING = 1 + 2.0**-16
 # Below so many contenders the level stays at 0: there is little to save.
@@ -45,8 +52,10 @@ class Contenders:
         rank: 1 where the largest mean is kept exact, 2 where the second-largest is, too.
         sample: int64 [n_samples], the pool's row that stands at each place.
         label: int64 [n_samples], the true class of the sample at each place.
-        values: float32 [n_models * n_slots * 64]; the numbers of model m in chunk c start at
-            n_models * start[c] + m * (start[c + 1] - start[c]).
+        block: chunks in a block; the last one may have fewer.
+        values: float32 [n_models * n_slots * 64]; with a block's chunks in first .. last - 1, the
+            numbers of model m in chunk c start at start[first] * n_models
+            + (start[last] - start[first]) * m + start[c] - start[first].
         start: int64 [n_chunks + 1], where a chunk starts in `classes`: 64 for each slot before.
         classes: int64 [n_slots * 64], the class of each slot and sample, -1 in empty slots.
         flat_chunk: int64 [n_chunks], the chunk's place in `flat_row`, -1 without flat outputs.
@@ -59,6 +68,7 @@ class Contenders:
     n_classes: int
     max_members: int
     rank: int
+    block: int
     sample: IntArray
     label: IntArray
     values: FloatArray
@@ -82,6 +92,22 @@ class Contenders:
     def widest(self) -> int:
         """The most slots of any chunk."""
         return int(np.diff(self.start).max()) // CHUNK
+
+
+def rank_of(confidence: Confidence) -> int:
+    """Which rank of contenders a confidence needs.
+
+    Raises:
+        SearchError: the entropy depends on all classes.
+    """
+    if confidence == "entropy":
+        raise SearchError("the entropy depends on all classes, not on contenders alone")
+    return 1 if confidence == "max_probability" else 2
+
+
+def block_of(n_chunks: int) -> int:
+    """How many chunks make a block."""
+    return min(LARGEST_BLOCK, max(1, n_chunks // FEWEST_BLOCKS))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -118,9 +144,8 @@ def choose(outputs: FloatArray, label: IntArray, *, max_members: int, rank: int)
 
 @compiled
 def _second_largest(outputs, top):
-    n_models, n, n_classes = outputs.shape
-    for m in range(n_models):
-        for i in range(n):
+    for m in range(len(outputs)):
+        for i in range(outputs.shape[1]):
             largest = second = np.float32(-1)
             for p in outputs[m, i]:
                 second = max(second, min(largest, p))

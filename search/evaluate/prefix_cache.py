@@ -1,3 +1,5 @@
+# numba infers the types of compiled functions.
+# pyright: reportMissingParameterType=false
 """A bounded map from sequences of members to slots, with the same evictions in every run."""
 
 from __future__ import annotations
@@ -59,21 +61,39 @@ class PrefixCache:
 def _assign(members, keys, table, used, position, slots, fresh):
     n_fresh = 0
     for i in range(len(members)):
-        for j in range(members.shape[1]):
-            if members[i, j] < 0:
-                break
-            slot = table[_find(keys, table, members[i], j + 1)]
-            if slot == NO_SLOT:
-                slot = _free_slot(keys, table, used, position)
-                if slot == NO_SLOT:
-                    return i, n_fresh
-                keys[slot, : j + 1] = members[i, : j + 1]
-                table[_find(keys, table, members[i], j + 1)] = slot
-                fresh[n_fresh] = slot
-                n_fresh += 1
-            used[slot] = position[_BATCH]
-            slots[i, j] = slot
+        is_done, n_fresh = _assign_one(
+            members[i], keys, table, used, position, slots[i], fresh, n_fresh
+        )
+        if not is_done:
+            return i, n_fresh
     return len(members), n_fresh
+
+
+@compiled
+def _assign_one(  # noqa: PLR0913, PLR0917 - compiled code has no objects
+    members, keys, table, used, position, slots, fresh, n_fresh
+):
+    for j in range((members >= 0).sum()):
+        slot = table[_find(keys, table, members, j + 1)]
+        if slot == NO_SLOT:
+            slot = _taken_slot(members, j + 1, keys, table, used, position)
+            if slot == NO_SLOT:
+                return False, n_fresh
+            fresh[n_fresh] = slot
+            n_fresh += 1
+        used[slot] = position[_BATCH]
+        slots[j] = slot
+    return True, n_fresh
+
+
+@compiled
+def _taken_slot(members, n, keys, table, used, position):
+    """A slot made the one of the first n of `members`; NO_SLOT if none is free."""
+    slot = _free_slot(keys, table, used, position)
+    if slot != NO_SLOT:
+        keys[slot, :n] = members[:n]
+        table[_find(keys, table, members, n)] = slot
+    return slot
 
 
 @compiled

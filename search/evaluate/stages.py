@@ -1,3 +1,6 @@
+# numba infers the types of compiled functions.
+# pyright: reportMissingParameterType=false
+# ruff: noqa: PLR0913, PLR0917 - compiled functions take their arrays one by one
 """What thresholds can see of a cascade: one byte for each stage and sample, compiled.
 
 The byte of a sample after the first j members is 2 * bin + right: `bin` counts the threshold values
@@ -10,92 +13,70 @@ The functions here call each other only, which the cache of compiled code asks f
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 
-from ...arrays import FloatArray, IntArray
-from ...cascade import Confidence
 from ..compiled import compiled, compiled_parallel, prange
-from .contenders import CHUNK, Contenders
+from .contenders import CHUNK
+from .source import KINDS
 
 # No byte is larger than 2 * 51 + 1.
 UNKNOWN = 255
-KINDS: dict[Confidence, int] = {"max_probability": 0, "margin": 1, "logit_gap": 2}
 _MAX_PROBABILITY, _MARGIN = KINDS["max_probability"], KINDS["margin"]
-
-
-class Source(NamedTuple):
-    """What the compiled functions read; see `Contenders`."""
-
-    n_models: int
-    n_samples: int
-    values: FloatArray
-    start: IntArray
-    classes: IntArray
-    flat_chunk: IntArray
-    flat_row: IntArray
-    flat_values: FloatArray
-    label: IntArray
-    kind: int
-
-
-def source_of(contenders: Contenders, confidence: Confidence) -> Source:
-    """The compiled functions' view of contenders."""
-    arrays = (
-        contenders.values,
-        contenders.start,
-        contenders.classes,
-        contenders.flat_chunk,
-        contenders.flat_row,
-        contenders.flat_values,
-        contenders.label,
-    )
-    plain = []
-    for array in arrays:
-        view = np.asarray(array).view()
-        view.flags.writeable = False
-        plain.append(view)
-    return Source(contenders.n_models, contenders.n_samples, *plain, KINDS[confidence])
 
 
 @compiled
 def fill_chunk(source, chunk, members, n, out, sums):
     """Writes the bytes [64] of one chunk after the first n of `members`; `sums` is scratch."""
-    first, size = source.start[chunk], source.start[chunk + 1] - source.start[chunk]
-    _add_up(source.values, first * source.n_models, size, members, n, sums)
-    _finish(source, chunk, members, n, out, sums[:size])
+    _add_up(source, chunk, members, n, sums)
+    _finish(source, chunk, members, n, out, sums)
 
 
 @compiled
-def _add_up(values, base, size, members, n, sums):
-    first = values[base + members[0] * size : base + (members[0] + 1) * size]
+def _add_up(source, chunk, members, n, sums):
+    base, stride = _place(source, chunk)
+    size = source.start[chunk + 1] - source.start[chunk]
+    place = base + members[0] * stride
+    first = source.values[place : place + size]
     for x in range(size):
         sums[x] = first[x]
     for j in range(1, n):
-        newest = values[base + members[j] * size : base + (members[j] + 1) * size]
+        place = base + members[j] * stride
+        newest = source.values[place : place + size]
         for x in range(size):
             sums[x] += newest[x]
 
 
 @compiled
+def _place(source, chunk):
+    """Where the numbers of model 0 in a chunk start, and how far those of model 1 are away."""
+    first = chunk // source.block * source.block
+    start = source.start[first]
+    stride = source.start[min(first + source.block, len(source.start) - 1)] - start
+    return start * source.n_models + source.start[chunk] - start, stride
+
+
+@compiled
 def _finish(source, chunk, members, n, out, sums):
-    """The bytes from the sums [n_slots * 64], which are destroyed."""
-    if source.kind == _MAX_PROBABILITY and len(sums) > CHUNK:
-        _rivals(sums)
-        if _bytes(sums[:CHUNK], sums[CHUNK : 2 * CHUNK], np.float32(n), out):
+    """The bytes from the sums [>= n_slots * 64], which are destroyed."""
+    n_slots = (source.start[chunk + 1] - source.start[chunk]) // CHUNK
+    if source.kind == _MAX_PROBABILITY:
+        _fold_rivals(sums, n_slots)
+        true, rival = sums[:CHUNK], sums[CHUNK : 2 * CHUNK]
+        if _fill_bytes(true, rival, np.float32(n), out):
             _settle_ties(source, chunk, members, n, out, sums)
     else:
         for t in range(CHUNK):
             out[t] = _byte(source, chunk, t, n, sums)
     if source.flat_chunk[chunk] >= 0:
-        _flat_lanes(source, chunk, members, n, out)
+        _fill_flat(source, chunk, members, n, out)
 
 
 @compiled
-def _rivals(sums):
-    """The largest sum of slots 1 .. is left in slot 1; halves are folded onto each other."""
-    n = len(sums) // CHUNK - 1
+def _fold_rivals(sums, n_slots):
+    """Leaves the largest sum of slots 1 .. in slot 1, by folding halves onto each other."""
+    if n_slots == 1:
+        sums[CHUNK : 2 * CHUNK] = -1
+    n = n_slots - 1
     while n > 1:
         half = n // 2
         low = sums[CHUNK : (1 + half) * CHUNK]
@@ -106,8 +87,8 @@ def _rivals(sums):
 
 
 @compiled
-def _bytes(true, rival, divisor, out):
-    """Bytes by max probability, ties counted as wrong; returns whether there are ties."""
+def _fill_bytes(true, rival, divisor, out):
+    """Bytes by max probability, UNKNOWN where classes tie; returns whether any do."""
     n_ties = np.int32(0)
     for t in range(CHUNK):
         mean, other = true[t] / divisor, rival[t] / divisor
@@ -117,16 +98,16 @@ def _bytes(true, rival, divisor, out):
         nearest = np.int32(confidence * np.float32(50) + np.float32(0.5))
         threshold = np.float32(np.float64(nearest) * 0.02)
         passed = nearest + np.int32(confidence > threshold)
-        out[t] = np.uint8(2 * passed + np.int32(mean > other))
+        out[t] = UNKNOWN if mean == other else np.uint8(2 * passed + np.int32(mean > other))
     return n_ties > 0
 
 
 @compiled
 def _settle_ties(source, chunk, members, n, out, sums):
-    first = source.start[chunk] * source.n_models
-    _add_up(source.values, first, len(sums), members, n, sums)
+    _add_up(source, chunk, members, n, sums)
     for t in range(CHUNK):
-        out[t] = _byte(source, chunk, t, n, sums)
+        if out[t] == UNKNOWN:
+            out[t] = _byte(source, chunk, t, n, sums)
 
 
 @compiled
@@ -138,7 +119,7 @@ def _byte(source, chunk, t, n, sums):
     # Empty slots hold less; classes that are not stored have a mean of zero where this counts.
     second = np.float32(0)
     right = True
-    for x in range(CHUNK + t, len(sums), CHUNK):
+    for x in range(CHUNK + t, len(classes), CHUNK):
         if classes[x] < 0:
             break
         other = sums[x] / divisor
@@ -160,7 +141,7 @@ def _encoded(source, largest, second, right):
 
 
 @compiled
-def _flat_lanes(source, chunk, members, n, out):
+def _fill_flat(source, chunk, members, n, out):
     """Bytes of samples on which all members are flat, from complete rows."""
     rows = source.flat_row[source.flat_chunk[chunk]]
     n_lanes = min(CHUNK, source.n_samples - chunk * CHUNK)
@@ -187,14 +168,13 @@ def _flat_byte(source, rows, label, members, n):
     return _encoded(source, largest, second, winner == label)
 
 
-
 @compiled_parallel
 def count_all(source, slab, fresh, members, slots, limits, n_stages, counts):
-    """Counts cascades over all chunks; bytes that the slab lacks are computed on the way.
+    """Counts cascades over all samples; bytes that the slab lacks are computed on the way.
 
     Args:
         source: the contenders.
-        slab: uint8 [n_chunks, n_slots, 64], the bytes of each known sequence of members.
+        slab: uint8 [n_blocks, n_slots, block, 64], the bytes of each known sequence of members.
         fresh: int64 [n_fresh], slots whose bytes are not known yet.
         members: int64 [n, max_members].
         slots: int64 [n, max_members], the slot of the first j + 1 members.
@@ -205,42 +185,45 @@ def count_all(source, slab, fresh, members, slots, limits, n_stages, counts):
     """
     n_lanes = len(counts)
     for lane in prange(n_lanes):
-        sums = np.empty(_most_slots(source.start), np.float32)
+        sums = np.empty(_scratch_size(source.start), np.float32)
         alive = np.empty(CHUNK, np.uint8)
-        # Neighbouring chunks are equally wide: dealt out in turn, the work is even.
-        for chunk in range(lane, len(slab), n_lanes):
+        # Neighbouring blocks are equally wide: dealt out in turn, the work is even.
+        for block in range(lane, len(slab), n_lanes):
             for slot in fresh:
-                slab[chunk, slot, 0] = UNKNOWN
+                slab[block, slot, :, 0] = UNKNOWN
             for i in range(len(members)):
-                _count_one(
-                    source, chunk, slab[chunk], members[i], slots[i], limits[i], n_stages[i],
+                _count_block(
+                    source, block, slab[block], members[i], slots[i], limits[i], n_stages[i],
                     counts[lane, i], alive, sums,
                 )  # fmt: skip
 
 
 @compiled
-def _most_slots(start):
-    most = 0
+def _scratch_size(start):
+    """Room for the sums of any chunk, and for at least two slots."""
+    size = 2 * CHUNK
     for chunk in range(len(start) - 1):
-        most = max(most, start[chunk + 1] - start[chunk])
-    return most
+        size = max(size, start[chunk + 1] - start[chunk])
+    return size
 
 
 @compiled
-def _count_one(source, chunk, known, members, slots, limits, n, counts, alive, sums):
-    n_alive = min(CHUNK, source.n_samples - chunk * CHUNK)
-    for t in range(CHUNK):
-        alive[t] = np.uint8(t < n_alive)
-    for j in range(n):
-        stage = known[slots[j]]
-        if stage[0] == UNKNOWN:
-            fill_chunk(source, chunk, members, j + 1, stage, sums)
-        right, n_left = _leave(stage, limits[j], alive)
-        counts[0] += right
-        n_alive -= n_left
-        if n_alive == 0:
-            break
-        counts[j + 2] += n_alive
+def _count_block(source, block, known, members, slots, limits, n, counts, alive, sums):
+    first = block * source.block
+    for chunk in range(first, min(first + source.block, len(source.flat_chunk))):
+        n_alive = min(CHUNK, source.n_samples - chunk * CHUNK)
+        for t in range(CHUNK):
+            alive[t] = np.uint8(t < n_alive)
+        for j in range(n):
+            stage = known[slots[j], chunk - first]
+            if stage[0] == UNKNOWN:
+                fill_chunk(source, chunk, members, j + 1, stage, sums)
+            n_right, n_left = _leave(stage, limits[j], alive)
+            counts[0] += n_right
+            n_alive -= n_left
+            if n_alive == 0:
+                break
+            counts[j + 2] += n_alive
 
 
 @compiled
@@ -256,18 +239,80 @@ def _leave(stage, limit, alive):
 
 
 @compiled_parallel
-def stages_of(source, members, out):
-    """The bytes of every stage of sequences without cascades' thresholds.
+def fill_units(source, prefix, last, stages, lasts, n_lanes):
+    """The bytes of every stage of prefixes, and of alternatives for one more member.
 
     Args:
         source: the contenders.
-        members: int64 [n, k].
-        out: uint8 [n, k, n_chunks * 64].
+        prefix: int64 [n, q], members, negative in front where there are fewer.
+        last: int64 [n, n_last], members, negative where there is none.
+        stages: uint8 [n, q, n_chunks * 64], filled; 0 in front.
+        lasts: uint8 [n, n_last, n_chunks * 64], filled, but for places without a member; only
+            the bit `right` counts.
+        n_lanes: over how many threads the blocks are dealt out.
     """
-    n, k = members.shape
-    for i in prange(n):
-        sums = np.empty(_most_slots(source.start), np.float32)
-        for j in range(k):
-            for chunk in range(len(source.start) - 1):
-                stage = out[i, j, chunk * CHUNK : (chunk + 1) * CHUNK]
-                fill_chunk(source, chunk, members[i], j + 1, stage, sums)
+    n_chunks = len(source.flat_chunk)
+    for lane in prange(n_lanes):
+        size = _scratch_size(source.start)
+        sums, scratch = np.empty(size, np.float32), np.empty(size, np.float32)
+        members = np.empty(prefix.shape[1] + 1, np.int64)
+        for first in range(lane * source.block, n_chunks, n_lanes * source.block):
+            chunks = range(first, min(first + source.block, n_chunks))
+            for i in range(len(prefix)):
+                _fill_unit_chunks(
+                    source, chunks, prefix[i], last[i], stages[i], lasts[i], members, sums, scratch
+                )
+
+
+@compiled
+def _fill_unit_chunks(source, chunks, prefix, last, stages, lasts, members, sums, scratch):
+    for chunk in chunks:
+        _fill_unit(source, chunk, prefix, last, stages, lasts, members, sums, scratch)
+
+
+@compiled
+def _fill_unit(source, chunk, prefix, last, stages, lasts, members, sums, scratch):
+    size = source.start[chunk + 1] - source.start[chunk]
+    sums[:size] = 0
+    n = 0
+    for j in range(len(prefix)):
+        out = stages[j, chunk * CHUNK : (chunk + 1) * CHUNK]
+        if prefix[j] < 0:
+            out[:] = 0
+            continue
+        members[n] = prefix[j]
+        n += 1
+        _add_one(source, chunk, prefix[j], sums, sums)
+        scratch[:size] = sums[:size]
+        _finish(source, chunk, members, n, out, scratch)
+    for lane in range(len(last)):
+        if last[lane] >= 0:
+            members[n] = last[lane]
+            _add_one(source, chunk, last[lane], sums, scratch)
+            out = lasts[lane, chunk * CHUNK : (chunk + 1) * CHUNK]
+            _finish_last(source, chunk, members, n + 1, out, scratch)
+
+
+@compiled
+def _finish_last(source, chunk, members, n, out, sums):
+    """As `_finish`, but only the bit `right` of the bytes means anything."""
+    if source.kind != _MAX_PROBABILITY or source.flat_chunk[chunk] >= 0:
+        _finish(source, chunk, members, n, out, sums)
+        return
+    _fold_rivals(sums, (source.start[chunk + 1] - source.start[chunk]) // CHUNK)
+    n_ties = np.int32(0)
+    for t in range(CHUNK):
+        mean, other = sums[t] / np.float32(n), sums[CHUNK + t] / np.float32(n)
+        n_ties += np.int32(mean == other)
+        out[t] = UNKNOWN if mean == other else np.uint8(mean > other)
+    if n_ties > 0:
+        _settle_ties(source, chunk, members, n, out, sums)
+
+
+@compiled
+def _add_one(source, chunk, member, sums, out):
+    base, stride = _place(source, chunk)
+    size = source.start[chunk + 1] - source.start[chunk]
+    values = source.values[base + member * stride : base + member * stride + size]
+    for x in range(size):
+        out[x] = sums[x] + values[x]

@@ -55,10 +55,10 @@ class LogAxis:
 
 
 def even_ticks(low: float, high: float) -> tuple[float, ...]:
-    """Four to nine multiples of 1, 2 or 5 times a power of ten between `low` and `high`."""
-    rough = (high - low) / 5
-    scale = 10.0 ** math.floor(math.log10(rough))
-    step = next(factor * scale for factor in (1, 2, 5, 10) if factor * scale >= rough * 0.8)
+    """Three to nine multiples of 1, 2 or 5 times a power of ten between `low` and `high`."""
+    least = (high - low) / 8
+    scale = 10.0 ** math.floor(math.log10(least))
+    step = next(factor * scale for factor in (1, 2, 5, 10) if factor * scale >= least)
     return tuple(i * step for i in range(math.ceil(low / step), math.floor(high / step) + 1))
 
 

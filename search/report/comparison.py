@@ -16,6 +16,9 @@ from ..pool_summary import summarise
 from ..statistics import wilson_interval
 from .axis import plain_number
 
+# Repeated measurements agree within a tenth (runtime/clock.py), so less is no difference.
+SAME_TIME = 1.1
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Split:
@@ -147,7 +150,7 @@ def comparison_rows(contenders: Sequence[Contender]) -> list[tuple[str, ...]]:
     baseline = contenders[0]
     rows: list[tuple[str, ...]] = []
     for i, split in enumerate(baseline.splits):
-        title = f"accuracy on {split.name} (n = {split.n_samples}, 95 % interval)"
+        title = f"accuracy on {split.name}, n = {split.n_samples} (95 % interval)"
         rows.append((title, *(accuracy_text(one.splits[i]) for one in contenders)))
     if baseline.splits:
         macs = [one.splits[-1].macs for one in contenders]
@@ -165,6 +168,7 @@ def comparison_rows(contenders: Sequence[Contender]) -> list[tuple[str, ...]]:
 def verdict(baseline: Contender, other: Contender) -> str:
     """What the comparison says of `other`, in plain sentences."""
     sentences: list[str] = []
+    saves_macs = False
     if other.splits:
         ours, theirs = other.splits[-1], baseline.splits[-1]
         sentences.append(
@@ -173,29 +177,27 @@ def verdict(baseline: Contender, other: Contender) -> str:
             f"{_is_telling(ours, theirs)}."
         )
         sentences.append(f"It spends {_ratio(ours.macs, theirs.macs, 'fewer', 'more')} MACs.")
-    times = [
-        (ours.batch_size, ours.mean_ms, theirs.mean_ms)
+        saves_macs = ours.macs < theirs.macs
+    ratios = {
+        ours.batch_size: ours.mean_ms / theirs.mean_ms
         for ours in other.latencies
         if (theirs := baseline.measured(ours.batch_size))
-    ]
+    }
     clauses = [
-        f"{_ratio(ours, theirs, 'less', 'more')} time at batch size {size}"
-        for size, ours, theirs in times
+        f"{_speed(ratio)} at batch size {size} ({ratio:.2f} times the time)"
+        for size, ratio in ratios.items()
     ]
     if clauses:
-        sentences.append(f"Measured, it takes {' and '.join(clauses)}.")
-    if any(ours >= theirs for _, ours, theirs in times):
-        sentences.append(
-            "Fewer MACs are not less time where networks are this small: "
-            "a call costs more than its arithmetic."
-        )
+        sentences.append(f"In measured time it is {' and '.join(clauses)}.")
+    if saves_macs and any(ratio > SAME_TIME for ratio in ratios.values()):
+        sentences.append("On networks this small, fewer MACs are not always less time.")
     return " ".join(sentences)
 
 
 def accuracy_text(split: Split) -> str:
     """The accuracy with its interval."""
     low, high = split.interval
-    return f"{100 * split.accuracy:.2f} % ({100 * low:.2f} .. {100 * high:.2f} %)"
+    return f"{100 * split.accuracy:.2f} % ({100 * low:.2f} .. {100 * high:.2f})"
 
 
 def _split(cascade: Cascade, pool: Pool) -> Split:
@@ -235,8 +237,16 @@ def _ratio(ours: float, theirs: float, less: str, more: str) -> str:
     return f"{ours / theirs:.2f} times {more}"
 
 
+def _speed(ratio: float) -> str:
+    if ratio > SAME_TIME:
+        return "slower"
+    return "faster" if ratio < 1 / SAME_TIME else "as fast"
+
+
 def _is_telling(ours: Split, theirs: Split) -> str:
     low, high = theirs.interval
+    if ours.n_correct == theirs.n_correct:
+        return ", just as many"
     if low <= ours.accuracy <= high:
         return ", a difference that so few samples cannot tell from none"
     return ""

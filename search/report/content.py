@@ -13,9 +13,11 @@ from ..pool import Pool
 from .comparison import (
     Contender,
     best_single_model,
+    comparison_rows,
     contender,
     measured_cascade,
     measured_model,
+    verdict,
 )
 from .figure import Figure, figures_of
 
@@ -39,6 +41,19 @@ class Report:
     figures: tuple[Figure, ...]
     fronts: tuple[Front, ...]
     setting: Setting | None
+
+    @property
+    def table(self) -> tuple[tuple[str, ...], ...]:
+        """The comparison: a header, then its rows; empty without a baseline or a cascade."""
+        if self.baseline is None or not self.chosen:
+            return ()
+        contenders = (self.baseline, *self.chosen)
+        return ("", *(one.name for one in contenders)), *comparison_rows(contenders)
+
+    @property
+    def verdicts(self) -> tuple[str, ...]:
+        """What the comparison says of each chosen cascade."""
+        return tuple(verdict(self.baseline, one) for one in self.chosen if self.baseline)
 
 
 def report_of(
@@ -65,10 +80,8 @@ def report_of(
         if pool.names != pools[0].names:
             raise PoolError(f"expected the models of {pools[0].name}, got others", where=pool.name)
     chosen = tuple(
-        contender(
-            manifest.name, manifest.cascade, pools, latencies=measured_cascade(manifest.latencies)
-        )
-        for manifest in bundles
+        contender(name, manifest.cascade, pools, latencies=measured_cascade(manifest.latencies))
+        for name, manifest in zip(_names(bundles), bundles, strict=True)
     )
     baseline = _baseline(pools, profile)
     contenders = (baseline, *chosen) if baseline else chosen
@@ -76,7 +89,7 @@ def report_of(
     return Report(
         baseline=baseline,
         chosen=chosen,
-        figures=figures_of(fronts, pools, contenders, profile),
+        figures=figures_of(fronts, pools, profile, baseline=baseline, chosen=chosen),
         fronts=tuple(fronts),
         setting=settings[-1] if settings else None,
     )
@@ -88,3 +101,19 @@ def _baseline(pools: Sequence[Pool], profile: LatencyProfile | None) -> Contende
     single = best_single_model(pools[0])
     times = measured_model(profile, single.members[0]) if profile else ()
     return contender(BASELINE, single, pools, latencies=times)
+
+
+def _names(bundles: Sequence[Manifest]) -> list[str]:
+    """What people call the cascades: what they were chosen by, where that tells them apart."""
+    names = [_name(manifest) for manifest in bundles]
+    if len(set(names)) == len(names):
+        return names
+    return [f"cascade {manifest.name}" for manifest in bundles]
+
+
+def _name(manifest: Manifest) -> str:
+    if not manifest.expected:
+        return f"cascade {manifest.name}"
+    objective = manifest.expected[0].objective
+    kind = "cascade" if manifest.cascade.n_stages > 1 else "single model"
+    return f"{kind} by {'MACs' if objective == 'macs' else objective}"

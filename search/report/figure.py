@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from ...cascade import Cascade
@@ -15,7 +15,7 @@ from ..pool import Pool
 from ..scoring import score
 from .axis import percent, plain_number
 from .comparison import Contender
-from .svg import FRONT_LOOKS, Chart, Point, Series
+from .svg import FRONT_LOOKS, Chart, Look, Point, Series
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,8 +30,10 @@ class Figure:
 def figures_of(
     fronts: Sequence[Front],
     pools: Sequence[Pool],
-    contenders: Sequence[Contender],
     profile: LatencyProfile | None,
+    *,
+    baseline: Contender | None,
+    chosen: Sequence[Contender],
 ) -> tuple[Figure, ...]:
     """One figure for each objective (and batch size, and metric) of the fronts.
 
@@ -43,7 +45,8 @@ def figures_of(
     for front in fronts:
         key = (front.objectives[1], front.batch_size, front.metric)
         groups.setdefault(key, []).append(front)
-    return tuple(_figure(group, pools, contenders, profile) for group in groups.values())
+    marked = _Marked(baseline=baseline, chosen=tuple(chosen))
+    return tuple(_figure(group, pools, profile, marked) for group in groups.values())
 
 
 def cost_label(front: Front) -> str:
@@ -62,11 +65,23 @@ def cascade_text(members: Sequence[str], thresholds: Sequence[float]) -> str:
     return " → ".join(member + gate for member, gate in pairs)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Marked:
+    baseline: Contender | None
+    chosen: tuple[Contender, ...]
+
+    def looks(self) -> Iterator[tuple[Contender, Look]]:
+        if self.baseline:
+            yield self.baseline, "baseline"
+        for one in self.chosen:
+            yield one, "chosen"
+
+
 def _figure(
     fronts: Sequence[Front],
     pools: Sequence[Pool],
-    contenders: Sequence[Contender],
     profile: LatencyProfile | None,
+    marked: _Marked,
 ) -> Figure:
     if len(fronts) > len(FRONT_LOOKS):
         raise FrontError(
@@ -82,7 +97,7 @@ def _figure(
     pool = _pool_of(fronts[-1], pools)
     if pool and (fronts[0].objectives[1] != "latency" or profile):
         scorer = _Scorer.of(fronts[0], pool, profile)
-        series = [scorer.members(label), *series, *scorer.marks(contenders, label)]
+        series = [scorer.members(label), *series, *scorer.marks(marked, label)]
         caption += f" Circles are the single models on {pool.name}, marks are measured there, too."
     metric = fronts[0].metric
     quality = "accuracy" if metric == "top1" else f"1 - {metric} error"
@@ -137,15 +152,10 @@ class _Scorer:
         alone = [Cascade(members=(name,), thresholds=()) for name in self.pool.names]
         return Series(name="single models", look="members", points=self.points(alone, label))
 
-    def marks(self, contenders: Sequence[Contender], label: str) -> list[Series]:
-        points = self.points([one.cascade for one in contenders], label)
+    def marks(self, marked: _Marked, label: str) -> list[Series]:
         return [
-            Series(
-                name=one.name,
-                look="baseline" if one.cascade.n_stages == 1 else "chosen",
-                points=(point,),
-            )
-            for one, point in zip(contenders, points, strict=True)
+            Series(name=one.name, look=look, points=self.points([one.cascade], label))
+            for one, look in marked.looks()
         ]
 
 

@@ -9,11 +9,12 @@ from ...version import __version__
 from ..front import Front
 from ..selection import cost_text
 from .axis import percent, plain_number
-from .comparison import Contender, comparison_rows, verdict
+from .comparison import Contender
 from .content import Report
 from .figure import Figure, cascade_text, cost_label
 from .style import style
 from .svg import draw
+from .tables import table
 
 POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 OPEN_ROWS = 12
@@ -47,11 +48,11 @@ def _header(report: Report) -> Iterator[str]:
             f"{len(front.cascades)} cascades, {front.pool.n_classes} classes.</p>"
         )
     yield "</header>"
-    if report.baseline and report.chosen:
-        for chosen in report.chosen:
-            yield f"<p>{escape(verdict(report.baseline, chosen))}</p>"
-        contenders = (report.baseline, *report.chosen)
-        yield from _table(("", *(one.name for one in contenders)), comparison_rows(contenders))
+    for text in report.verdicts:
+        yield f"<p>{escape(text)}</p>"
+    if report.table:
+        header, *rows = report.table
+        yield from table(header, rows)
 
 
 def _figure(figure: Figure) -> Iterator[str]:
@@ -109,7 +110,7 @@ def _latency(report: Report) -> Iterator[str]:
         "them; measured is the whole cascade, one batch after the other.</p>"
     )
     columns = ("cascade", "batch size", "predicted", "measured (mean)", "error", "median batch")
-    yield from _table(columns, rows)
+    yield from table(columns, rows)
 
 
 def _fronts(fronts: Sequence[Front]) -> Iterator[str]:
@@ -131,7 +132,7 @@ def _fronts(fronts: Sequence[Front]) -> Iterator[str]:
             for index, scored in enumerate(front.cascades)
         ]
         columns = ("index", "accuracy", "cost", "members (threshold)", "run by")
-        yield from _table(columns, rows, text_columns=(3, 4))
+        yield from table(columns, rows, text_columns=(3, 4))
         yield "</details>"
 
 
@@ -156,17 +157,3 @@ def _footer(report: Report) -> Iterator[str]:
 
 def _searched_on(front: Front) -> str:
     return str(front.search.get("searched_on", front.pool.name))
-
-
-def _table(
-    columns: Sequence[str], rows: Sequence[Sequence[str]], *, text_columns: Sequence[int] = ()
-) -> Iterator[str]:
-    head = "".join(f"<th>{escape(column)}</th>" for column in columns)
-    yield f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>'
-    for row in rows:
-        cells = [f'<th scope="row">{escape(row[0])}</th>']
-        for index, cell in enumerate(row[1:], start=1):
-            kind = ' class="text"' if index in text_columns else ""
-            cells.append(f"<td{kind}>{escape(cell)}</td>")
-        yield f"<tr>{''.join(cells)}</tr>"
-    yield "</tbody></table></div>"

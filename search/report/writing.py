@@ -11,7 +11,7 @@ from ...latency import LatencyProfile
 from ...manifest import Manifest
 from ..front import Front
 from ..pool import Pool
-from .content import report_of
+from .content import Report, report_of
 from .page import html_page
 from .svg import draw
 
@@ -23,7 +23,7 @@ def write_report(
     pools: Sequence[Path] = (),
     bundles: Sequence[Path] = (),
     profile: Path | None = None,
-) -> None:
+) -> Report:
     """Writes a report of fronts as `out`: a whole page (.html), or its first chart alone (.svg).
 
     Args:
@@ -49,3 +49,4 @@ def write_report(
         write_atomically(out, html_page(report))
     else:
         write_atomically(out, draw(report.figures[0].chart, alone=True) + "\n")
+    return report

@@ -3,11 +3,13 @@
     onnx:PATH                                      an ONNX file
     torch:package.module:callable?width=4&weights=PATH
                                                    the torch module that the callable returns
-    resnet18?pretrained=true                       a timm name
+    timm:resnet18.a1_in1k?pretrained=true          a timm name; the prefix may be left out
+    hf:REPO or hf:FOLDER                           an image classifier of the Hugging Face hub
 
 After `?` stand keyword arguments of the callable (or of timm.create_model), as in a URL; numbers,
-true and false are converted. Four keys are not passed on:
+true and false are converted. Five keys are not passed on:
 
+    resolution=train        of a timm model: what it was trained at, not what timm tests it at
     weights=PATH            a safetensors or torch file with the state dict, loaded strictly
     input_shape=3x32x32     of one sample
     kind=probabilities      the model ends in a softmax (default: logits)
@@ -21,12 +23,13 @@ without unpickling code.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, urlencode
 
 from ...errors import DataError, SourceError
 from ...files import read_json
@@ -35,8 +38,8 @@ from ...source import SourceModel
 
 Value: TypeAlias = "int | float | bool | str"
 
-SCHEMES = "onnx:PATH, torch:package.module:callable, or a timm name such as resnet18"
-OPTIONS = ("weights", "input_shape", "kind", "preprocessing")
+SCHEMES = "onnx:PATH, torch:package.module:callable, hf:REPO, or a timm name such as resnet18"
+OPTIONS = ("weights", "input_shape", "kind", "preprocessing", "resolution")
 SIDECAR = ".preprocessing.json"
 
 
@@ -46,7 +49,7 @@ class Spec:
 
     Args:
         text: the whole.
-        scheme: "onnx", "torch" or "timm".
+        scheme: "onnx", "torch", "timm" or "hf".
         target: what follows the scheme.
         arguments: keyword arguments for the callable.
         options: the keys that are not passed on, as text.
@@ -69,7 +72,7 @@ def parse_spec(text: str) -> Spec:
     scheme, colon, target = body.partition(":")
     if not colon:
         scheme, target = "timm", body
-    if scheme not in ("onnx", "torch", "timm") or not target:
+    if scheme not in ("onnx", "torch", "timm", "hf") or not target:
         raise SourceError(f"expected {SCHEMES}; got {text!r}")
     try:
         pairs = parse_qsl(query, keep_blank_values=True, strict_parsing=bool(query))
@@ -92,8 +95,8 @@ def source_model(text: str, *, base: Path | None = None) -> SourceModel:
 
     Args:
         text: the SPEC.
-        base: the folder of the file that holds the SPEC; paths are relative to the current
-            folder, or else to this one.
+        base: the folder of the file that holds the SPEC; paths are relative to it, or else to
+            the current folder.
 
     Raises:
         SourceError: the SPEC has faults, or names a file, module or timm model that is not there.
@@ -107,11 +110,62 @@ def source_model(text: str, *, base: Path | None = None) -> SourceModel:
 
         build = torch_builder(spec.target, spec.arguments, weights, where=text)
         return _source(spec, base, build=build, weights=weights)
+    if spec.scheme == "hf":
+        from .hub_models import hub_model  # noqa: PLC0415 - timm and transformers are optional
+
+        found = hub_model(_hub_target(spec, base), spec.arguments, weights, where=text)
+        return _source(spec, base, weights=weights, **found)
     from .timm_models import timm_builder, timm_preprocessing  # noqa: PLC0415 - timm is optional
 
     build = timm_builder(spec.target, spec.arguments, weights, where=text)
-    preprocessing = timm_preprocessing(spec.target, where=text)
+    preprocessing = timm_preprocessing(
+        spec.target, resolution=spec.options.get("resolution", "test"), where=text
+    )
     return _source(spec, base, build=build, weights=weights, preprocessing=preprocessing)
+
+
+def files_of_spec(text: str, *, base: Path | None = None) -> tuple[Path, ...]:
+    """The files with a model's weights that a SPEC names; none where a hub keeps them.
+
+    Raises:
+        SourceError: the SPEC has faults, or names a file that is not there.
+    """
+    spec = parse_spec(text)
+    if spec.scheme == "onnx":
+        return (_existing(spec.target, base, where=text),)
+    weights = _option_path(spec, "weights", base)
+    return (weights,) if weights else ()
+
+
+def rebased_spec(text: str, *, base: Path | None, folder: Path) -> str:
+    """The same SPEC for a file in another folder: its paths are made relative to that one.
+
+    Raises:
+        SourceError: the SPEC has faults, or names a file that is not there.
+    """
+    spec = parse_spec(text)
+
+    def moved(path: Path) -> str:
+        return os.path.relpath(path.resolve(), folder.resolve())
+
+    target = spec.target
+    if spec.scheme == "onnx":
+        target = moved(_existing(target, base, where=text))
+    elif spec.scheme == "hf" and Path(_hub_target(spec, base)).is_dir():
+        target = moved(Path(_hub_target(spec, base)))
+    body = f"{spec.scheme}:{target}" if ":" in text.partition("?")[0] else target
+    pairs = parse_qsl(text.partition("?")[2], keep_blank_values=True)
+    paths = ("weights", "preprocessing")
+    query = [
+        (key, moved(_existing(value, base, where=text)) if key in paths else value)
+        for key, value in pairs
+    ]
+    return f"{body}?{urlencode(query, safe='/:')}" if query else body
+
+
+def with_option(text: str, key: str, value: str) -> str:
+    """A SPEC with one more option."""
+    return f"{text}{'&' if '?' in text else '?'}{urlencode({key: value}, safe='/:')}"
 
 
 def _onnx_source(spec: Spec, base: Path | None) -> SourceModel:
@@ -134,6 +188,7 @@ def _source(
     build: Any,
     weights: Path | None,
     preprocessing: Mapping[str, Any] | None = None,
+    classes: tuple[str, ...] | None = None,
 ) -> SourceModel:
     return SourceModel(
         spec=spec.text,
@@ -141,7 +196,16 @@ def _source(
         kind=spec.options.get("kind", "logits"),
         input_shape=_input_shape(spec),
         preprocessing=_preprocessing(spec, base, beside=weights) or preprocessing,
+        classes=classes,
     )
+
+
+def _hub_target(spec: Spec, base: Path | None) -> str:
+    """A folder where there is one of that name, or else a repository of the hub."""
+    for folder in (*([base / spec.target] if base else []), Path(spec.target)):
+        if folder.is_dir():
+            return str(folder.resolve())
+    return spec.target
 
 
 def _preprocessing(
@@ -173,7 +237,7 @@ def _option_path(spec: Spec, key: str, base: Path | None) -> Path | None:
 
 
 def _existing(text: str, base: Path | None, *, where: str) -> Path:
-    candidates = [Path(text), *([base / text] if base else [])]
+    candidates = [*([base / text] if base else []), Path(text)]
     for path in candidates:
         if path.is_file():
             return path.resolve()

@@ -10,7 +10,7 @@ import hashlib
 import json
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -31,6 +31,7 @@ class PixelPlan:
     size: tuple[int, int]
     resize: int | None
     crop: float | None
+    squash: bool
     interpolation: Interpolation
     n_channels: int
 
@@ -41,6 +42,7 @@ class PixelPlan:
             size=preprocessing.size,
             resize=preprocessing.resize,
             crop=preprocessing.crop,
+            squash=preprocessing.squash,
             interpolation=preprocessing.interpolation,
             n_channels=preprocessing.n_channels,
         )
@@ -48,8 +50,7 @@ class PixelPlan:
     @property
     def key(self) -> str:
         """A short name for files."""
-        values = [self.size, self.resize, self.crop, self.interpolation, self.n_channels]
-        return hashlib.sha256(json.dumps(values).encode()).hexdigest()[:16]
+        return hashlib.sha256(json.dumps(asdict(self)).encode()).hexdigest()[:16]
 
     @property
     def preprocessing(self) -> Preprocessing:
@@ -58,6 +59,7 @@ class PixelPlan:
             size=self.size,
             resize=self.resize,
             crop=self.crop,
+            squash=self.squash,
             interpolation=self.interpolation,
             scale=1.0,
             mean=(0.0,) * self.n_channels,
@@ -168,8 +170,12 @@ def write_pixels(
         return stop - start
 
     with ThreadPoolExecutor(n_threads) as pool:
-        for n in pool.map(fill, _blocks(0, source.n_samples, BLOCK_ROWS)):
-            progress(n)
+        try:
+            for n in pool.map(fill, _blocks(0, source.n_samples, BLOCK_ROWS)):
+                progress(n)
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
     file.flush()
     partial.replace(path)
     return path

@@ -17,12 +17,18 @@ from types import ModuleType
 from typing import Any
 
 from ...errors import MissingExtraError, SourceError
-from .torch_models import load_weights, nn, torch
+from .torch_costs import torch_costs
+from .torch_models import fixed_seed, load_weights, nn, torch
 
 MISSING_OPERATORS = {
     "torchvision::nms": "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
     "torchvision::qnms": "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
 }
+REMEDY = (
+    "; if its weights could not be fetched, put them into the cache of the Hugging Face hub "
+    "(hf download timm/NAME), or give ?weights=PATH, or ?pretrained=false for random ones"
+)
+RESOLUTIONS = ("test", "train")
 INTERPOLATIONS = ("nearest", "bilinear", "bicubic", "lanczos")
 
 
@@ -68,28 +74,91 @@ def timm_builder(
     return partial(_build, name, chosen, weights, where)
 
 
-def timm_preprocessing(name: str, *, where: str) -> dict[str, Any]:
+def timm_names(pattern: str, *, is_pretrained: bool, has_tags: bool) -> tuple[str, ...]:
+    """The timm models that a pattern matches, in timm's order.
+
+    Args:
+        pattern: with a dot it is matched with the weights' tag.
+        is_pretrained: only models with published weights.
+        has_tags: one name for each published weights of a model, even where the pattern has no dot.
+
+    Raises:
+        SourceError: none matches.
+    """
+    timm = import_timm()
+    architecture, dot, tag = pattern.partition(".")
+    if is_pretrained and (dot or has_tags):
+        names = timm.list_pretrained(f"{architecture}.{tag or '*'}")
+    else:
+        names = timm.list_models(architecture)
+    if is_pretrained and not (dot or has_tags):
+        names = [name for name in names if timm.is_model_pretrained(name)]
+        names = [f"{name}.{timm.get_pretrained_cfg(name).tag}" for name in names]
+    if not names:
+        raise SourceError("no timm model matches", where=pattern)
+    return tuple(names)
+
+
+def architecture_costs(
+    name: str, arguments: Mapping[str, Any], size: tuple[int, ...], *, where: str
+) -> Mapping[str, float]:
+    """The macs and params of a timm model at `size` (height, width), without any weights.
+
+    Raises:
+        SourceError: timm cannot make the model.
+    """
+    chosen = {**arguments, "pretrained": False}
+    try:
+        with torch.device("meta"):
+            module = import_timm().create_model(name, **chosen).eval()
+            return torch_costs(module, torch.zeros(1, 3, *size))
+    except (RuntimeError, TypeError, ValueError) as cause:
+        raise SourceError(f"timm cannot make this model: {cause}", where=where) from cause
+
+
+def timm_preprocessing(name: str, *, resolution: str = "test", where: str) -> dict[str, Any]:
     """The preprocessing that timm's data config states for `name`.
+
+    Args:
+        name: the model.
+        resolution: "test": what timm's own validation uses, which is larger for some models than
+            what they were trained at ("train").
+        where: the SPEC, for errors.
 
     Raises:
         SourceError: it is one that cannot be written down here.
     """
-    timm = import_timm()
-    pretrained = timm.get_pretrained_cfg(name)
-    config = timm.data.resolve_data_config(
-        pretrained_cfg=pretrained.to_dict() if pretrained else {}
+    if resolution not in RESOLUTIONS:
+        known = " or ".join(RESOLUTIONS)
+        raise SourceError(f"resolution must be {known}, got {resolution!r}", where=where)
+    pretrained = import_timm().get_pretrained_cfg(name)
+    config = pretrained.to_dict() if pretrained else {}
+    return preprocessing_of_config(config, resolution=resolution, where=where)
+
+
+def preprocessing_of_config(
+    pretrained_cfg: Mapping[str, Any], *, resolution: str = "test", where: str
+) -> dict[str, Any]:
+    """The preprocessing that a timm configuration (`pretrained_cfg`) states.
+
+    Raises:
+        SourceError: it is one that cannot be written down here.
+    """
+    config = import_timm().data.resolve_data_config(
+        pretrained_cfg=dict(pretrained_cfg), use_test_size=resolution == "test"
     )
-    size = list(config["input_size"][1:])
     mode = config.get("crop_mode") or "center"
-    is_squash = mode == "squash" and config["crop_pct"] == 1
-    if not (mode == "center" or is_squash) or config["interpolation"] not in INTERPOLATIONS:
+    if mode not in ("center", "squash") or config["interpolation"] not in INTERPOLATIONS:
         raise SourceError(
             f"crop mode {mode!r} with interpolation {config['interpolation']!r} is not supported",
             where=where,
         )
+    crop = config["crop_pct"]
+    # At a crop of 1, squashing is resizing to the size that is wanted.
+    resizing = {"crop": crop} if mode == "center" else {"crop": crop, "squash": True}
     return {
-        "size": size,
-        **({} if is_squash else {"crop": config["crop_pct"]}),
+        "size": list(config["input_size"][1:]),
+        **({} if mode == "squash" and crop == 1 else resizing),
         "interpolation": config["interpolation"],
         "mean": list(config["mean"]),
         "std": list(config["std"]),
@@ -99,10 +168,21 @@ def timm_preprocessing(name: str, *, where: str) -> dict[str, Any]:
 
 def _build(name: str, arguments: Mapping[str, Any], weights: Path | None, where: str) -> nn.Module:
     timm = import_timm()
-    try:
-        module = timm.create_model(name, **arguments)
-    except (RuntimeError, TypeError, OSError) as cause:
-        raise SourceError(f"timm cannot make this model: {cause}", where=where) from cause
+    with fixed_seed():
+        try:
+            module = timm.create_model(name, **arguments)
+        except (RuntimeError, TypeError, OSError, ValueError) as cause:
+            first = (str(cause).strip().splitlines() or [type(cause).__name__])[0]
+            raise SourceError(
+                f"timm cannot make this model: {first}{REMEDY}", where=where
+            ) from cause
     if weights is not None:
         load_weights(module, weights, where=where)
     return module.eval().requires_grad_(requires_grad=False)
+
+
+def imagenet_synsets() -> tuple[str, ...]:
+    """The names (n01440764, ...) of ImageNet's 1,000 classes, in the order of the outputs."""
+    import_timm()
+    info = importlib.import_module("timm.data").ImageNetInfo("imagenet-1k")
+    return tuple(info.label_names())

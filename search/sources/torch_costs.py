@@ -26,9 +26,13 @@ except ImportError as error:
 def torch_costs(module: nn.Module, sample: torch.Tensor) -> Mapping[str, float]:
     """The costs of one sample [1, ...]: macs, params and memory_bytes.
 
+    The module must be in eval mode; its parameters ask for no gradients from now on.
+
     memory_bytes is the size of the weights and of all activations that are alive at once, at its
     peak; what kernels take for themselves is not in it.
     """
+    # The counter's hooks fail where a gradient is wanted in inference mode.
+    module.requires_grad_(requires_grad=False)
     weights = [*module.parameters(), *module.buffers()]
     with (
         torch.inference_mode(),

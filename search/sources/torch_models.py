@@ -60,7 +60,7 @@ def load_weights(module: nn.Module, path: Path, *, where: str) -> None:
 def _build(
     make: Callable[..., object], arguments: Mapping[str, Any], weights: Path | None, where: str
 ) -> nn.Module:
-    with _current_folder_importable():
+    with _current_folder_importable(), fixed_seed():
         try:
             module = make(**arguments)
         except TypeError as cause:
@@ -100,7 +100,9 @@ def _callable_of(target: str, where: str) -> Callable[..., object]:
 
 def _state_dict(path: Path) -> dict[str, Any]:
     if path.suffix == ".safetensors":
-        return _safetensors(path)
+        from .safetensors_file import read_tensors  # noqa: PLC0415 - needed for such files alone
+
+        return read_tensors(path)
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except (RuntimeError, ValueError, EOFError, OSError, KeyError, pickle.UnpicklingError) as cause:
@@ -116,16 +118,12 @@ def _state_dict(path: Path) -> dict[str, Any]:
     return content
 
 
-def _safetensors(path: Path) -> dict[str, Any]:
-    try:
-        from safetensors import SafetensorError  # noqa: PLC0415 - needed for such files alone
-        from safetensors.torch import load_file  # noqa: PLC0415
-    except ImportError as error:
-        raise MissingExtraError("reading .safetensors files", extra="timm") from error
-    try:
-        return load_file(path)
-    except (SafetensorError, OSError) as cause:
-        raise SourceError(f"not a safetensors file: {cause}", where=str(path)) from cause
+@contextmanager
+def fixed_seed() -> Generator[None]:
+    """Weights that are drawn at random here are the same every time: a SPEC names one model."""
+    with torch.random.fork_rng(devices=()):
+        torch.manual_seed(0)
+        yield
 
 
 @contextmanager

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from contextlib import nullcontext
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 from numpy.typing import NDArray
@@ -41,7 +41,6 @@ class TorchRunner:
         self._where = source.spec
         self._settings = settings
         self._device = _torch_device(settings.device)
-        torch.set_num_threads(settings.n_threads)
         if self._device.type == "cuda":
             # TF32 moves outputs by 1e-3 where nothing but float32 was asked for.
             torch.backends.cudnn.allow_tf32 = False
@@ -54,7 +53,8 @@ class TorchRunner:
         """See `Runner.costs`."""
         # Counted on the CPU, where every machine counts the same.
         try:
-            return torch_costs(self._module.to("cpu"), torch.tensor(sample))
+            with threads(self._settings.n_threads):
+                return torch_costs(self._module.to("cpu"), torch.tensor(sample))
         except (RuntimeError, TypeError, ValueError) as cause:
             message = f"does not run on a sample {list(sample.shape[1:])}: {cause}"
             raise SourceError(message, where=self._where) from cause
@@ -62,7 +62,7 @@ class TorchRunner:
     def run(self, batch: NDArray[Any], preprocessing: Preprocessing | None) -> FloatArray:
         """See `Runner.run`."""
         module = self._module.to(self._device)
-        with torch.inference_mode(), self._autocast():
+        with threads(self._settings.n_threads), torch.inference_mode(), self._autocast():
             outputs = module(self._on_device(batch, preprocessing))
         if not isinstance(outputs, torch.Tensor):
             got = type(outputs).__name__
@@ -89,6 +89,17 @@ class TorchRunner:
         return samples.permute(0, 3, 1, 2).contiguous()
 
 
+@contextmanager
+def threads(n: int) -> Generator[None]:
+    """Lets torch work on `n` threads; more or fewer would change the last bits of the outputs."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(n)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
 def _torch_device(text: str) -> torch.device:
     device = Device.parse(text)
     if device.kind == "cpu":
@@ -97,4 +108,3 @@ def _torch_device(text: str) -> torch.device:
         n = torch.cuda.device_count() if torch.cuda.is_available() else 0
         raise SourceError(f"torch sees {n} CUDA devices here, so nothing can run on {text}")
     return torch.device("cuda", device.index)
-

@@ -120,3 +120,17 @@ def test_resume_with_other_settings_is_refused(tiny_pool, tmp_path):
 def test_find_front_has_no_stage_that_nobody_reaches(tiny_pool):
     front = find_front(tiny_pool, evaluations=1000, seed=2)
     assert all(min(item.reach) > 0 for item in front.cascades)
+
+
+@pytest.mark.torch
+def test_find_front_on_a_torch_device_is_the_same_front(tiny_pool, monkeypatch):
+    on_cpu = find_front(tiny_pool, evaluations=300, seed=1)
+    monkeypatch.setattr("encas.search.evaluate.torch_batch.checked_device", lambda _: "cpu")
+    assert (
+        find_front(tiny_pool, evaluations=300, seed=1, device="cuda:0").cascades == on_cpu.cascades
+    )
+
+
+def test_find_front_missing_device_is_refused(tiny_pool):
+    with pytest.raises(SearchError, match="no such device here"):
+        find_front(tiny_pool, evaluations=10, device="cuda:9")

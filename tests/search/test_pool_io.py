@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from encas.errors import PoolError
-from encas.search.pool import Pool
+from encas.search.pool import Model, Pool
 from encas.search.pool_io import check_pool
 
 
@@ -146,3 +146,9 @@ def test_check_changed_output_is_refused(stored):
     Pool.load(stored.path)
     with pytest.raises(PoolError, match="the content is not the one hashed"):
         check_pool(stored.path)
+
+
+def test_save_whole_number_costs_load_again(tiny_pool, tmp_path):
+    models = [Model(name=m.name, kind=m.kind, costs={"macs": 5}) for m in tiny_pool.models]
+    pool = Pool.of(outputs=tiny_pool.outputs, label=tiny_pool.label, models=models)
+    assert pool.save(tmp_path / "pool").sha256 == pool.sha256

@@ -71,7 +71,7 @@ def manifest() -> Manifest:
         for name in CHOSEN.members
     ]
     return Manifest(
-        name="chosen cascade",
+        name="c7",
         cascade=CHOSEN,
         members=tuple(entries),
         input_shape=(1, 8, 8),

@@ -1,7 +1,5 @@
 """Axes: places, ticks and numbers for people."""
 
-import math
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -46,19 +44,18 @@ def test_ticks_are_ascending_and_on_the_axis(values):
 @pytest.mark.parametrize(
     ("low", "high", "expected"),
     [
-        (1, 1e5, [1, 10, 100, 1000, 10_000, 100_000]),
-        (90, 1100, [100, 200, 500, 1000]),
-        (0.11, 0.13, [0.112, 0.116, 0.12, 0.124, 0.128]),
+        (1, 1e5, (1, 10, 100, 1000, 10_000, 100_000)),
+        (90, 2100, (100, 200, 500, 1000, 2000)),
+        (90, 1100, (90, 100, 200, 300, 400, 500, 600, 700, 800, 900, 1000)),
+        (0.11, 0.13, (0.11, 0.115, 0.12, 0.125, 0.13)),
     ],
 )
 def test_ticks_of_wide_and_narrow_axes_are_round(low, high, expected):
-    ticks = LogAxis(low=low, high=high, start=0, end=1).ticks()
-    shared = [value for value in expected if any(math.isclose(value, tick) for tick in ticks)]
-    assert shared == expected or len(ticks) >= 5
+    assert LogAxis(low=low, high=high, start=0, end=1).ticks() == pytest.approx(expected)
 
 
 def test_even_ticks_are_multiples_of_one_step():
-    assert even_ticks(0.11, 0.13) == pytest.approx((0.11, 0.115, 0.12, 0.125, 0.13))
+    assert even_ticks(0.111, 0.129) == pytest.approx((0.115, 0.12, 0.125))
 
 
 @pytest.mark.parametrize(

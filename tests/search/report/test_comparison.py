@@ -77,9 +77,9 @@ def test_rows_show_intervals_ratios_and_gaps():
         ]
     )
     assert rows[0] == (
-        "accuracy on test (n = 500, 95 % interval)",
-        "96.00 % (93.90 .. 97.40 %)",
-        "98.00 % (96.36 .. 98.91 %)",
+        "accuracy on test, n = 500 (95 % interval)",
+        "96.00 % (93.90 .. 97.40)",
+        "98.00 % (96.36 .. 98.91)",
     )
     assert rows[1] == ("MACs per sample on test", "1 k", "250 (0.25 x)")
     assert rows[2][1:] == ("0.2000 ms", "0.3000 ms (1.50 x)")
@@ -98,18 +98,32 @@ def test_rows_say_where_one_of_several_was_not_measured():
 
 
 def test_verdict_of_a_slower_cascade_says_so_plainly():
-    single = _contender("best single model", 480, 1000, _measured(1, 0.2))
-    text = verdict(single, _contender("cascade", 481, 250, _measured(1, 0.3)))
-    assert "4.00 times fewer MACs" in text
-    assert "1.50 times more time at batch size 1" in text
-    assert "Fewer MACs are not less time" in text
-    assert "cannot tell from none" in text
+    single = _contender("best single model", 480, 1000, _measured(1, 0.2), _measured(64, 1.0))
+    other = _contender("cascade", 481, 250, _measured(1, 0.3), _measured(64, 0.5))
+    assert verdict(single, other) == (
+        "The cascade answers 481 of 500 samples of test rightly, the best single model 480, a "
+        "difference that so few samples cannot tell from none. It spends 4.00 times fewer MACs. In "
+        "measured time it is slower at batch size 1 (1.50 times the time) and faster at batch size "
+        "64 (0.50 times the time). On networks this small, fewer MACs are not always less time."
+    )
 
 
 def test_verdict_of_a_faster_and_clearly_better_cascade_has_no_reservations():
     single = _contender("best single model", 400, 1000, _measured(8, 0.3))
     text = verdict(single, _contender("cascade", 490, 2000, _measured(8, 0.2)))
     assert text == (
-        "The cascade answers 490 of 500 samples of test rightly, the best single model 400. "
-        "It spends 2.00 times more MACs. Measured, it takes 1.50 times less time at batch size 8."
+        "The cascade answers 490 of 500 samples of test rightly, the best single model 400. It "
+        "spends 2.00 times more MACs. In measured time it is faster at batch size 8 (0.67 times "
+        "the time)."
     )
+
+
+def test_verdict_of_equal_accuracy_says_just_as_many():
+    single = _contender("single", 400, 1000)
+    assert "the single 400, just as many." in verdict(single, _contender("cascade", 400, 1000))
+
+
+def test_verdict_calls_a_difference_within_the_clocks_tolerance_no_difference():
+    single = _contender("single", 400, 1000, _measured(1, 1.0))
+    text = verdict(single, _contender("cascade", 400, 500, _measured(1, 1.05)))
+    assert text.endswith("In measured time it is as fast at batch size 1 (1.05 times the time).")

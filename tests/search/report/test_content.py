@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from encas.entries import Expected
 from encas.errors import FrontError, PoolError
 from encas.search.report.content import report_of
 from encas.search.scoring import evaluate_front
@@ -70,3 +71,15 @@ def test_report_of_pools_with_other_models_is_refused(front, tiny_pool):
     other = replace(tiny_pool, models=tiny_pool.models[::-1], name="other")
     with pytest.raises(PoolError, match="other: expected the models of tiny, got others"):
         report_of([front], pools=[tiny_pool, other])
+
+
+def test_report_names_cascades_by_what_they_were_chosen_by(front, tiny_pool, manifest):
+    expected = Expected(
+        split="search", n_samples=8, accuracy=1.0, interval=(0.7, 1.0), cost=1.0,
+        objective="latency", reach=(1.0, 0.5),
+    )  # fmt: skip
+    by_latency = replace(manifest, expected=(expected,))
+    names = [one.name for one in report_of([front], bundles=[manifest, by_latency]).chosen]
+    assert names == ["cascade c7", "cascade by latency"]
+    twins = report_of([front], bundles=[by_latency, by_latency]).chosen
+    assert [one.name for one in twins] == ["cascade c7"] * 2

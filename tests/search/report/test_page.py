@@ -59,7 +59,7 @@ def test_page_of_a_front_alone_is_well_formed(front):
 
 def test_page_shows_what_was_chosen_and_what_was_measured(full):
     text = _text(full)
-    assert "chosen cascade, stage by stage" in text
+    assert "cascade c7, stage by stage" in text
     assert "answers above a confidence of 0.5" in text
     assert "answers all that is left" in text
     assert "run by 50 %, answers 50 %" in text

@@ -1,0 +1,284 @@
+"""Writes a bundle: exports every member, proves it, proves the decisions, or leaves nothing.
+
+BUNDLE/manifest.json, members/NAME.onnx, cascade.onnx (optional), reference.npy (with data)
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from importlib import metadata
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..cascade import Cascade
+from ..entries import Expected, MemberEntry, MemberProof
+from ..errors import ExportError
+from ..files import new_folder
+from ..manifest import Manifest, file_entry
+from ..reference import Reference
+from ..runtime.dataset import Dataset
+from ..runtime.executor import Predictor, Runner
+from ..runtime.loading import open_graph, open_members
+from ..runtime.ort_session import OrtSession
+from ..runtime.predicting import predict
+from ..runtime.session import SessionInfo, random_batch
+from ..version import __version__
+from .agreement import Member, only, preprocessing_json, shared_input_shape, shared_preprocessing
+from .check import (
+    PROOF_SAMPLES,
+    RANDOM_SAMPLES,
+    Evidence,
+    dataset_digests,
+    prove_decisions,
+    prove_member,
+    random_evidence,
+    require,
+)
+from .graph import WeightPlace, cascade_graph
+from .onnx_export import ExportedModel, Exporter, export_member
+from .onnx_model import INLINE_LIMIT, load_model, save_model
+
+OnStep: TypeAlias = Callable[[str], object]
+
+GRAPH_FILE = "cascade.onnx"
+REFERENCE_FILE = "reference.npy"
+VERSIONED = ("numpy", "onnx", "onnxruntime", "onnxscript", "torch")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """How a bundle is made.
+
+    Args:
+        exporter: for torch modules.
+        graph: where the weights of the one-graph cascade lie, None for no such graph.
+        inline_limit: bytes of weights beyond which they lie beside the ONNX file.
+        overwrite: whether an older bundle may be replaced.
+    """
+
+    exporter: Exporter = "dynamo"
+    graph: WeightPlace | None = "top"
+    inline_limit: int = INLINE_LIMIT
+    overwrite: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Description:
+    """What a manifest tells of a cascade besides what the export finds out.
+
+    Args:
+        name: the bundle's name.
+        expected: what the search believes of the cascade.
+        classes: class names by label, or None.
+        splits: name of a split -> its number of samples.
+        provenance: where the cascade comes from.
+    """
+
+    name: str = "cascade"
+    expected: tuple[Expected, ...] = ()
+    classes: tuple[str, ...] | None = None
+    splits: Mapping[str, int] = field(default_factory=dict)
+    provenance: Mapping[str, str] = field(default_factory=dict)
+
+
+DEFAULT_OPTIONS = Options()
+DEFAULT_DESCRIPTION = Description()
+
+
+def export_bundle(
+    path: Path,
+    cascade: Cascade,
+    members: Sequence[Member],
+    *,
+    evidence: Evidence | None = None,
+    description: Description = DEFAULT_DESCRIPTION,
+    options: Options = DEFAULT_OPTIONS,
+    on_step: OnStep = lambda _text: None,
+) -> Manifest:
+    """Exports a cascade as the folder `path`; it is there proven, or not at all.
+
+    Args:
+        path: the bundle to be.
+        cascade: what runs.
+        members: in stage order.
+        evidence: data and the outputs that the search believed in; without, the members are
+            proven on random input and the decisions of the executor are not.
+        description: what the manifest tells besides.
+        options: how it is made.
+        on_step: is told what is done next.
+
+    Raises:
+        ExportError: `path` exists, the members do not fit together, one cannot be exported, or a
+            proof failed.
+    """
+    if tuple(member.name for member in members) != cascade.members:
+        raise ExportError(f"expected the members {', '.join(cascade.members)}")
+    preprocessing = shared_preprocessing(members)
+    dataset = evidence.dataset if evidence else None
+    shape = shared_input_shape(members, preprocessing, dataset)
+    with new_folder(path, error=ExportError, overwrite=options.overwrite) as folder:
+        made = [
+            _export(folder, j, member, shape, dataset, options, on_step)
+            for j, member in enumerate(members, start=1)
+        ]
+        manifest = Manifest(
+            name=description.name,
+            cascade=cascade,
+            members=tuple(one.entry for one in made),
+            input_shape=shape,
+            input_dtype=only({one.input_dtype for one in made}, "types of samples"),
+            n_classes=only({one.n_classes for one in made}, "numbers of classes"),
+            preprocessing=preprocessing_json(preprocessing),
+            classes=description.classes,
+            splits=description.splits,
+            expected=description.expected,
+            numerics=tuple(one.proof for one in made),
+            provenance={**description.provenance, **_versions()},
+        )
+        manifest = _completed(folder, manifest, evidence, options, on_step)
+        manifest.save(folder)
+    return manifest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Made:
+    entry: MemberEntry
+    proof: MemberProof
+    input_dtype: str
+    n_classes: int
+
+
+def _export(
+    folder: Path,
+    j: int,
+    member: Member,
+    shape: tuple[int, ...],
+    dataset: Dataset | None,
+    options: Options,
+    on_step: OnStep,
+) -> _Made:
+    on_step(f"exporting {member.name}")
+    exported = export_member(
+        member.source,
+        input_shape=shape,
+        temperature=member.temperature,
+        exporter=options.exporter,
+    )
+    file = f"members/{_file_name(j, member.name)}.onnx"
+    external = save_model(exported.model, folder / file, inline_limit=options.inline_limit)
+    session = OrtSession(
+        folder / file, name=member.name, input_shape=shape, n_classes=exported.n_classes
+    )
+    samples = _proof_samples(dataset, session.info)
+    on_step(f"proving {member.name}")
+    return _Made(
+        entry=_entry(folder, file, external, member, exported),
+        proof=prove_member(exported, session, samples, on_data=dataset is not None),
+        input_dtype=exported.input_dtype,
+        n_classes=exported.n_classes,
+    )
+
+
+def _entry(
+    folder: Path,
+    file: str,
+    external: Sequence[str],
+    member: Member,
+    exported: ExportedModel,
+) -> MemberEntry:
+    return MemberEntry(
+        **asdict(file_entry(folder, file)),
+        name=member.name,
+        macs=member.macs,
+        params=member.params,
+        exporter=exported.exporter,
+        source=member.source.spec,
+        temperature=member.temperature,
+        external=tuple(file_entry(folder, f"members/{name}") for name in external),
+    )
+
+
+def _completed(
+    folder: Path,
+    manifest: Manifest,
+    evidence: Evidence | None,
+    options: Options,
+    on_step: OnStep,
+) -> Manifest:
+    tried = evidence or random_evidence(open_members(folder, manifest))
+    digest = dataset_digests(tried.dataset)
+    reference = Reference.of(manifest.cascade, tried.outputs, digest)
+    if evidence:
+        on_step("proving the executor's decisions")
+        manifest = _with_decisions(folder, manifest, evidence, reference)
+    if options.graph:
+        on_step("joining the members into one graph")
+        manifest = _with_graph(folder, manifest, options.graph)
+        on_step("proving the graph's decisions")
+        graph = open_graph(folder, manifest)
+        manifest = _with_proof(manifest, graph, "graph", tried, reference)
+    return manifest
+
+
+def _with_decisions(
+    folder: Path, manifest: Manifest, evidence: Evidence, reference: Reference
+) -> Manifest:
+    runner = Runner(manifest.cascade, open_members(folder, manifest))
+    manifest = _with_proof(manifest, runner, "executor", evidence, reference)
+    reference.save(folder / REFERENCE_FILE)
+    return replace(manifest, reference=file_entry(folder, REFERENCE_FILE))
+
+
+def _with_graph(folder: Path, manifest: Manifest, weights: WeightPlace) -> Manifest:
+    models = [load_model(folder / member.file) for member in manifest.members]
+    graph = cascade_graph(
+        manifest.cascade,
+        models,
+        n_classes=manifest.n_classes,
+        weights=weights,
+        name=manifest.name,
+    )
+    save_model(graph, folder / GRAPH_FILE)
+    return replace(manifest, graph=file_entry(folder, GRAPH_FILE))
+
+
+def _with_proof(
+    manifest: Manifest,
+    predictor: Predictor,
+    subject: str,
+    evidence: Evidence,
+    reference: Reference,
+) -> Manifest:
+    proof = prove_decisions(
+        predict(predictor, evidence.dataset),
+        manifest.cascade,
+        np.arange(evidence.dataset.n_samples, dtype=np.int64),
+        reference,
+        subject=subject,
+        against=evidence.against,
+        margin=evidence.margin,
+    )
+    return replace(manifest, proof=(*manifest.proof, require(proof)))
+
+
+def _proof_samples(dataset: Dataset | None, info: SessionInfo) -> NDArray[Any]:
+    if dataset is None:
+        return random_batch(info, RANDOM_SAMPLES, rng=np.random.default_rng(0))
+    rows = np.random.default_rng(0).permutation(dataset.n_samples)[:PROOF_SAMPLES]
+    return dataset.samples(np.sort(rows))
+
+
+def _file_name(j: int, name: str) -> str:
+    plain = re.sub(r"[^A-Za-z0-9._-]+", "_", name).strip("._")[:80]
+    return f"{j}-{plain or 'member'}"
+
+
+def _versions() -> dict[str, str]:
+    installed = {dist.name.lower() for dist in metadata.distributions() if dist.name}
+    present = [name for name in VERSIONED if name in installed]
+    return {"encas": __version__, **{name: metadata.version(name) for name in present}}

@@ -1,0 +1,202 @@
+"""Existing ONNX files -> members: softmax recognised or added, names and batch made ours."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..arrays import FloatArray
+from ..errors import ExportError, MissingExtraError
+from ..runtime.device import Device, usable_processors
+from ..runtime.ort_session import open_session
+from .batch_axis import thaw
+from .onnx_model import (
+    GraphProto,
+    ModelProto,
+    NodeProto,
+    fresh_name,
+    load_model,
+    real_inputs,
+    tensor_names,
+    with_names,
+)
+
+try:
+    from onnx import TensorProto, helper, numpy_helper
+except ImportError as error:
+    raise MissingExtraError("exporting to ONNX", extra="export") from error
+
+INPUT_TYPES = (TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.UINT8)
+OUTPUT_TYPES = (TensorProto.FLOAT, TensorProto.FLOAT16)
+PASSED_ON = ("Identity", "Cast", "Dropout")
+CHUNK = 64
+
+
+def read_source(path: Path) -> ModelProto:
+    """An ONNX file that can become a member: one input of samples, one output of rows.
+
+    Raises:
+        ExportError: names every fault of it.
+    """
+    model = load_model(path)
+    inputs, outputs = real_inputs(model.graph), list(model.graph.output)
+    faults = []
+    if len(inputs) != 1:
+        faults.append(f"expected one input, got {[value.name for value in inputs]}")
+    elif inputs[0].type.tensor_type.elem_type not in INPUT_TYPES:
+        faults.append("expected an input of type float32, float16 or uint8")
+    elif len(inputs[0].type.tensor_type.shape.dim) < 2:
+        faults.append("expected an input [batch, ...] of known rank")
+    if len(outputs) != 1:
+        faults.append(f"expected one output, got {[value.name for value in outputs]}")
+    elif outputs[0].type.tensor_type.elem_type not in OUTPUT_TYPES:
+        faults.append("expected an output of type float32 or float16")
+    if faults:
+        raise ExportError(*faults, where=str(path))
+    return model
+
+
+def sample_shape(model: ModelProto) -> tuple[int, ...] | None:
+    """The shape of one sample that a model states, None where a dimension is free."""
+    dims = real_inputs(model.graph)[0].type.tensor_type.shape.dim[1:]
+    shape = tuple(int(dim.dim_value) for dim in dims)
+    return shape if all(shape) else None
+
+
+def input_dtype(model: ModelProto) -> str:
+    """The type of the samples that a model takes, for example "float32"."""
+    elem_type = real_inputs(model.graph)[0].type.tensor_type.elem_type
+    return str(helper.tensor_dtype_to_np_dtype(elem_type))
+
+
+def frozen_batch(model: ModelProto) -> int | None:
+    """The only batch size that a model takes, None where it takes any."""
+    return int(real_inputs(model.graph)[0].type.tensor_type.shape.dim[0].dim_value) or None
+
+
+def ends_in_softmax(graph: GraphProto) -> bool:
+    """Whether what the graph gives comes out of a softmax."""
+    producers = {name: node for node in graph.node for name in node.output}
+    node = producers.get(graph.output[0].name)
+    while node is not None and node.op_type in PASSED_ON:
+        node = producers.get(node.input[0])
+    return node is not None and node.op_type == "Softmax"
+
+
+def raw_outputs(path: Path, model: ModelProto) -> Callable[[NDArray[Any]], FloatArray]:
+    """What an ONNX file as it was given answers to samples [n, ...], float32 [n, n_classes].
+
+    Raises:
+        ExportError: the file cannot be run; so does the function returned, where it gives
+            something else than one row per sample.
+    """
+    session = open_session(
+        path, device=Device(kind="cpu"), n_threads=usable_processors(), name=str(path)
+    )
+    name = real_inputs(model.graph)[0].name
+    fixed = frozen_batch(model)
+
+    def run(x: NDArray[Any]) -> FloatArray:
+        size = fixed or CHUNK
+        pieces = [_padded(x[i : i + size], fixed) for i in range(0, len(x), size)]
+        answers = [np.asarray(session.run(None, {name: piece})[0]) for piece in pieces]
+        for piece, raw in zip(pieces, answers, strict=True):
+            if raw.ndim != 2 or len(raw) != len(piece):
+                shape = list(raw.shape)
+                raise ExportError(
+                    f"expected outputs [{len(piece)}, n_classes], got {shape}", where=str(path)
+                )
+        return np.concatenate(answers)[: len(x)].astype(np.float32)
+
+    return run
+
+
+def member_of(
+    model: ModelProto,
+    *,
+    input_shape: tuple[int, ...],
+    n_classes: int,
+    kind: str,
+    temperature: float,
+    where: str,
+) -> ModelProto:
+    """The member: input "input" [batch, *input_shape], output "probabilities" [batch, n_classes].
+
+    Raises:
+        ExportError: the file takes samples of another shape.
+    """
+    member = ModelProto()
+    member.CopyFrom(model)
+    graph = member.graph
+    fixed = frozen_batch(model)
+    given = real_inputs(graph)[0]
+    _check_shape(given.type.tensor_type.shape.dim[1:], input_shape, where)
+    if fixed is not None:
+        thaw(graph, fixed)
+    dims = given.type.tensor_type.shape.dim
+    for dim, size in zip(dims, ("batch", *input_shape), strict=True):
+        dim.Clear()
+        if isinstance(size, str):
+            dim.dim_param = size
+        else:
+            dim.dim_value = size
+    taken = tensor_names(graph)
+    nodes = list(_probability_nodes(graph, kind, temperature, taken))
+    graph.node.extend(nodes)
+    last = nodes[-1].output[0] if nodes else graph.output[0].name
+    with_names(graph, {given.name: "input", last: "probabilities"})
+    del graph.output[:]
+    graph.output.append(
+        helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, ["batch", n_classes])
+    )
+    return member
+
+
+def _probability_nodes(
+    graph: GraphProto, kind: str, temperature: float, taken: set[str]
+) -> Iterator[NodeProto]:
+    tensor = graph.output[0].name
+
+    def constant(wish: str, value: float) -> str:
+        name = fresh_name(wish, taken)
+        graph.initializer.append(numpy_helper.from_array(np.array(value, np.float32), name))
+        return name
+
+    def node(op_type: str, *inputs: str, **attributes: Any) -> NodeProto:
+        output = fresh_name(f"encas_{op_type.lower()}", taken)
+        return helper.make_node(op_type, list(inputs), [output], **attributes)
+
+    steps: list[tuple[str, tuple[str, ...], dict[str, Any]]] = []
+    if graph.output[0].type.tensor_type.elem_type != TensorProto.FLOAT:
+        steps.append(("Cast", (), {"to": TensorProto.FLOAT}))
+    if kind == "probabilities" and temperature != 1:
+        steps.append(("Max", (constant("encas_tiny", float(np.finfo(np.float32).tiny)),), {}))
+        steps.append(("Log", (), {}))
+    if temperature != 1:
+        steps.append(("Div", (constant("encas_temperature", temperature),), {}))
+    if kind == "logits" or temperature != 1:
+        steps.append(("Softmax", (), {"axis": 1}))
+    for op_type, others, attributes in steps:
+        made = node(op_type, tensor, *others, **attributes)
+        tensor = made.output[0]
+        yield made
+
+
+def _check_shape(dims: Any, input_shape: tuple[int, ...], where: str) -> None:
+    stated = [int(dim.dim_value) or None for dim in dims]
+    fits = len(stated) == len(input_shape)
+    if not fits or any(s not in (None, n) for s, n in zip(stated, input_shape, strict=True)):
+        raise ExportError(
+            f"it takes samples {stated}, but the cascade's samples are {list(input_shape)}",
+            where=where,
+        )
+
+
+def _padded(x: NDArray[Any], fixed: int | None) -> NDArray[Any]:
+    if fixed is None or len(x) == fixed:
+        return x
+    return np.concatenate([x, np.zeros((fixed - len(x), *x.shape[1:]), x.dtype)])

@@ -1,0 +1,76 @@
+"""How many rows a session is given at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import SessionError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Piece:
+    """Rows start .. stop - 1, run as a batch of `size` >= stop - start rows."""
+
+    start: int
+    stop: int
+    size: int
+
+    def padded(self, samples: NDArray[Any]) -> NDArray[Any]:
+        """These rows of `samples` [n, ...], with rows of zeros up to `size`."""
+        rows = samples[self.start : self.stop]
+        if len(rows) == self.size:
+            return rows
+        batch = np.zeros((self.size, *rows.shape[1:]), rows.dtype)
+        batch[: len(rows)] = rows
+        return batch
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batching:
+    """The sizes of batches that a session sees.
+
+    Args:
+        max_batch_size: the most rows in one call.
+        buckets: the only sizes there are, ascending; smaller batches are padded to the next one.
+            Empty: every size up to the largest, none padded.
+
+    Raises:
+        SessionError: a size below 1, or buckets that do not end with `max_batch_size`.
+    """
+
+    max_batch_size: int = 256
+    buckets: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        sizes = (*self.buckets, self.max_batch_size)
+        if min(sizes) < 1:
+            raise SessionError(f"batch sizes must be at least 1, got {min(sizes)}")
+        ascending = tuple(sorted(set(self.buckets)))
+        if self.buckets and (self.buckets != ascending or ascending[-1] != self.max_batch_size):
+            raise SessionError(
+                f"batch buckets must ascend and end with the largest batch size "
+                f"{self.max_batch_size}, got {self.buckets}"
+            )
+
+    @classmethod
+    def powers_of_two(cls, max_batch_size: int) -> Batching:
+        """Buckets 1, 2, 4, ... up to `max_batch_size`, which is one itself."""
+        powers = {2**i for i in range(max_batch_size.bit_length())}
+        return cls(max_batch_size=max_batch_size, buckets=tuple(sorted(powers | {max_batch_size})))
+
+    @property
+    def warm_up_sizes(self) -> tuple[int, ...]:
+        """The sizes worth running once before the first sample comes."""
+        return self.buckets or tuple(sorted({1, self.max_batch_size}))
+
+    def pieces(self, n_rows: int) -> Iterator[Piece]:
+        """Cuts `n_rows` rows into batches."""
+        for start in range(0, n_rows, self.max_batch_size):
+            stop = min(start + self.max_batch_size, n_rows)
+            fitting = (size for size in self.buckets if size >= stop - start)
+            yield Piece(start=start, stop=stop, size=next(fitting, stop - start))

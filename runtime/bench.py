@@ -1,0 +1,123 @@
+"""Measures a composed cascade, beside the prediction and beside its members."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..cascade import reach_of
+from ..entries import Latency
+from ..errors import ProfileError
+from ..latency import LatencyProfile, Timing
+from .clock import DEFAULT_PROTOCOL, Clock, StabilityProtocol, measure
+from .executor import Predictor
+from .profiler import check_same_setting
+
+MIN_BATCHES = 25
+MIN_SAMPLES = 256
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MemberTime:
+    """The median time of one member alone on full batches."""
+
+    name: str
+    p50_ms: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bench:
+    """A composed cascade at one batch size.
+
+    Args:
+        latency: its measured time and the prediction.
+        members: each member alone, on full batches.
+        padding_waste: share of the rows run that were padding.
+    """
+
+    latency: Latency
+    members: tuple[MemberTime, ...]
+    padding_waste: float
+
+    @property
+    def prediction_error(self) -> float:
+        """(predicted - measured) / measured."""
+        predicted = self.latency.predicted_ms or 0.0
+        return (predicted - self.latency.mean_ms) / self.latency.mean_ms
+
+
+def profiled_sizes(batch_size: int) -> tuple[int, ...]:
+    """The batch sizes that members are measured at to predict a cascade at `batch_size`."""
+    powers = {2**i for i in range(batch_size.bit_length())}
+    return tuple(sorted(powers | {batch_size}))
+
+
+def batches_of(n_samples: int, batch_size: int, *, rng: np.random.Generator) -> NDArray[np.int64]:
+    """Rows of the batches that a cascade is timed on, int64 [n_batches, batch_size].
+
+    Raises:
+        ProfileError: there are fewer samples than one batch has.
+    """
+    if n_samples < batch_size:
+        raise ProfileError(f"a batch of {batch_size} needs as many samples, got {n_samples}")
+    wanted = max(MIN_BATCHES, -(-MIN_SAMPLES // batch_size))
+    n_batches = min(wanted, n_samples // batch_size)
+    return rng.permutation(n_samples)[: n_batches * batch_size].reshape(n_batches, batch_size)
+
+
+def bench(
+    runner: Predictor,
+    batches: list[NDArray[Any]],
+    profile: LatencyProfile,
+    *,
+    name: str,
+    data: str,
+    protocol: StabilityProtocol = DEFAULT_PROTOCOL,
+    clock: Clock = time.perf_counter_ns,
+) -> Bench:
+    """Times a cascade on batches of equal size, whose samples leave where they leave.
+
+    Args:
+        runner: the cascade, warmed up.
+        batches: samples [batch_size, *input_shape] each; every window runs all of them.
+        profile: times of the members in the same setting, for the prediction.
+        name: of the bundle.
+        data: where the samples come from; "random" for random input.
+        protocol: when the measurement counts.
+        clock: gives nanoseconds.
+
+    Raises:
+        ProfileError: the times never settled, or the profile comes from another setting.
+    """
+    check_same_setting(profile.setting, runner.info.setting)
+    batch_size = len(batches[0])
+    cascade = runner.cascade
+    predictions = [runner(batch) for batch in batches]
+    reach = reach_of(np.concatenate([p.stage for p in predictions]), n_stages=cascade.n_stages)
+    measured = measure(
+        [partial(runner, batch) for batch in batches],
+        name=f"{name} at batch size {batch_size}",
+        protocol=protocol,
+        clock=clock,
+    )
+    latency = Latency(
+        setting=runner.info.setting,
+        timing=Timing.of(name, batch_size, measured.times_ms.ravel().tolist()),
+        mean_ms=measured.typical_ms,
+        predicted_ms=profile.cascade_ms(cascade.members, reach.tolist(), batch_size=batch_size),
+        reach=tuple(reach.tolist()),
+        data=data,
+    )
+    return Bench(
+        latency=latency,
+        members=tuple(
+            MemberTime(name=member, p50_ms=float(profile.member_ms(member, float(batch_size))))
+            for member in cascade.members
+        ),
+        padding_waste=float(np.mean([p.padding_waste for p in predictions])),
+    )

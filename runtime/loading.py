@@ -1,0 +1,223 @@
+"""From a bundle on the disk to something that predicts: `load`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+from ..entries import FileEntry, MemberEntry
+from ..errors import ManifestError
+from ..manifest import Manifest, verified_bytes, verified_path
+from .batching import Batching
+from .dataset import DataKind, Dataset, open_data
+from .executor import DEFAULT_BATCHING, Predictor, Runner
+from .onnx_file import external_files
+from .preprocessing import Preprocessing
+from .session import Session
+
+if TYPE_CHECKING:
+    from .ort_session import OrtSession
+
+Backend: TypeAlias = Literal["staged", "graph"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Placement:
+    """Where and how the sessions of a bundle run.
+
+    Args:
+        device: "cpu", "cuda:0", "tensorrt:0", ...
+        n_threads: intra-operator threads of each session; None: every processor there is.
+        gpu_memory_bytes: the most memory of a GPU for each session; None: no limit.
+    """
+
+    device: str = "cpu"
+    n_threads: int | None = None
+    gpu_memory_bytes: int | None = None
+
+
+DEFAULT_PLACEMENT = Placement()
+
+
+def load(
+    bundle: str | Path,
+    *,
+    device: str = "cpu",
+    n_threads: int | None = None,
+    backend: Backend = "staged",
+    batching: Batching | None = None,
+    gpu_memory_bytes: int | None = None,
+) -> Predictor:
+    """Opens a bundle: everything in it is verified before it is loaded, and warmed up after.
+
+    Args:
+        bundle: the folder.
+        device: "cpu", "cuda:0", "tensorrt:0", ...
+        n_threads: intra-operator threads of each session; None: every processor there is.
+        backend: "staged" runs a session for each member, "graph" the whole cascade as one graph.
+        batching: how many rows a session gets at once; by default at most 256, on a GPU in
+            buckets of 1, 2, 4, ...
+        gpu_memory_bytes: the most memory of a GPU for each session; None: no limit.
+
+    Raises:
+        ManifestError: the bundle has faults, or a file is not the one hashed.
+        SessionError: a model cannot be loaded, or the device is not really there.
+    """
+    folder = Path(bundle)
+    manifest = Manifest.load(folder)
+    placement = Placement(device=device, n_threads=n_threads, gpu_memory_bytes=gpu_memory_bytes)
+    if batching is None:
+        batching = DEFAULT_BATCHING if device == "cpu" else Batching.powers_of_two(256)
+    if backend == "graph":
+        return open_graph(folder, manifest, placement, batching=batching)
+    sessions = open_members(folder, manifest, placement)
+    runner = Runner(manifest.cascade, sessions, batching=batching)
+    runner.warm_up()
+    return runner
+
+
+def open_members(
+    bundle: Path,
+    manifest: Manifest,
+    placement: Placement = DEFAULT_PLACEMENT,
+    *,
+    known: Mapping[str, Session] = MappingProxyType({}),
+) -> tuple[Session, ...]:
+    """A session for each member of a bundle, in stage order; every file is verified first.
+
+    Args:
+        bundle: the folder.
+        manifest: of the bundle.
+        placement: where and how the sessions run.
+        known: SHA-256 of a model file -> a session of it at the same place, which is used again.
+
+    Raises:
+        ManifestError: a file is not the one hashed, or has weights in a file that is not listed.
+        SessionError: a model cannot be loaded, or the device is not really there.
+    """
+    models = [verified_model(bundle, member, member.external) for member in manifest.members]
+    return tuple(
+        _known(member, manifest, known) or _open(model, member, manifest, placement)
+        for model, member in zip(models, manifest.members, strict=True)
+    )
+
+
+def open_member(
+    bundle: Path,
+    manifest: Manifest,
+    member: MemberEntry,
+    placement: Placement = DEFAULT_PLACEMENT,
+) -> Session:
+    """A session for one member of a bundle; its files are verified first.
+
+    Raises:
+        ManifestError: a file is not the one hashed, or has weights in a file that is not listed.
+        SessionError: the model cannot be loaded, or the device is not really there.
+    """
+    model = verified_model(bundle, member, member.external)
+    return _open(model, member, manifest, placement)
+
+
+def open_bundle_data(
+    bundle: Path, data: str, *, kinds: Mapping[str, DataKind] | None = None
+) -> Dataset:
+    """The data that a DATA string names, preprocessed as the bundle's manifest says.
+
+    Raises:
+        ManifestError: the manifest has faults.
+        DataError: there is no such data, or it has faults.
+    """
+    stated = Manifest.load(bundle).preprocessing
+    preprocessing = Preprocessing.of(stated, where=str(bundle)) if stated else None
+    return open_data(data, preprocessing=preprocessing, kinds=kinds)
+
+
+def open_graph(
+    bundle: Path,
+    manifest: Manifest,
+    placement: Placement = DEFAULT_PLACEMENT,
+    *,
+    batching: Batching = DEFAULT_BATCHING,
+) -> Predictor:
+    """The whole cascade of a bundle as one graph, warmed up; its file is verified first.
+
+    Raises:
+        ManifestError: the bundle has no graph, or its file is not the one hashed.
+        SessionError: the graph cannot be loaded, or the device is not really there.
+    """
+    from .graph_runner import GraphRunner  # noqa: PLC0415 - onnxruntime is optional
+
+    if manifest.graph is None:
+        raise ManifestError(
+            "the bundle has no graph of the whole cascade; use the backend 'staged'",
+            where=str(bundle),
+        )
+    member = MemberEntry(**asdict(manifest.graph), name=manifest.name)
+    model = verified_model(bundle, manifest.graph)
+    runner = GraphRunner(
+        manifest.cascade, _open(model, member, manifest, placement), batching=batching
+    )
+    runner.warm_up()
+    return runner
+
+
+def verified_model(
+    bundle: Path, entry: FileEntry, external: tuple[FileEntry, ...] = ()
+) -> bytes | Path:
+    """The content of an ONNX file of a bundle; its path where weights lie beside it.
+
+    Raises:
+        ManifestError: a file is not the one hashed, or the model names a file that is not listed.
+    """
+    content = verified_bytes(bundle, entry)
+    folder = str(Path(entry.file).parent.as_posix())
+    named = {f"{folder}/{file}" for file in external_files(content)}
+    unlisted = sorted(named - {file.file for file in external})
+    if unlisted:
+        raise ManifestError(
+            f"its weights lie in files that the manifest does not list: {', '.join(unlisted)}",
+            where=str(bundle / entry.file),
+        )
+    if not named:
+        return content
+    for file in external:
+        verified_path(bundle, file)
+    return verified_path(bundle, entry)
+
+
+def _known(member: MemberEntry, manifest: Manifest, known: Mapping[str, Session]) -> Session | None:
+    session = known.get(member.sha256)
+    if session is None or member.external:
+        return None
+    info = session.info
+    wanted = (manifest.input_shape, manifest.input_dtype, manifest.n_classes)
+    return session if (info.input_shape, info.input_dtype, info.n_classes) == wanted else None
+
+
+def _open(
+    model: bytes | Path, member: MemberEntry, manifest: Manifest, placement: Placement
+) -> OrtSession:
+    from .ort_session import OrtSession  # noqa: PLC0415 - onnxruntime is optional
+
+    session = OrtSession(
+        model,
+        name=member.name,
+        input_shape=manifest.input_shape,
+        n_classes=manifest.n_classes,
+        device=placement.device,
+        n_threads=placement.n_threads,
+        gpu_memory_bytes=placement.gpu_memory_bytes,
+        input_name=member.input,
+        output_name=member.output,
+        sha256=member.sha256,
+    )
+    if session.info.input_dtype != manifest.input_dtype:
+        raise ManifestError(
+            f"{member.name} takes {session.info.input_dtype} samples, but the manifest says "
+            f"{manifest.input_dtype}",
+            where=str(manifest.name),
+        )
+    return session

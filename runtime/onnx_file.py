@@ -1,0 +1,99 @@
+"""What a runtime must know of an ONNX file before it lets ONNX Runtime open it.
+
+The file is read as protocol-buffer wire format (https://protobuf.dev/programming-guides/encoding,
+field numbers of onnx.proto3), so that no ONNX package is needed and no tensor is decoded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TypeAlias
+
+from ..errors import SessionError
+
+Buffer: TypeAlias = "bytes | memoryview"
+
+EXTERNAL = 1
+MAX_DEPTH = 64
+
+# message -> field number -> message, for every way from a model down to a tensor.
+_MESSAGES: dict[str, dict[int, str]] = {
+    "model": {7: "graph", 20: "training", 25: "function"},
+    "training": {1: "graph", 2: "graph"},
+    "function": {7: "node", 11: "attribute"},
+    "graph": {1: "node", 5: "tensor", 15: "sparse"},
+    "node": {5: "attribute"},
+    "attribute": {5: "tensor", 6: "graph", 10: "tensor", 11: "graph", 22: "sparse", 23: "sparse"},
+    "sparse": {1: "tensor", 2: "tensor"},
+}
+_TENSOR_EXTERNAL_DATA, _TENSOR_DATA_LOCATION = 13, 14
+_ENTRY_KEY, _ENTRY_VALUE = 1, 2
+
+
+def external_files(model: Buffer) -> tuple[str, ...]:
+    """The files outside an ONNX file that its tensors lie in, sorted; most have none.
+
+    Raises:
+        SessionError: the bytes are no protocol buffer, or nested beyond all reason.
+    """
+    try:
+        return tuple(sorted(set(_locations(memoryview(model), "model", 0))))
+    except (IndexError, ValueError) as cause:
+        raise SessionError(f"truncated or not an ONNX file: {cause}") from cause
+
+
+def _locations(message: memoryview, kind: str, depth: int) -> Iterator[str]:
+    if depth > MAX_DEPTH:
+        raise ValueError(f"graphs nested more than {MAX_DEPTH} deep")
+    if kind == "tensor":
+        yield from _tensor_locations(message)
+        return
+    below = _MESSAGES[kind]
+    for number, value in _fields(message):
+        if number in below and isinstance(value, memoryview):
+            yield from _locations(value, below[number], depth + 1)
+
+
+def _tensor_locations(tensor: memoryview) -> Iterator[str]:
+    entries: dict[str, str] = {}
+    is_external = False
+    for number, value in _fields(tensor):
+        if number == _TENSOR_DATA_LOCATION:
+            is_external = value == EXTERNAL
+        elif number == _TENSOR_EXTERNAL_DATA and isinstance(value, memoryview):
+            entry = {n: str(v, "utf-8") for n, v in _fields(value) if isinstance(v, memoryview)}
+            entries[entry.get(_ENTRY_KEY, "")] = entry.get(_ENTRY_VALUE, "")
+    if is_external or entries:
+        yield entries.get("location", "")
+
+
+def _fields(message: memoryview) -> Iterator[tuple[int, int | memoryview]]:
+    """Field numbers and values: numbers as they are, everything with a length as bytes."""
+    position = 0
+    while position < len(message):
+        tag, position = _varint(message, position)
+        number, wire_type = tag >> 3, tag & 7
+        if wire_type == 0:
+            value, position = _varint(message, position)
+            yield number, value
+            continue
+        if wire_type == 2:
+            length, position = _varint(message, position)
+        elif wire_type in (1, 5):
+            length = 8 if wire_type == 1 else 4
+        else:
+            raise ValueError(f"wire type {wire_type} at byte {position}")
+        if length > len(message) - position:
+            raise ValueError(f"{length} bytes announced, {len(message) - position} there")
+        yield number, message[position : position + length]
+        position += length
+
+
+def _varint(message: memoryview, position: int) -> tuple[int, int]:
+    value = 0
+    for index in range(10):
+        byte = message[position + index]
+        value |= (byte & 0x7F) << (7 * index)
+        if byte < 0x80:
+            return value, position + index + 1
+    raise ValueError(f"endless number at byte {position}")

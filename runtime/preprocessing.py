@@ -1,0 +1,136 @@
+"""How the pixels of an image become a sample: `Preprocessing`.
+
+The steps are those of torchvision's and timm's evaluation transforms: resize, centre crop,
+divide, normalise. `images.py` does the resizing; what is computed here needs numpy alone.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+
+from ..arrays import ByteArray, FloatArray
+from ..errors import DataError
+from ..files import read_json
+from ..schema import check
+
+Interpolation: TypeAlias = Literal["nearest", "bilinear", "bicubic", "lanczos"]
+Layout: TypeAlias = Literal["nchw", "nhwc"]
+
+CHANNELS = (1, 3, 4)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preprocessing:
+    """From an image to a sample, float32 [channels, *size] or [*size, channels].
+
+    Args:
+        size: height and width of the sample.
+        resize: the image's shorter side is made this long before the centre crop to `size`.
+        crop: instead of `resize`: the share of the resized image that the crop keeps, so that
+            the shorter side becomes floor(size / crop). With neither, the image is resized to
+            `size` without regard to its proportions.
+        squash: with `crop`: the image is resized to floor(size / crop) without regard to its
+            proportions.
+        interpolation: of the resizing.
+        scale: what the pixels 0..255 are divided by.
+        mean: subtracted after that, one number for each channel or one for all.
+        std: divided by after that, like `mean`.
+        layout: "nchw" or "nhwc".
+
+    Raises:
+        DataError: `mean` and `std` have different lengths, `resize` comes with `crop`, or
+            `squash` without.
+    """
+
+    size: tuple[int, int]
+    resize: int | None = None
+    crop: float | None = None
+    squash: bool = False
+    interpolation: Interpolation = "bilinear"
+    scale: float = 255.0
+    mean: tuple[float, ...] = (0.0, 0.0, 0.0)
+    std: tuple[float, ...] = (1.0, 1.0, 1.0)
+    layout: Layout = "nchw"
+
+    def __post_init__(self) -> None:
+        faults = []
+        if len(self.mean) != len(self.std):
+            faults.append(f"mean has {len(self.mean)} numbers, std has {len(self.std)}")
+        if len(self.mean) not in CHANNELS:
+            faults.append(f"images have 1, 3 or 4 channels, mean has {len(self.mean)} numbers")
+        if self.resize is not None and self.crop is not None:
+            faults.append("give resize or crop, not both")
+        if self.squash and self.crop is None:
+            faults.append("squash needs a crop")
+        if faults:
+            raise DataError(*faults, where="preprocessing")
+
+    @classmethod
+    def of(cls, content: Mapping[str, Any], *, where: str = "preprocessing") -> Preprocessing:
+        """The preprocessing that a JSON object of schemas/preprocessing.schema.json describes.
+
+        Raises:
+            DataError: names every fault of the object.
+        """
+        check(content, "preprocessing", error=DataError, where=where)
+        values: dict[str, Any] = {
+            key: tuple(value) if isinstance(value, (list, tuple)) else value
+            for key, value in content.items()
+        }
+        return cls(**values)
+
+    @classmethod
+    def load(cls, path: Path) -> Preprocessing:
+        """Reads a preprocessing.json.
+
+        Raises:
+            DataError: the file is missing or has faults.
+        """
+        content: Any = read_json(path, error=DataError)
+        return cls.of(content, where=str(path))
+
+    @property
+    def n_channels(self) -> int:
+        """The channels of an image: as many as `mean` has numbers."""
+        return len(self.mean)
+
+    @property
+    def sample_shape(self) -> tuple[int, ...]:
+        """The shape of one sample."""
+        if self.layout == "nchw":
+            return (self.n_channels, *self.size)
+        return (*self.size, self.n_channels)
+
+    def resized(self, size: tuple[int, int]) -> tuple[int, int]:
+        """Height and width that an image of height and width `size` is resized to."""
+        if self.resize is not None:
+            return _shorter_side_to(size, self.resize)
+        if self.crop is None:
+            return self.size
+        height, width = (math.floor(side / self.crop) for side in self.size)
+        if self.squash:
+            return height, width
+        if height == width:
+            return _shorter_side_to(size, height)
+        ratio = min(size[0] / height, size[1] / width)
+        return round(size[0] / ratio), round(size[1] / ratio)
+
+    def normalised(self, pixels: ByteArray) -> FloatArray:
+        """The sample that the resized and cropped pixels uint8 [*size, n_channels] make."""
+        scaled = pixels.astype(np.float32) / np.float32(self.scale)
+        sample = (scaled - np.array(self.mean, np.float32)) / np.array(self.std, np.float32)
+        return np.ascontiguousarray(sample.transpose(2, 0, 1)) if self.layout == "nchw" else sample
+
+
+def _shorter_side_to(size: tuple[int, int], length: int) -> tuple[int, int]:
+    # torchvision truncates the longer side; rounding would move the crop by a pixel.
+    height, width = size
+    if height <= width:
+        return length, int(length * width / height)
+    return int(length * height / width), length

@@ -1,0 +1,158 @@
+"""Measures members at batch sizes: `profile_members` makes a `LatencyProfile`."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import TypeAlias
+
+import numpy as np
+
+from ..cascade import Cascade
+from ..errors import ProfileError
+from ..latency import LatencyProfile, Setting, Timing
+from .clock import DEFAULT_PROTOCOL, Clock, StabilityProtocol, measure
+from .executor import Runner
+from .session import NullSession, Session, SessionInfo, random_batch
+
+OnTiming: TypeAlias = Callable[[LatencyProfile], object]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Target:
+    """A member to measure.
+
+    Args:
+        name: as the profile shall call it.
+        open: makes the session; called only if something of the member is not known yet.
+        sha256: of the model file, "" where only `open` finds out.
+        source: the SPEC that the model comes from, "" where it is not known.
+    """
+
+    name: str
+    open: Callable[[], Session]
+    sha256: str = ""
+    source: str = ""
+
+
+def profile_members(
+    targets: Sequence[Target],
+    batch_sizes: Iterable[int],
+    *,
+    known: LatencyProfile | None = None,
+    protocol: StabilityProtocol = DEFAULT_PROTOCOL,
+    clock: Clock = time.perf_counter_ns,
+    on_timing: OnTiming = lambda _profile: None,
+) -> LatencyProfile:
+    """Measures what is not known yet.
+
+    Args:
+        targets: the members.
+        batch_sizes: rows per call, at least 1.
+        known: an older profile to go on from; its times are kept.
+        protocol: when a measurement counts.
+        clock: gives nanoseconds.
+        on_timing: is given the profile so far after each measurement, to save it.
+
+    Raises:
+        ProfileError: a measurement did not settle, `known` comes from another setting, or from
+            another model file of the same name.
+    """
+    sizes = sorted(set(batch_sizes))
+    if not targets or not sizes or sizes[0] < 1:
+        raise ProfileError(f"expected members and batch sizes of at least 1, got {sizes}")
+    profile = known
+    for target in targets:
+        missing = _missing(target, sizes, profile)
+        if not missing:
+            continue
+        session = target.open()
+        if profile is None:
+            gate_ms = gate_time_ms(session.info, sizes[0], protocol=protocol, clock=clock)
+            profile = LatencyProfile(setting=session.info.setting, timings=(), gate_ms=gate_ms)
+        check_same_setting(profile.setting, session.info.setting)
+        for size in missing:
+            timing = _timing(session, target, size, protocol, clock)
+            profile = replace(profile, timings=(*profile.timings, timing))
+            on_timing(profile)
+    assert profile is not None  # without a known profile something was missing
+    return profile
+
+
+def gate_time_ms(
+    info: SessionInfo,
+    batch_size: int,
+    *,
+    protocol: StabilityProtocol = DEFAULT_PROTOCOL,
+    clock: Clock = time.perf_counter_ns,
+) -> float:
+    """Milliseconds that the executor itself spends on a batch that takes one exit decision.
+
+    Measured on a cascade of two members that cost nothing, the first of which lets all samples on.
+    """
+    uniform = np.full((batch_size, info.n_classes), 1 / info.n_classes, np.float32)
+    sessions = [NullSession(uniform, replace(info, name=name)) for name in ("first", "second")]
+    cascade = Cascade(members=("first", "second"), thresholds=(1.0,))
+    runner = Runner(cascade, sessions)
+    x = random_batch(info, batch_size, rng=np.random.default_rng(0))
+    call = _Call(runner, x)
+    call()
+    return measure([call], name="exit decision", protocol=protocol, clock=clock).typical_ms
+
+
+def check_same_setting(known: Setting, new: Setting) -> None:
+    """Refuses to mix times of two settings.
+
+    Raises:
+        ProfileError: names every difference.
+    """
+    faults = [
+        f"{field.name} was {getattr(known, field.name)!r}, is {getattr(new, field.name)!r} now"
+        for field in fields(Setting)
+        if getattr(known, field.name) != getattr(new, field.name)
+    ]
+    if faults:
+        raise ProfileError(
+            *faults, "times of different settings are not mixed; write to another file",
+            where="latency profile",
+        )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class _Call:
+    run: Callable[..., object]
+    batch: object
+
+    def __call__(self) -> object:
+        return self.run(self.batch)
+
+
+def _missing(target: Target, sizes: Sequence[int], profile: LatencyProfile | None) -> list[int]:
+    timings = [t for t in profile.timings if t.name == target.name] if profile else []
+    for timing in timings:
+        is_same_file = timing.sha256 == target.sha256
+        is_same_source = bool(target.source) and timing.source == target.source
+        if target.sha256 and not is_same_file and not is_same_source:
+            raise ProfileError(
+                f"{target.name} was measured with another model file; write to another file",
+                where="latency profile",
+            )
+    done = {timing.batch_size for timing in timings}
+    return [size for size in sizes if size not in done]
+
+
+def _timing(
+    session: Session, target: Target, size: int, protocol: StabilityProtocol, clock: Clock
+) -> Timing:
+    session.warm_up([size])
+    call = _Call(session.run, random_batch(session.info, size, rng=np.random.default_rng(size)))
+    measured = measure([call], name=f"{target.name} at batch size {size}",
+                       protocol=protocol, clock=clock)  # fmt: skip
+    return Timing.of(
+        target.name,
+        size,
+        measured.times_ms.ravel().tolist(),
+        sha256=session.info.sha256,
+        source=target.source,
+    )

@@ -1,0 +1,147 @@
+"""What the executor needs of a model that runs somewhere: the `Session` protocol.
+
+`FakeSession` answers from stored outputs instead of running a model: it holds the executor
+against the evaluation, and stands in for a model in anybody's tests.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..arrays import FloatArray
+from ..errors import SessionError
+from ..latency import Setting
+
+NO_DEVICE = Setting(device="none", device_name="", provider="stored", n_threads=0, versions={})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionInfo:
+    """What a session takes and gives, and where it runs.
+
+    Args:
+        name: the member's name.
+        input_shape: of one sample.
+        input_dtype: of the input, for example "float32".
+        n_classes: length of a probability row.
+        setting: device, provider, threads and versions.
+        sha256: of the model file, "" where there is none.
+    """
+
+    name: str
+    input_shape: tuple[int, ...]
+    input_dtype: str
+    n_classes: int
+    setting: Setting
+    sha256: str = ""
+
+
+class Session(Protocol):
+    """A member, ready to run."""
+
+    @property
+    def info(self) -> SessionInfo:
+        """What the session takes and gives, and where it runs."""
+        ...
+
+    def run(self, batch: NDArray[Any]) -> FloatArray:
+        """Probabilities [n, n_classes] of a batch [n, *input_shape], n at least 1.
+
+        Threads may call it at the same time.
+        """
+        ...
+
+    def warm_up(self, batch_sizes: Sequence[int]) -> None:
+        """Runs a batch of each size, so that no later call pays for the first one."""
+        ...
+
+
+class FakeSession:
+    """A session whose samples are row numbers, answered from stored outputs.
+
+    Args:
+        outputs: probabilities float32 [n_samples, n_classes]; the sample 3 has row 3.
+        name: the member's name.
+    """
+
+    def __init__(self, outputs: FloatArray, *, name: str = "member") -> None:
+        self._outputs = outputs
+        self._info = SessionInfo(
+            name=name,
+            input_shape=(),
+            input_dtype="int64",
+            n_classes=outputs.shape[1],
+            setting=NO_DEVICE,
+        )
+        self.calls: list[int] = []
+
+    @property
+    def info(self) -> SessionInfo:
+        """See `Session.info`."""
+        return self._info
+
+    def run(self, batch: NDArray[Any]) -> FloatArray:
+        """The stored rows of the samples `batch` [n]; notes n in `calls`."""
+        self.calls.append(len(batch))
+        return self._outputs[batch]
+
+    def warm_up(self, batch_sizes: Sequence[int]) -> None:
+        """Nothing to do: stored outputs are as fast the first time."""
+
+
+class NullSession:
+    """A session that costs nothing: it gives the same rows whatever it is asked.
+
+    What a cascade of these spends is the executor's own time.
+
+    Args:
+        outputs: probabilities float32 [n, n_classes] with n the largest batch size.
+        info: what it pretends to be.
+    """
+
+    def __init__(self, outputs: FloatArray, info: SessionInfo) -> None:
+        self._outputs = outputs
+        self._info = replace(info, setting=NO_DEVICE)
+
+    @property
+    def info(self) -> SessionInfo:
+        """See `Session.info`."""
+        return self._info
+
+    def run(self, batch: NDArray[Any]) -> FloatArray:
+        """The first rows of `outputs`."""
+        return self._outputs[: len(batch)]
+
+    def warm_up(self, batch_sizes: Sequence[int]) -> None:
+        """Nothing to do."""
+
+
+def random_batch(info: SessionInfo, n: int, *, rng: np.random.Generator) -> NDArray[Any]:
+    """Random samples [n, *input_shape]: floats from 0 to 1, or all bytes."""
+    shape = (n, *info.input_shape)
+    if info.input_dtype == "uint8":
+        return rng.integers(0, 256, shape, dtype=np.uint8)
+    return rng.random(shape, np.float32).astype(info.input_dtype)
+
+
+def checked_batch(x: NDArray[Any], info: SessionInfo) -> NDArray[Any]:
+    """`x` [n, *input_shape] as it is, or one error that says what is wrong with it.
+
+    Raises:
+        SessionError: `x` has another shape or type than the session takes.
+    """
+    wanted = f"[n, {', '.join(map(str, info.input_shape))}]" if info.input_shape else "[n]"
+    if x.ndim != 1 + len(info.input_shape) or x.shape[1:] != info.input_shape:
+        raise SessionError(f"expected samples {wanted}, got {list(x.shape)}", where=info.name)
+    if x.dtype != np.dtype(info.input_dtype):
+        raise SessionError(
+            f"expected {info.input_dtype} samples, got {x.dtype}; "
+            f"convert them with x.astype({info.input_dtype!r})",
+            where=info.name,
+        )
+    return x

@@ -1,0 +1,1 @@
+"""The lists of models that a name stands for, as CSV files."""

@@ -1,0 +1,160 @@
+"""What a served cascade looks like to clients: its tensors, metadata and configuration.
+
+Names, types and shapes are those of the Triton repositories that `encas triton` writes, so that a
+client cannot tell the servers apart by them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..cascade import Cascade, confidence_of
+from ..manifest import Manifest
+from .config import (
+    FP32,
+    INT64,
+    KIND_CPU,
+    KIND_GPU,
+    TYPES,
+    DynamicBatching,
+    InstanceGroup,
+    ModelConfig,
+    QueuePolicy,
+    Reshape,
+    StringValue,
+    TensorConfig,
+)
+from .lane import Answer
+from .queueing import QueueLimits
+
+VERSION = "1"
+PLATFORM = "encas"
+INPUT, PROBABILITIES, LABEL, STAGE, CONFIDENCE = (
+    "input", "probabilities", "label", "stage", "confidence",
+)  # fmt: skip
+OUTPUTS = (PROBABILITIES, LABEL, STAGE, CONFIDENCE)
+LABEL_FILE = "classes.txt"
+US_PER_S = 1e6
+
+
+def input_tensors(manifest: Manifest) -> tuple[TensorConfig, ...]:
+    """The one input of a bundle's cascade."""
+    return (
+        TensorConfig(
+            name=INPUT, data_type=TYPES[manifest.input_dtype], dims=manifest.input_shape
+        ),
+    )  # fmt: skip
+
+
+def output_tensors(manifest: Manifest, *, is_flat: bool = False) -> tuple[TensorConfig, ...]:
+    """The outputs of a bundle's cascade; all but the probabilities are one number per sample.
+
+    Args:
+        manifest: of the bundle.
+        is_flat: whether the backend gives these numbers as [n] where clients get [n, 1].
+    """
+    probabilities = TensorConfig(
+        name=PROBABILITIES,
+        data_type=FP32,
+        dims=(manifest.n_classes,),
+        label_filename=LABEL_FILE if manifest.classes else None,
+    )
+    reshape = Reshape(shape=()) if is_flat else None
+    return (
+        probabilities,
+        *(
+            TensorConfig(name=name, data_type=data_type, dims=(1,), reshape=reshape)
+            for name, data_type in ((LABEL, INT64), (STAGE, INT64), (CONFIDENCE, FP32))
+        ),
+    )
+
+
+def thresholds_text(cascade: Cascade) -> str:
+    """The thresholds as the parameter `thresholds` has them: numbers between commas."""
+    return ",".join(f"{threshold:g}" if _is_short(threshold) else repr(threshold)
+                    for threshold in cascade.thresholds)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelFace:
+    """A cascade as clients see it.
+
+    Args:
+        name: of the model.
+        manifest: of its bundle.
+        cascade: what runs, with the thresholds in use.
+        limits: of its queue.
+        device: "cpu", "cuda:0", ...
+        n_workers: how many batches run at the same time.
+        parameters: further parameters of the configuration.
+    """
+
+    name: str
+    manifest: Manifest
+    cascade: Cascade
+    limits: QueueLimits
+    device: str
+    n_workers: int
+    parameters: Mapping[str, str]
+
+    @property
+    def config(self) -> ModelConfig:
+        """The configuration, as Triton would have it."""
+        parameters = {"thresholds": thresholds_text(self.cascade), **self.parameters}
+        return ModelConfig(
+            name=self.name,
+            platform=PLATFORM,
+            max_batch_size=self.limits.max_batch_size,
+            input=input_tensors(self.manifest),
+            output=output_tensors(self.manifest),
+            instance_group=(
+                InstanceGroup(
+                    kind=KIND_CPU if self.device == "cpu" else KIND_GPU, count=self.n_workers
+                ),
+            ),
+            dynamic_batching=DynamicBatching(
+                preferred_batch_size=(self.limits.max_batch_size,),
+                max_queue_delay_microseconds=round(self.limits.max_delay_s * US_PER_S),
+                default_queue_policy=QueuePolicy(
+                    allow_timeout_override=True, max_queue_size=self.limits.max_queue_rows
+                ),
+            ),
+            parameters={key: StringValue(string_value=text) for key, text in parameters.items()},
+        )
+
+    def metadata(self) -> dict[str, Any]:
+        """The protocol's metadata of the model."""
+        config = self.config
+        return {
+            "name": self.name,
+            "versions": [VERSION],
+            "platform": PLATFORM,
+            "inputs": [_tensor_metadata(tensor) for tensor in config.input],
+            "outputs": [_tensor_metadata(tensor) for tensor in config.output],
+        }
+
+    def output(self, name: str, answer: Answer) -> NDArray[Any]:
+        """The output `name` of an answer: [n, n_classes] or [n, 1]."""
+        if name == PROBABILITIES:
+            return answer.probabilities
+        if name == CONFIDENCE:
+            sure = confidence_of(answer.probabilities, self.cascade.confidence)
+            return np.asarray(sure, np.float32)[:, None]
+        return (answer.label if name == LABEL else answer.stage)[:, None]
+
+
+def _tensor_metadata(tensor: TensorConfig) -> dict[str, Any]:
+    return {
+        "name": tensor.name,
+        "datatype": tensor.data_type.removeprefix("TYPE_"),
+        "shape": [-1, *tensor.dims],
+    }
+
+
+def _is_short(number: float) -> bool:
+    return float(f"{number:g}") == number

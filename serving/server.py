@@ -1,0 +1,163 @@
+"""The whole server: models, HTTP, gRPC, signals, and a graceful end."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from .catalog import Catalog
+from .front import FrontOptions, add_front
+from .http_server import HttpListener
+from .logs import logging_to
+from .metrics import Metrics
+from .network import NetworkOptions
+from .opening import BundleSource, ModelOptions
+from .service import Service
+from .settings import LogSettings
+from .shared_memory import SharedMemory
+
+SWITCH_INTERVAL_S = 0.0005
+LOGGER = logging.getLogger("encas.server")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Addresses:
+    """Where a server really listens."""
+
+    host: str
+    http_port: int
+    grpc_port: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerOptions:
+    """What is served, and how.
+
+    Args:
+        sources: the bundles.
+        models: how they are run.
+        network: where clients come in.
+        front: how the bundles serve together as one model that adapts to the load; None: not.
+        verbose_level: 1: a line in the log for each request.
+    """
+
+    sources: tuple[BundleSource, ...]
+    models: ModelOptions
+    network: NetworkOptions
+    front: FrontOptions | None = None
+    verbose_level: int = 0
+
+
+class Server:
+    """A server that can be started and stopped; both on a running event loop.
+
+    Raises:
+        ServingError: two bundles have one name, or the HTTP port is taken.
+    """
+
+    def __init__(self, options: ServerOptions) -> None:
+        network = options.network
+        memory, metrics = SharedMemory(is_allowed=network.is_local), Metrics()
+        self._options = options
+        self._catalog = Catalog(options.sources, options.models, memory=memory, metrics=metrics)
+        logs = LogSettings(verbose_level=options.verbose_level)
+        self._service = Service(self._catalog, memory=memory, metrics=metrics, logs=logs)
+        self._http = HttpListener(self._service, network)
+        self._grpc = None
+        if network.grpc_port is not None:
+            from .grpc_server import GrpcListener  # noqa: PLC0415 - only where gRPC is wanted
+
+            self._grpc = GrpcListener(self._service, network)
+
+    async def start(self) -> Addresses:
+        """Listens, and then loads the models; not ready until all are.
+
+        Raises:
+            EncasError: a port is taken, or a bundle cannot be served.
+        """
+        await self._http.start()
+        if self._grpc is not None:
+            await self._grpc.start()
+        await self._catalog.open()
+        if self._options.front is not None:
+            add_front(self._catalog, self._options.front)
+        return Addresses(
+            host=self._options.network.host,
+            http_port=self._http.port,
+            grpc_port=self._grpc.port if self._grpc else None,
+        )
+
+    async def stop(self) -> None:
+        """Answers what was accepted, refuses what comes, and ends."""
+        self._service.is_draining = True
+        drain_s = self._options.network.drain_s
+        ends = [self._catalog.close(), self._http.stop()]
+        if self._grpc is not None:
+            ends.append(self._grpc.stop(drain_s))
+        try:
+            async with asyncio.timeout(drain_s):
+                await asyncio.gather(*ends)
+        except TimeoutError:
+            LOGGER.warning("requests were still running", extra={"drain_s": drain_s})
+
+
+def run_server(options: ServerOptions, *, on_ready: Callable[[Addresses], object]) -> None:
+    """Serves until SIGTERM or SIGINT; a second signal ends at once.
+
+    Args:
+        options: what and how.
+        on_ready: is told the addresses when requests are welcome.
+
+    Raises:
+        EncasError: the server cannot start.
+    """
+    # The workers and the event loop share the interpreter: neither shall wait 5 ms for the other.
+    interval_s = sys.getswitchinterval()
+    sys.setswitchinterval(SWITCH_INTERVAL_S)
+    try:
+        with (
+            logging_to(sys.stderr),
+            asyncio.Runner(loop_factory=_loop_factory()) as runner,
+        ):
+            runner.run(_serve(options, on_ready))
+    finally:
+        sys.setswitchinterval(interval_s)
+
+
+async def _serve(options: ServerOptions, on_ready: Callable[[Addresses], object]) -> None:
+    told, loop = asyncio.Event(), asyncio.get_running_loop()
+    server = Server(options)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, told.set)
+    starting = asyncio.create_task(server.start())
+    waiting = asyncio.create_task(told.wait())
+    await asyncio.wait((starting, waiting), return_when=asyncio.FIRST_COMPLETED)
+    if starting.done():
+        if starting.exception() is not None:
+            await server.stop()
+        addresses = starting.result()
+        LOGGER.info("ready", extra={"loop": type(loop).__module__, **_shown(addresses)})
+        on_ready(addresses)
+        await waiting
+    LOGGER.info("draining")
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.remove_signal_handler(number)
+    starting.cancel()
+    await server.stop()
+    LOGGER.info("ended")
+
+
+def _shown(addresses: Addresses) -> dict[str, object]:
+    return {"host": addresses.host, "http": addresses.http_port, "grpc": addresses.grpc_port}
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    try:
+        import uvloop  # noqa: PLC0415 - not for every system
+    except ImportError:
+        return None
+    return uvloop.new_event_loop

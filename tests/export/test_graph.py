@@ -1,0 +1,221 @@
+import itertools
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+from encas.cascade import Cascade, confidence_of, decide
+from encas.errors import ExportError
+from encas.export import graph as graph_module
+from encas.export.graph import cascade_graph
+from encas.export.onnx_export import export_member
+from encas.runtime.graph_runner import GRAPH_OUTPUTS
+from encas.runtime.ort_session import OrtSession
+from encas.search.sources.models import source_model
+
+NAMES = tuple("abcde")
+N_CLASSES = 4
+
+
+def table_model(n_members: int, j: int, *, opset: int = 18) -> onnx.ModelProto:
+    """Member j of a cascade whose samples hold the members' probabilities themselves."""
+    index = numpy_helper.from_array(np.array(j, np.int64), "index")
+    nodes = [helper.make_node("Gather", ["input", "index"], ["probabilities"], axis=1)]
+    shape = ["batch", n_members, N_CLASSES]
+    model_graph = helper.make_graph(
+        nodes,
+        f"table_{j}",
+        [helper.make_tensor_value_info("input", TensorProto.FLOAT, shape)],
+        [helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, ["batch", N_CLASSES])],
+        [index],
+    )
+    opsets = [helper.make_opsetid("", opset)]
+    return helper.make_model(model_graph, opset_imports=opsets, ir_version=8)
+
+
+def graph_session(cascade: Cascade, **values) -> OrtSession:
+    n = cascade.n_stages
+    members = [table_model(n, j) for j in range(n)]
+    model = cascade_graph(cascade, members, n_classes=N_CLASSES, **values)
+    content = model.SerializeToString()
+    return OrtSession(content, name="graph", input_shape=(n, N_CLASSES), n_classes=N_CLASSES)
+
+
+def cascade_of(n: int, **values) -> Cascade:
+    return Cascade(members=NAMES[:n], thresholds=(0.55, 0.5, 0.45, 0.4)[: n - 1], **values)
+
+
+def random_tables(rng, n_members: int, n_samples: int) -> np.ndarray:
+    shape = (n_samples, n_members)
+    return rng.dirichlet(np.full(N_CLASSES, 0.7), shape).astype(np.float32)
+
+
+def assert_decides(session: OrtSession, cascade: Cascade, x: np.ndarray) -> None:
+    expected = decide(cascade, lambda j, rows: x[rows, j], n_samples=len(x))
+    probabilities, label, stage = session.outputs(GRAPH_OUTPUTS, x)
+    assert np.array_equal(label, expected.label)
+    assert np.array_equal(stage, expected.stage)
+    assert np.allclose(probabilities, expected.probabilities, atol=1e-6, equal_nan=True)
+
+
+@pytest.mark.parametrize("weights", ["top", "branches"])
+@pytest.mark.parametrize("n_members", [1, 2, 3, 4, 5])
+def test_graph_decides_by_the_exit_rule_at_any_batch(rng, n_members, weights):
+    cascade = cascade_of(n_members)
+    session = graph_session(cascade, weights=weights)
+    for n_samples in (0, 1, 2, 17, 500):
+        assert_decides(session, cascade, random_tables(rng, n_members, n_samples))
+
+
+@pytest.mark.parametrize("combine", ["mean", "replace"])
+@pytest.mark.parametrize("confidence", ["max_probability", "margin", "entropy", "logit_gap"])
+def test_graph_knows_every_confidence_and_way_to_combine(rng, confidence, combine):
+    cascade = cascade_of(3, confidence=confidence, combine=combine)
+    assert_decides(graph_session(cascade), cascade, random_tables(rng, 3, 300))
+
+
+@pytest.mark.parametrize("confidence", ["max_probability", "margin", "entropy", "logit_gap"])
+def test_graph_gives_the_confidence_of_its_answers(rng, confidence):
+    cascade = cascade_of(3, confidence=confidence)
+    x = random_tables(rng, 3, 50)
+    found, answers = graph_session(cascade).outputs(["confidence", "probabilities"], x)
+    assert np.allclose(found, confidence_of(answers, confidence), atol=1e-6)
+
+
+@pytest.mark.parametrize("thresholds", [(0.0, 0.0), (1.0, 1.0), (0.0, 1.0), (1.0, 0.0)])
+def test_graph_of_extreme_thresholds(rng, thresholds):
+    cascade = Cascade(members=NAMES[:3], thresholds=thresholds)
+    assert_decides(graph_session(cascade), cascade, random_tables(rng, 3, 100))
+
+
+def test_graph_compares_strictly_and_as_float32():
+    cascade = Cascade(members=("a", "b"), thresholds=(0.7,))
+    first = [[0.7, 0.3, 0, 0], [np.nextafter(np.float32(0.7), 1), 0.3, 0, 0], [0.7, 0.7, 0, 0]]
+    x = np.stack([np.array(first, np.float32), np.full((3, 4), 0.25, np.float32)], axis=1)
+    assert graph_session(cascade).outputs(["stage"], x)[0].tolist() == [2, 1, 2]
+    assert_decides(graph_session(cascade), cascade, x)
+
+
+def test_graph_gives_ties_to_the_lowest_class():
+    x = np.array([[[0.1, 0.4, 0.4, 0.1]]], np.float32)
+    assert graph_session(cascade_of(1)).outputs(["label"], x)[0].tolist() == [1]
+
+
+def test_graph_sends_a_confidence_that_is_no_number_on():
+    cascade = Cascade(members=("a", "b"), thresholds=(0.0,), combine="replace")
+    x = np.array([[[np.nan] * 4, [0.1, 0.7, 0.1, 0.1]]], np.float32)
+    session = graph_session(cascade)
+    label, stage = session.outputs(["label", "stage"], x)
+    assert (label.tolist(), stage.tolist()) == ([1], [2])
+
+
+def test_graph_takes_other_thresholds_at_run_time(rng):
+    cascade = cascade_of(3)
+    session = graph_session(cascade)
+    x = random_tables(rng, 3, 50)
+    never = {"thresholds": np.array([2, 2], np.float32)}
+    assert (session.outputs(["stage"], x, more=never)[0] == 3).all()
+    other = Cascade(members=cascade.members, thresholds=(0.8, 0.3))
+    expected = decide(other, lambda j, rows: x[rows, j], n_samples=50).stage
+    more = {"thresholds": np.array(other.thresholds, np.float32)}
+    assert np.array_equal(session.outputs(["stage"], x, more=more)[0], expected)
+
+
+def test_graph_is_flat_with_unique_names_and_weights_at_the_top(rng):
+    model = cascade_graph(cascade_of(4), [table_model(4, j) for j in range(4)], n_classes=N_CLASSES)
+    branches = [
+        attribute.g
+        for node in model.graph.node
+        if node.op_type == "If"
+        for attribute in node.attribute
+    ]
+    assert len(branches) == 6
+    assert all(node.op_type != "If" for branch in branches for node in branch.node)
+    assert all(not branch.initializer for branch in branches)
+    made = [name for g in (model.graph, *branches) for node in g.node for name in node.output]
+    assert len(made) == len(set(made))
+    outputs = [value.name for value in model.graph.output]
+    assert outputs == [*GRAPH_OUTPUTS, "confidence"]
+    onnx.checker.check_model(model, full_check=True)
+
+
+def test_graph_with_weights_in_the_branches_has_them_there():
+    model = cascade_graph(
+        cascade_of(2), [table_model(2, j) for j in range(2)], n_classes=N_CLASSES,
+        weights="branches",
+    )  # fmt: skip
+    (node,) = [node for node in model.graph.node if node.op_type == "If"]
+    inside = {a.name: [t.name for t in a.g.initializer] for a in node.attribute}
+    assert inside == {"then_branch": ["m2/index"], "else_branch": []}
+    assert "m1/index" in [tensor.name for tensor in model.graph.initializer]
+
+
+def test_graph_of_members_of_other_opsets_is_converted(rng):
+    cascade = cascade_of(3)
+    members = [table_model(3, j, opset=opset) for j, opset in enumerate((13, 18, 20))]
+    members[1].opset_import[0].domain = "ai.onnx"
+    model = cascade_graph(cascade, members, n_classes=N_CLASSES)
+    assert [(opset.domain, opset.version) for opset in model.opset_import] == [("", 20)]
+    session = OrtSession(
+        model.SerializeToString(), name="g", input_shape=(3, N_CLASSES), n_classes=N_CLASSES
+    )
+    assert_decides(session, cascade, random_tables(rng, 3, 40))
+
+
+def test_graph_leaves_its_members_as_they_are():
+    members = [table_model(2, j) for j in range(2)]
+    before = [member.SerializeToString() for member in members]
+    cascade_graph(cascade_of(2), members, n_classes=N_CLASSES)
+    assert [member.SerializeToString() for member in members] == before
+
+
+def test_graph_of_members_with_different_foreign_operators_is_refused():
+    members = [table_model(2, j) for j in range(2)]
+    for version, member in enumerate(members, start=1):
+        member.opset_import.append(helper.make_opsetid("com.microsoft", version))
+    with pytest.raises(ExportError, match=r"different versions of the operators of \['com.micr"):
+        cascade_graph(cascade_of(2), members, n_classes=N_CLASSES)
+
+
+def test_graph_of_members_that_do_not_fit_is_refused():
+    members = [table_model(2, 0), table_model(2, 1)]
+    members[1].graph.node[0].op_type = "NoSuchOperator"
+    with pytest.raises(ExportError, match="the joined graph is not valid"):
+        cascade_graph(cascade_of(2), members, n_classes=N_CLASSES)
+
+
+def test_graph_of_too_much_for_one_file_is_refused(monkeypatch):
+    monkeypatch.setattr(graph_module, "INLINE_LIMIT", 10)
+    with pytest.raises(ExportError, match="do not fit into one ONNX file of 2 GiB"):
+        cascade_graph(cascade_of(2), [table_model(2, j) for j in range(2)], n_classes=N_CLASSES)
+
+
+@pytest.mark.parametrize("weights", ["top", "branches"])
+def test_graph_of_real_networks_decides_as_they_do(shared_data, rng, weights):
+    names = ("resnet20", "resnet32")
+    folder = shared_data / "cifar10" / "weights"
+    exported = [
+        export_member(source_model(f"onnx:{folder / name}.onnx"), input_shape=(3, 32, 32))
+        for name in names
+    ]
+    cascade = Cascade(members=names, thresholds=(0.9,))
+    model = cascade_graph(cascade, [e.model for e in exported], n_classes=10, weights=weights)
+    x = rng.normal(size=(24, 3, 32, 32)).astype(np.float32)
+    sessions = [
+        OrtSession(e.model.SerializeToString(), name=n, input_shape=(3, 32, 32), n_classes=10)
+        for n, e in zip(names, exported, strict=True)
+    ]
+    expected = decide(cascade, lambda j, rows: sessions[j].run(x[rows]), n_samples=24)
+    session = OrtSession(model.SerializeToString(), name="g", input_shape=(3, 32, 32), n_classes=10)
+    _, label, stage = session.outputs(GRAPH_OUTPUTS, x)
+    assert np.array_equal(label, expected.label)
+    assert np.array_equal(stage, expected.stage)
+    assert session.outputs(["label"], x[:0])[0].shape == (0,)
+
+
+def test_graph_of_every_pair_of_stages_leaves_where_it_should():
+    cascade = Cascade(members=NAMES[:3], thresholds=(0.5, 0.5))
+    sure, unsure = [0.9, 0.1, 0.0, 0.0], [0.3, 0.3, 0.2, 0.2]
+    x = np.array(list(itertools.product([sure, unsure], repeat=3)), np.float32)
+    assert_decides(graph_session(cascade), cascade, x)

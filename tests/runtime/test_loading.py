@@ -1,0 +1,220 @@
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+
+from encas.errors import DataError, ManifestError, SessionError
+from encas.manifest import Manifest, file_entry
+from encas.runtime.batching import Batching
+from encas.runtime.loading import Placement, load, open_bundle_data, open_member, open_members
+
+
+def edited(bundle: Path, **changes) -> None:
+    path = bundle / "manifest.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+
+
+def with_member(bundle: Path, content: bytes, **values) -> None:
+    """Replaces the first member's file, with a manifest that knows of it."""
+    (bundle / "members/first.onnx").write_bytes(content)
+    manifest = Manifest.load(bundle)
+    entry = file_entry(bundle, "members/first.onnx")
+    first = replace(manifest.members[0], sha256=entry.sha256, bytes=entry.bytes, **values)
+    replace(manifest, members=(first, *manifest.members[1:])).save(bundle)
+
+
+def by_numpy(probabilities, x):
+    total = np.zeros((len(x), 4), np.float32)
+    label, stage = np.empty(len(x), int), np.zeros(len(x), int)
+    for j, threshold in enumerate((0.5, 0.45, -1.0), start=1):
+        total = total + probabilities(j - 1, x)
+        mean = total / np.float32(j)
+        leaves = (stage == 0) & (mean.max(axis=1) > threshold)
+        label[leaves], stage[leaves] = mean[leaves].argmax(axis=1), j
+    return label, stage
+
+
+@pytest.mark.parametrize("backend", ["staged", "graph"])
+def test_load_gives_what_the_cascade_decides(bundle, probabilities, samples, backend):
+    prediction = load(bundle, backend=backend)(samples)
+    label, stage = by_numpy(probabilities, samples)
+    assert prediction.label.tolist() == label.tolist()
+    assert prediction.stage.tolist() == stage.tolist()
+    assert set(stage) == {1, 2, 3}
+
+
+@pytest.mark.parametrize("backend", ["staged", "graph"])
+def test_load_on_no_samples_gives_none(bundle, samples, backend):
+    prediction = load(bundle, backend=backend)(samples[:0])
+    assert prediction.probabilities.shape == (0, 4)
+    assert len(prediction.label) == len(prediction.stage) == 0
+
+
+@pytest.mark.parametrize("backend", ["staged", "graph"])
+def test_load_with_buckets_answers_the_same(bundle, samples, backend):
+    plain = load(bundle, backend=backend)(samples)
+    padded = load(bundle, backend=backend, batching=Batching.powers_of_two(16))(samples)
+    assert np.array_equal(padded.label, plain.label)
+    assert np.array_equal(padded.stage, plain.stage)
+    assert np.allclose(padded.probabilities, plain.probabilities, atol=1e-6)
+
+
+def test_load_warms_up_every_bucket_of_every_member(bundle, monkeypatch):
+    from encas.runtime import ort_session  # noqa: PLC0415
+
+    seen = []
+    original = ort_session.OrtSession.run
+
+    def run(self, batch):
+        seen.append((self.info.name, len(batch)))
+        return original(self, batch)
+
+    monkeypatch.setattr(ort_session.OrtSession, "run", run)
+    load(bundle, batching=Batching.powers_of_two(4))
+    assert set(seen) == {(m, b) for m in ("first", "second", "third") for b in (1, 2, 4)}
+
+
+def test_load_by_its_public_name_takes_text(bundle, samples):
+    import encas  # noqa: PLC0415
+
+    assert len(encas.load(str(bundle), device="cpu", n_threads=1)(samples).label) == 60
+
+
+def test_load_and_predict_need_no_torch_and_no_onnx(bundle):
+    script = f"""
+import sys
+class Blocker:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in ("torch", "onnx", "onnxscript", "PIL", "sklearn", "numba"):
+            raise ModuleNotFoundError(name)
+sys.meta_path.insert(0, Blocker())
+import numpy as np
+from encas.runtime.loading import load
+print(load({str(bundle)!r})(np.ones((5, 1, 2, 3), np.float32)).label.shape)
+"""
+    command = [sys.executable, "-c", script]
+    ran = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert ran.stdout.strip() == "(5,)", ran.stderr
+
+
+@pytest.mark.parametrize("file", ["members/second.onnx", "members/third.onnx"])
+def test_load_of_a_bundle_with_a_changed_member_is_refused(bundle, file):
+    path = bundle / file
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(bytes(content))
+    with pytest.raises(ManifestError, match=r"\.onnx: expected SHA-256"):
+        load(bundle)
+
+
+def test_load_of_a_changed_member_opens_no_session(bundle, monkeypatch):
+    from encas.runtime import ort_session  # noqa: PLC0415
+
+    def never(*_arguments, **_options):
+        raise AssertionError("a session was opened")
+
+    monkeypatch.setattr(ort_session, "open_session", never)
+    (bundle / "members/third.onnx").write_bytes(b"x")
+    with pytest.raises(ManifestError, match="expected .* bytes, got 1"):
+        load(bundle)
+
+
+def test_load_of_a_changed_graph_is_refused(bundle):
+    (bundle / "cascade.onnx").write_bytes(b"x")
+    with pytest.raises(ManifestError, match=r"cascade\.onnx: expected .* bytes, got 1"):
+        load(bundle, backend="graph")
+
+
+def test_load_of_a_bundle_without_a_graph_as_graph_is_refused(bundle):
+    edited(bundle, graph=None)
+    with pytest.raises(ManifestError, match="the bundle has no graph"):
+        load(bundle, backend="graph")
+
+
+def test_load_of_a_folder_that_is_no_bundle_is_refused(tmp_path):
+    with pytest.raises(ManifestError, match=r"manifest\.json: no such file"):
+        load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"n_classes": 5}, r"expected an output \[batch, 5\], got \['batch', 4\]"),
+        ({"input": {"dtype": "float32", "shape": [6]}}, r"expected an input \['batch', 6\]"),
+    ],
+)
+def test_load_of_a_manifest_that_lies_about_its_members_is_refused(bundle, changes, message):
+    edited(bundle, **changes)
+    with pytest.raises(SessionError, match=message):
+        load(bundle)
+
+
+def test_load_of_a_manifest_that_lies_about_the_type_is_refused(bundle):
+    edited(bundle, input={"dtype": "uint8", "shape": [1, 2, 3]})
+    with pytest.raises(ManifestError, match="takes float32 samples, but the manifest says uint8"):
+        load(bundle)
+
+
+def outside_model(model, location: str) -> bytes:
+    made = model(0)
+    tensor = made.graph.initializer[0]
+    (data, tensor.raw_data) = (tensor.raw_data, b"")
+    tensor.ClearField("raw_data")
+    tensor.data_location = onnx.TensorProto.EXTERNAL
+    for key, value in (("location", location), ("length", str(len(data)))):
+        entry = tensor.external_data.add()
+        entry.key, entry.value = key, value
+    return made.SerializeToString()
+
+
+@pytest.mark.parametrize("location", ["first.data", "../../secret", "/etc/passwd", "*/_ORT_MEM"])
+def test_load_of_a_member_with_weights_that_are_not_listed_is_refused(bundle, model, location):
+    with_member(bundle, outside_model(model, location))
+    with pytest.raises(ManifestError, match="files that the manifest does not list: members/"):
+        load(bundle)
+
+
+def test_load_of_a_member_with_listed_weights_runs(bundle, model, samples):
+    before = load(bundle)(samples)
+    weights = model(0).graph.initializer[0].raw_data
+    (bundle / "members/first.data").write_bytes(weights)
+    entry = file_entry(bundle, "members/first.data")
+    with_member(bundle, outside_model(model, "first.data"), external=(entry,))
+    assert np.array_equal(load(bundle)(samples).probabilities, before.probabilities)
+    (bundle / "members/first.data").write_bytes(weights[:-1] + b"x")
+    with pytest.raises(ManifestError, match=r"first\.data: expected SHA-256"):
+        load(bundle)
+
+
+def test_load_of_a_member_that_is_no_onnx_file_is_refused(bundle):
+    with_member(bundle, b"\x80\x04K\x01.")
+    with pytest.raises(SessionError, match="truncated or not an ONNX file"):
+        load(bundle)
+
+
+def test_open_member_gives_one_session(bundle):
+    manifest = Manifest.load(bundle)
+    placement = Placement(n_threads=1)
+    session = open_member(bundle, manifest, manifest.members[1], placement)
+    assert session.info.name == "second"
+    assert session.info.sha256 == manifest.members[1].sha256
+    assert [one.info.name for one in open_members(bundle, manifest)] == list(
+        manifest.cascade.members
+    )
+
+
+def test_open_bundle_data_applies_the_manifests_preprocessing(bundle, tmp_path):
+    x = np.random.default_rng(0).integers(0, 256, (3, 8, 8, 3), dtype=np.uint8)
+    np.savez(tmp_path / "x.npz", x=x, label=np.arange(3))
+    data = f"npz:{tmp_path / 'x.npz'}"
+    assert open_bundle_data(bundle, data).sample_shape == (8, 8, 3)
+    edited(bundle, preprocessing={"size": [4, 4]})
+    assert open_bundle_data(bundle, data).sample_shape == (3, 4, 4)
+    edited(bundle, preprocessing={"size": [4, 4], "resize": 5, "crop": 0.5})
+    with pytest.raises(DataError, match="give resize or crop, not both"):
+        open_bundle_data(bundle, data)

@@ -1,0 +1,149 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from encas.errors import ProfileError
+from encas.latency import LatencyProfile, Setting
+from encas.runtime.clock import StabilityProtocol
+from encas.runtime.profiler import Target, check_same_setting, gate_time_ms, profile_members
+from encas.runtime.session import SessionInfo
+
+SETTING = Setting(device="cpu", device_name="x", provider="p", n_threads=2, versions={"a": "1"})
+PROTOCOL = StabilityProtocol(window=3, min_window_ms=0.001)
+
+
+class Machine:
+    """A clock, and sessions that take 1 ms and 0.5 ms for each row on it."""
+
+    def __init__(self):
+        self.now_ns = 0
+        self.opened: list[str] = []
+
+    def clock(self) -> int:
+        # The executor's own work takes time, too.
+        self.now_ns += 1000
+        return self.now_ns
+
+    def target(self, name: str, *, sha256: str = "", source: str = "", setting=SETTING) -> Target:
+        def open_session():
+            self.opened.append(name)
+            return SlowSession(self, name, sha256, setting)
+
+        return Target(name=name, open=open_session, sha256=sha256, source=source)
+
+    def profile(self, targets, sizes, **values) -> LatencyProfile:
+        return profile_members(targets, sizes, protocol=PROTOCOL, clock=self.clock, **values)
+
+
+class SlowSession:
+    def __init__(self, machine: Machine, name: str, sha256: str, setting: Setting):
+        self.machine = machine
+        self.info = SessionInfo(
+            name=name, input_shape=(2,), input_dtype="float32", n_classes=3, setting=setting,
+            sha256=sha256,
+        )  # fmt: skip
+
+    def run(self, batch):
+        self.machine.now_ns += int((1 + 0.5 * len(batch)) * 1e6)
+        return np.full((len(batch), 3), 1 / 3, np.float32)
+
+    def warm_up(self, batch_sizes):
+        for size in batch_sizes:
+            self.run(np.zeros((size, 2), np.float32))
+
+
+def test_profile_has_every_member_at_every_size():
+    machine = Machine()
+    profile = machine.profile([machine.target("a"), machine.target("b")], [8, 1, 8])
+    assert [(t.name, t.batch_size) for t in profile.timings] == [
+        ("a", 1), ("a", 8), ("b", 1), ("b", 8),
+    ]  # fmt: skip
+    assert [t.p50_ms for t in profile.timings[:2]] == pytest.approx([1.5, 5.0], abs=0.01)
+    assert profile.setting == SETTING
+    assert profile.gate_ms > 0
+    assert machine.opened == ["a", "b"]
+
+
+def test_profile_goes_on_where_an_older_one_ended():
+    machine = Machine()
+    steps = []
+    first = machine.profile([machine.target("a", sha256="1")], [1], on_timing=steps.append)
+    assert [len(step.timings) for step in steps] == [1]
+    both = [machine.target("a", sha256="1"), machine.target("b", sha256="2")]
+    second = machine.profile(both, [1, 4], known=first)
+    assert second.timings[0] is first.timings[0]
+    assert [(t.name, t.batch_size) for t in second.timings] == [
+        ("a", 1), ("a", 4), ("b", 1), ("b", 4),
+    ]  # fmt: skip
+    assert second.gate_ms == first.gate_ms
+
+
+def test_profile_of_what_is_known_opens_nothing():
+    machine = Machine()
+    known = machine.profile([machine.target("a", sha256="1")], [1])
+    machine.opened.clear()
+    assert machine.profile([machine.target("a", sha256="1")], [1], known=known) is known
+    assert machine.profile([machine.target("a", source="")], [1], known=known) is known
+    assert machine.opened == []
+
+
+def test_profile_of_another_file_of_the_same_name_is_refused():
+    machine = Machine()
+    known = machine.profile([machine.target("a", sha256="1")], [1])
+    with pytest.raises(ProfileError, match="a was measured with another model file"):
+        machine.profile([machine.target("a", sha256="2")], [1, 2], known=known)
+
+
+def test_profile_of_another_file_of_the_same_source_goes_on():
+    machine = Machine()
+    known = machine.profile([machine.target("a", sha256="1", source="onnx:a")], [1])
+    again = machine.profile([machine.target("a", sha256="2", source="onnx:a")], [1, 2], known=known)
+    assert [t.batch_size for t in again.timings] == [1, 2]
+
+
+def test_profile_of_another_setting_is_not_mixed_in():
+    machine = Machine()
+    known = machine.profile([machine.target("a")], [1])
+    other = replace(SETTING, n_threads=1, versions={"a": "2"})
+    with pytest.raises(ProfileError, match="3 faults: n_threads was 2, is 1 now; versions was"):
+        machine.profile([machine.target("b", setting=other)], [1], known=known)
+
+
+def test_profile_of_nothing_is_refused():
+    machine = Machine()
+    with pytest.raises(ProfileError, match="expected members and batch sizes"):
+        machine.profile([], [1])
+    with pytest.raises(ProfileError, match=r"at least 1, got \[0, 1\]"):
+        machine.profile([machine.target("a")], [1, 0])
+
+
+def test_profile_that_does_not_settle_keeps_what_was_measured():
+    machine = Machine()
+    saved = []
+    restless = machine.target("restless")
+    count = iter(range(10_000))
+
+    class Restless(SlowSession):
+        def run(self, batch):
+            machine.now_ns += next(count) ** 2 * 1000 * 1000
+            return super().run(batch)
+
+    restless = replace(restless, open=lambda: Restless(machine, "restless", "", SETTING))
+    with pytest.raises(ProfileError, match="restless at batch size 1: 10 windows never"):
+        machine.profile([machine.target("a"), restless], [1], on_timing=saved.append)
+    assert [t.name for t in saved[-1].timings] == ["a"]
+
+
+def test_gate_time_is_the_executors_own():
+    machine = Machine()
+    info = machine.target("a").open().info
+    before = machine.now_ns
+    gate_ms = gate_time_ms(info, 4, protocol=PROTOCOL, clock=machine.clock)
+    n_readings = (machine.now_ns - before) / 1000
+    assert gate_ms == pytest.approx(0.001)
+    assert n_readings == 2 * (3 + 3 * 3)
+
+
+def test_check_same_setting_of_the_same_setting_passes():
+    check_same_setting(SETTING, replace(SETTING))

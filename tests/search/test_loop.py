@@ -1,0 +1,232 @@
+import math
+import signal
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from encas.errors import SearchError
+from encas.search.archive import ElitistArchive
+from encas.search.checkpoint import Checkpoint
+from encas.search.loop import Budget, Milestone, run
+from encas.search.random_draw import RandomDraw
+from encas.search.strategy import AskTellSearch
+
+
+@dataclass
+class Slope:
+    """Two genes that pull apart; `event` is called with the number of evaluations so far."""
+
+    event: object = None
+    n_evaluations: int = 0
+    n_objectives: int = 2
+    n_values: np.ndarray = field(default_factory=lambda: np.array([1000, 1000]))
+
+    def evaluate(self, genomes: np.ndarray) -> np.ndarray:
+        self.n_evaluations += len(genomes)
+        if self.event is not None:
+            self.event(self.n_evaluations)
+        return np.stack([genomes[:, 0], 1000.0 - genomes[:, 0] + genomes[:, 1]], axis=1)
+
+
+class Countdown:
+    """A search that is finished after ten steps, and may be stored at every third only."""
+
+    def __init__(self) -> None:
+        self.archive = ElitistArchive(1, 2)
+        self.n_evaluations = 0
+
+    @property
+    def finished(self) -> bool:
+        return self.n_evaluations == 10
+
+    @property
+    def resumable(self) -> bool:
+        return self.n_evaluations % 3 == 0
+
+    def step(self, limit: int) -> None:
+        self.n_evaluations += 1
+        n = self.n_evaluations
+        self.archive.add(np.array([[n]]), np.array([[float(n), -float(n)]]))
+
+    def state(self):
+        assert self.resumable
+        return {"n": np.array(self.n_evaluations)} | dict(self.archive.state())
+
+    def restore(self, state) -> None:
+        self.n_evaluations = int(state["n"])
+        self.archive.restore(state)
+
+
+def search_of(problem, seed: int = 0) -> AskTellSearch:
+    return AskTellSearch(problem, RandomDraw(problem, rng=np.random.default_rng(seed)))
+
+
+def volume(objectives: np.ndarray) -> float:
+    return float((2000 - objectives.min(axis=0)).prod()) if len(objectives) else 0.0
+
+
+def ran(search, budget: Budget, **options):
+    return run(search, budget=budget, hypervolume=volume, **options)
+
+
+def raise_at(n: int, error: type[BaseException]):
+    def event(n_evaluations: int) -> None:
+        if n_evaluations >= n:
+            raise error
+
+    return event
+
+
+def press_at(n: int, times: int):
+    def event(n_evaluations: int) -> None:
+        if n_evaluations >= n:
+            for _ in range(times):
+                signal.raise_signal(signal.SIGINT)
+
+    return event
+
+
+@pytest.mark.parametrize("n", [1, 100, 256, 257, 5000])
+def test_run_evaluations_are_spent_exactly(n):
+    problem = Slope()
+    outcome = ran(search_of(problem), Budget(evaluations=n))
+    assert (outcome.n_evaluations, problem.n_evaluations) == (n, n)
+    assert outcome.ended == "evaluations"
+    assert not outcome.interrupted
+    assert not outcome.objectives.flags.writeable
+
+
+def test_run_finished_search_ends_without_a_budget():
+    outcome = ran(Countdown(), Budget())
+    assert (outcome.ended, outcome.n_evaluations) == ("finished", 10)
+    assert outcome.genomes[:, 0].tolist() == list(range(1, 11))
+
+
+def test_run_seconds_are_kept():
+    outcome = ran(search_of(Slope()), Budget(seconds=0.2))
+    assert outcome.ended == "seconds"
+    assert 0.2 <= outcome.seconds < 5
+
+
+def test_run_stagnation_ends_after_as_many_evaluations_without_growth():
+    problem = Slope(n_values=np.array([4, 4]))
+    outcome = ran(search_of(problem), Budget(stagnation=3000))
+    assert outcome.ended == "stagnation"
+    grown_at = max(
+        (b.evaluations for a, b in pairwise(outcome.history)
+         if b.hypervolume > a.hypervolume),
+        default=outcome.history[0].evaluations,
+    )  # fmt: skip
+    assert 3000 <= outcome.n_evaluations - grown_at <= 3000 + 300 + 256
+
+
+def test_run_history_grows_geometrically_and_ends_at_the_end():
+    outcome = ran(search_of(Slope()), Budget(evaluations=20_000))
+    at = [m.evaluations for m in outcome.history]
+    assert at == sorted(set(at))
+    assert at[-1] == 20_000
+    assert all(b <= math.ceil(1.1 * a) + 256 for a, b in pairwise(at))
+    assert len(at) < 60
+    volumes = [m.hypervolume for m in outcome.history]
+    assert volumes == sorted(volumes)
+    assert volumes[-1] == volume(outcome.objectives)
+
+
+def test_run_progress_is_reported_with_the_last_milestone():
+    reports: list[Milestone] = []
+    ran(search_of(Slope()), Budget(seconds=0.5), on_progress=reports.append)
+    assert 1 <= len(reports) <= 7
+    assert reports[-1].hypervolume > 0
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_run_interrupted_returns_what_was_found(times):
+    problem = Slope(event=press_at(1000, times))
+    outcome = ran(search_of(problem), Budget(evaluations=10_000))
+    assert outcome.interrupted
+    # Pressed once, the step under way ends; twice, it is broken off.
+    assert outcome.n_evaluations == (1024 if times == 1 else 768)
+    assert len(outcome.objectives) > 0
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_run_keyboard_interrupt_in_a_step_returns_what_was_found():
+    problem = Slope(event=raise_at(1000, KeyboardInterrupt))
+    outcome = ran(search_of(problem), Budget(evaluations=10_000))
+    assert (outcome.ended, outcome.n_evaluations) == ("interrupted", 768)
+
+
+def test_run_error_in_a_step_is_raised():
+    with pytest.raises(ZeroDivisionError):
+        ran(search_of(Slope(event=raise_at(1000, ZeroDivisionError))), Budget(evaluations=10_000))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"evaluations": 0}, "evaluations must be positive, got 0"),
+        ({"seconds": -1.5}, "seconds must be positive, got -1.5"),
+        ({"seconds": math.nan}, "seconds must be positive, got nan"),
+        ({"stagnation": -2, "evaluations": -1}, "2 faults: evaluations .* stagnation must be"),
+    ],
+)
+def test_budget_that_is_not_positive_is_refused(options, message):
+    with pytest.raises(SearchError, match=message):
+        Budget(**options)
+
+
+def without_seconds(outcome) -> tuple:
+    history = [(m.evaluations, m.hypervolume) for m in outcome.history]
+    genomes, objectives = outcome.genomes.tobytes(), outcome.objectives.tobytes()
+    return genomes, objectives, outcome.n_evaluations, history, outcome.ended
+
+
+@pytest.mark.parametrize("budget", [Budget(evaluations=9000), Budget(stagnation=4000)])
+def test_run_killed_often_and_resumed_equals_the_uninterrupted(tmp_path, budget, rng):
+    whole = ran(search_of(Slope()), budget)
+    path = tmp_path / "run.npz"
+    outcome = None
+    for _ in range(200):
+        problem = Slope(event=raise_at(int(rng.integers(300, 3000)), ZeroDivisionError))
+        checkpoint = Checkpoint(path=path, fingerprint="f", resume=True, every_s=0)
+        try:
+            outcome = ran(search_of(problem), budget, checkpoint=checkpoint)
+            break
+        except ZeroDivisionError:
+            continue
+    assert outcome is not None
+    assert without_seconds(outcome) == without_seconds(whole)
+    assert outcome.seconds > 0
+
+
+def test_run_interrupted_and_resumed_equals_the_uninterrupted(tmp_path):
+    whole = ran(search_of(Slope()), Budget(evaluations=5000))
+    checkpoint = Checkpoint(path=tmp_path / "run.npz", fingerprint="f", resume=True)
+    for n in (700, 800, 2500):
+        problem = Slope(event=press_at(n, 1))
+        assert ran(search_of(problem), Budget(evaluations=5000), checkpoint=checkpoint).interrupted
+    outcome = ran(search_of(Slope()), Budget(evaluations=5000), checkpoint=checkpoint)
+    assert without_seconds(outcome) == without_seconds(whole)
+
+
+def test_run_longer_budget_continues_a_finished_run(tmp_path):
+    whole = ran(search_of(Slope()), Budget(evaluations=3000))
+    checkpoint = Checkpoint(path=tmp_path / "run.npz", fingerprint="f", resume=True)
+    for n in (100, 1001, 3000):
+        outcome = ran(search_of(Slope()), Budget(evaluations=n), checkpoint=checkpoint)
+        assert outcome.n_evaluations == n
+    assert outcome.genomes.tobytes() == whole.genomes.tobytes()
+
+
+def test_run_stores_only_where_a_search_is_resumable(tmp_path):
+    path = tmp_path / "run.npz"
+    ran(Countdown(), Budget(), checkpoint=Checkpoint(path=path, fingerprint="f", every_s=0))
+    resumed = Countdown()
+    checkpoint = Checkpoint(path=path, fingerprint="f", resume=True)
+    state = checkpoint.load()
+    assert state is not None
+    assert int(state["search.n"]) == 9
+    outcome = ran(resumed, Budget(), checkpoint=checkpoint)
+    assert outcome.genomes[:, 0].tolist() == list(range(1, 11))

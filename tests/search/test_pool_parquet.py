@@ -1,0 +1,25 @@
+"""Pools as parquet files."""
+
+import json
+
+import numpy as np
+import pytest
+
+parquet = pytest.importorskip("pyarrow.parquet")
+
+from encas.search.pool_parquet import export_parquet  # noqa: E402
+from encas.search.pool_samples import sample_hashes  # noqa: E402
+
+
+def test_export_has_a_row_for_each_sample(tiny_pool, tmp_path):
+    export_parquet(tiny_pool, tmp_path / "out" / "pool.parquet")
+    table = parquet.read_table(tmp_path / "out" / "pool.parquet")
+    assert table.column_names == ["label", "sample", "cheap", "middle", "dear"]
+    np.testing.assert_array_equal(table["label"].to_numpy(), tiny_pool.label)
+    for name, output in zip(tiny_pool.names, tiny_pool.outputs, strict=True):
+        np.testing.assert_array_equal(np.stack(table[name].to_pylist()), output)
+    assert table["sample"][3].as_py() == sample_hashes(tiny_pool)[3].tobytes().hex()
+    about = json.loads(table.schema.metadata[b"encas"])
+    assert about["sha256"] == tiny_pool.sha256
+    assert about["models"]["dear"]["costs"] == {"macs": 2e7, "params": 3e4}
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["pool.parquet"]

@@ -1,0 +1,158 @@
+"""`encas serve`, `encas triton` and `encas client` as a user types them."""
+
+import json
+import re
+
+import numpy as np
+import pytest
+from google.protobuf import text_format
+from tritonclient.grpc import model_config_pb2
+
+from encas.runtime.loading import load
+
+SHAPE = (1, 4, 4)
+
+
+@pytest.fixture
+def data(bundle, tmp_path):
+    """60 labelled samples; a third of the labels are what the bundle answers."""
+    x = np.random.default_rng(11).normal(0, 1, (60, *SHAPE)).astype(np.float32)
+    label = load(bundle)(x).label.copy()
+    label[20:] = (label[20:] + 1) % 5
+    np.savez(tmp_path / "data.npz", x=x, label=label)
+    return tmp_path / "data.npz"
+
+
+@pytest.mark.parametrize("scheme", ["http", "grpc"])
+def test_client_reports_accuracy_exits_and_latencies(encas, served, bundle, data, scheme):
+    url = f"{scheme}://{served.http if scheme == 'http' else served.grpc}"
+    arguments = ("--model", "three", "--batch-size", 7, "--concurrency", 3, "--json")
+    found = encas("client", url, "--data", f"npz:{data}", *arguments).json
+    stage = load(bundle)(np.load(data)["x"]).stage
+    exits = {str(j): int((stage == j).sum()) for j in (1, 2, 3)}
+    assert (found["n_answered"], found["accuracy"]) == (60, 20 / 60)
+    assert found["interval"][0] < 1 / 3 < found["interval"][1]
+    assert (found["exits"], found["cascades"], found["refusals"]) == (exits, {"three": 9}, {})
+    times = [found["latency_ms"][key] for key in ("p50", "p90", "p99")]
+    assert 0 < times[0] <= times[1] <= times[2]
+
+
+def test_client_for_people_says_the_same(encas, served, data):
+    ran = encas("client", served.http, "--data", f"npz:{data}", "--model", "two", "--limit", 10)
+    assert "two: 10 of 10 samples answered" in ran.out
+    assert re.search(r"accuracy \d\.\d{4} \(", ran.out)
+    assert re.search(r"stage [12]: \d+ samples left", ran.out)
+
+
+def test_client_without_a_model_names_the_choice(encas, served, data):
+    ran = encas("client", served.http, "--data", f"npz:{data}")
+    assert ran.code == 1
+    assert "choose one of its models with --model: three, two" in ran.err
+
+
+def test_client_counts_refusals(encas, served, tmp_path):
+    np.savez(tmp_path / "other.npz", x=np.zeros((3, 7), np.float32), label=np.zeros(3, int))
+    arguments = ("--data", f"npz:{tmp_path / 'other.npz'}", "--model", "two")
+    ran = encas("client", served.http, *arguments)
+    assert "0 of 3 samples answered" in ran.out
+    assert "3 requests refused: 400: unexpected shape" in ran.out
+
+
+@pytest.mark.parametrize("url", ["127.0.0.1:1", "grpc://127.0.0.1:1"])
+def test_client_without_a_server_is_one_line(encas, data, url):
+    ran = encas("client", url, "--data", f"npz:{data}")
+    assert ran.code == 1
+    assert re.search(r"Error: 127.0.0.1:1: cannot be asked", ran.err)
+
+
+@pytest.mark.parametrize("url", ["ftp://x:1", "http://", "http://x:1/v2"])
+def test_client_refuses_other_urls(encas, data, url):
+    ran = encas("client", url, "--data", f"npz:{data}")
+    assert "expected http://HOST:PORT or https://HOST:PORT or grpc://" in ran.err
+
+
+def test_triton_writes_what_triton_reads(encas, bundles, tmp_path):
+    out = tmp_path / "models"
+    arguments = ("--out", out, "--layout", "bls", "--target", "cpu", "--thresholds")
+    assert encas("triton", bundles / "three", *arguments, "0.5,0.25").code == 0
+    ran = encas("triton", bundles / "two", "--out", out, "--layout", "bls", "--overwrite", "--json")
+    assert ran.json == {
+        "path": str(out),
+        "cascades": ["two"],
+        "models": ["m0", "m2", "two"],
+        "files": [],
+    }
+    config = text_format.Parse(
+        (out / "two" / "config.pbtxt").read_text(), model_config_pb2.ModelConfig()
+    )
+    assert config.parameters["members"].string_value == "m0,m2"
+
+
+def test_triton_does_not_overwrite_unasked(encas, bundle, tmp_path):
+    ran = encas("triton", bundle, "--out", tmp_path)
+    assert ran.code == 1
+    assert "already exists" in ran.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--thresholds", "0.5"), "3 members need 2 thresholds, got 1"),
+        (("--thresholds", "a,b"), "numbers between commas, got 'a,b'"),
+        (("--tensorrt", "--target", "cpu"), "TensorRT needs the target 'gpu'"),
+        (("--layout", "ensemble"), "does not know how images become samples"),
+    ],
+)
+def test_triton_says_what_does_not_fit(encas, bundle, tmp_path, arguments, message):
+    ran = encas("triton", bundle, "--out", tmp_path / "models", *arguments)
+    assert ran.code == 1
+    assert message in ran.err
+    assert not (tmp_path / "models").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (("--policy", "slo"), 2, "--policy slo and --p99-ms go together"),
+        (("--tls-cert", "x"), 2, "--tls-cert and --tls-key go together"),
+        (("--tls-cert", "x", "--tls-key", "y"), 1, "no such file: x; no such file: y"),
+        (("--token-file", "none"), 1, "cannot read the token"),
+        (("--max-queue", "3"), 1, "must hold at least one batch of 64 rows, got 3"),
+        (("--policy", "slo", "--p99-ms", "-1"), 1, "the target must be above 0 s"),
+    ],
+)
+def test_serve_says_what_does_not_fit(encas, bundle, arguments, code, message):
+    ran = encas("serve", bundle, *arguments)
+    assert (ran.code, message in ran.err) == (code, True), ran.err
+
+
+def test_serve_refuses_two_models_of_one_name(encas, bundle):
+    ran = encas("serve", bundle, f"three={bundle}", "--http-port", 0, "--no-grpc")
+    assert "several models are called three; use NAME=BUNDLE" in ran.err
+
+
+def test_served_bundle_can_have_another_name(server, bundle):
+    running = server(f"mine={bundle}")
+    status, _, body = running.ask("GET", "/v2/models/mine")
+    assert (status, json.loads(body)["name"]) == (200, "mine")
+
+
+def test_policy_serves_one_model_more_whose_answers_name_the_cascade(server, bundles):
+    running = server(bundles / "three", bundles / "two", "--policy", "slo", "--p99-ms", 50)
+    x = np.zeros((1, *SHAPE), np.float32)
+    tensor = {"name": "input", "datatype": "FP32", "shape": [1, *SHAPE], "data": x.tolist()}
+    status, _, body = running.ask(
+        "POST", "/v2/models/front/infer", json.dumps({"inputs": [tensor]})
+    )
+    assert status == 200
+    assert json.loads(body)["parameters"]["cascade"] in ("three", "two")
+    _, _, config = running.ask("GET", "/v2/models/front/config")
+    parameters = json.loads(config)["parameters"]
+    assert parameters["p99_ms"]["string_value"] == "50"
+    assert set(parameters["cascades"]["string_value"].split(",")) == {"three", "two"}
+
+
+def test_policy_with_one_bundle_is_refused(encas, bundle):
+    arguments = ("--policy", "slo", "--p99-ms", 50, "--http-port", 0, "--no-grpc")
+    ran = encas("serve", bundle, *arguments)
+    assert (ran.code, "at least two bundles" in ran.err) == (1, True)

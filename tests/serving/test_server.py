@@ -1,0 +1,342 @@
+"""A whole server in a process of its own, talked to over the network."""
+
+import gzip
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import ssl
+import subprocess
+import sys
+import threading
+import time
+from http.client import HTTPSConnection
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tritonclient.grpc
+import tritonclient.http
+from tritonclient.utils import InferenceServerException
+
+from encas.runtime.loading import load
+from encas.serving.http_app import http_app
+from encas.serving.http_infer import is_infer_path
+
+CONFORMANCE = Path(__file__).with_name("conformance.py")
+SHAPE = [1, 4, 4]
+
+
+def body_of(x, **values):
+    tensor = {"name": "input", "datatype": "FP32", "shape": list(x.shape), "data": x.tolist()}
+    return json.dumps({"inputs": [tensor], **values})
+
+
+def infer(server, x, model="three", **headers):
+    status, _, body = server.ask("POST", f"/v2/models/{model}/infer", body_of(x), headers)
+    return status, json.loads(body)
+
+
+def outputs(answer):
+    return {tensor["name"]: np.array(tensor["data"]) for tensor in answer["outputs"]}
+
+
+def metric(server, pattern):
+    _, _, text = server.ask("GET", "/metrics")
+    found = re.search(pattern + r" (\S+)$", text.decode(), re.MULTILINE)
+    return float(found[1]) if found else 0.0
+
+
+def test_tritonclient_finds_everything_it_may_expect(served, expected):
+    command = [sys.executable, CONFORMANCE, "--http", served.http, "--grpc", served.grpc]
+    command += ["--model", "three", "--expected", expected]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    results = json.loads(done.stdout)
+    failed = {key: what for key, what in results.items() if what != "ok"}
+    assert failed == {
+        "http.stream_infer": "skipped: HTTP has no streams",
+        "grpc.infer_as_json": "skipped: gRPC has no JSON",
+    }
+    assert (done.returncode, len(results)) == (0, 46)
+
+
+def test_answers_over_http_are_the_executors_for_every_cascade(served, bundles):
+    x = np.random.default_rng(1).normal(0, 1, (16, *SHAPE)).astype(np.float32)
+    for name in ("three", "two"):
+        prediction = load(bundles / name)(x)
+        status, answer = infer(served, x, name)
+        assert (status, answer["parameters"]) == (200, {"cascade": name})
+        found = outputs(answer)
+        np.testing.assert_array_equal(found["label"], prediction.label)
+        np.testing.assert_array_equal(found["stage"], prediction.stage)
+        confidence = prediction.probabilities.max(axis=1)
+        np.testing.assert_allclose(found["confidence"], confidence, atol=1e-6)
+
+
+def test_many_clients_at_once_get_their_own_answers(served, expected):
+    data = dict(np.load(expected))
+    failures = []
+
+    def ask(seed):
+        rng = np.random.default_rng(seed)
+        library = (tritonclient.http, tritonclient.grpc)[seed % 2]
+        client = library.InferenceServerClient((served.http, served.grpc)[seed % 2])
+        for _ in range(40):
+            rows = rng.integers(0, 40, rng.integers(1, 9))
+            tensor = library.InferInput("input", [len(rows), *SHAPE], "FP32")
+            tensor.set_data_from_numpy(data["x"][rows])
+            result = client.infer("three", [tensor])
+            if not np.array_equal(result.as_numpy("label").ravel(), data["label"][rows]):
+                failures.append((seed, rows))
+        client.close()
+
+    before = metric(served, r'encas_batch_rows_count{model="three"}')
+    threads = [threading.Thread(target=ask, args=(seed,)) for seed in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert failures == []
+    n_batches = metric(served, r'encas_batch_rows_count{model="three"}') - before
+    assert 0 < n_batches <= 240
+
+
+def test_metrics_count_requests_exits_and_batches(served):
+    pattern = r'encas_exits_total{cascade="two",model="two",stage="%d"}'
+    before = [metric(served, pattern % stage) for stage in (1, 2)]
+    x = np.random.default_rng(2).normal(0, 1, (10, *SHAPE)).astype(np.float32)
+    stage = outputs(infer(served, x, "two")[1])["stage"]
+    after = [metric(served, pattern % stage) for stage in (1, 2)]
+    assert [b - a for a, b in zip(before, after, strict=True)] == [
+        (stage == 1).sum(),
+        (stage == 2).sum(),
+    ]
+    ok = r'encas_request_seconds_count{model="two",outcome="ok",protocol="http"}'
+    assert metric(served, ok) >= 1
+    assert metric(served, r'encas_queue_rows{model="two"}') == 0
+    refused = r'encas_request_seconds_count{model="",outcome="not_found",protocol="http"}'
+    before = metric(served, refused)
+    infer(served, x, "nonsense")
+    assert metric(served, refused) == before + 1
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "message"),
+    [
+        (b"nonsense", 400, "failed to parse the JSON"),
+        (b"\xff\xfe", 400, "failed to parse the JSON"),
+        (b"[]", 400, "the request must be a JSON object"),
+        (b"{}", 400, "expected 1 input but got 0"),
+        (b"[" * 5000, 400, "failed to parse the JSON"),
+        (b'{"inputs": [{"name": "input", "datatype": "FP32", "shape": [1, 1, 4, 4], '
+         b'"data": [1, 2]}]}', 400, r"needs 16 numbers, got 2"),
+        (b'{"inputs": [{"name": "input", "datatype": "FP32", "shape": [1, 1, 4, 4], '
+         b'"data": [NaN]}]}', 400, "NaN is not a JSON number"),
+        (b"x" * (2**20 + 1), 413, "at most 1048576 bytes"),
+    ],
+)  # fmt: skip
+def test_malformed_bodies_get_the_protocols_error(served, body, status, message):
+    found, headers, text = served.ask("POST", "/v2/models/three/infer", body)
+    assert (found, headers["content-type"]) == (status, "application/json")
+    assert re.search(message, json.loads(text)["error"])
+
+
+def test_paths_and_methods_that_are_none_get_the_protocols_error(served):
+    assert served.ask("GET", "/nonsense")[::2] == (404, b'{"error": "Not Found"}')
+    assert served.ask("POST", "/v2")[::2] == (405, b'{"error": "Method Not Allowed"}')
+    status, headers, _ = served.ask("GET", "/v2/models/three/infer")
+    assert (status, headers["allow"]) == (405, "POST")
+    assert served.ask("GET", "/v2/nosharedmemory/status")[0] == 404
+    assert served.ask("POST", "/v2/models/three/versions/infer")[0] == 404
+    assert served.ask("GET", "/v2/models/three/ready")[::2] == (200, b"")
+    assert served.ask("GET", "/v2/models/nonsense/ready")[0] == 400
+
+
+def test_body_that_unpacks_beyond_the_limit_is_refused(served):
+    packed = gzip.compress(b" " * 2**24)
+    status, _, text = served.ask(
+        "POST", "/v2/models/three/infer", packed, {"Content-Encoding": "gzip"}
+    )
+    assert (status, b"unpacked" in text) == (413, True)
+    status, _, text = served.ask(
+        "POST", "/v2/models/three/infer", packed[:50], {"Content-Encoding": "gzip"}
+    )
+    assert (status, b"one whole gzip stream" in text) == (400, True)
+
+
+@pytest.mark.parametrize("n_chunks", [17, 40])
+def test_request_without_end_is_refused_when_it_is_too_large(served, n_chunks):
+    with socket.create_connection((served.host, served.http_port), timeout=20) as link:
+        link.sendall(
+            b"POST /v2/models/three/infer HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+        )
+        chunk = b"10000\r\n" + b"x" * 0x10000 + b"\r\n"
+        try:
+            for _ in range(n_chunks):
+                link.sendall(chunk)
+        except (BrokenPipeError, ConnectionResetError):
+            pass
+        assert link.recv(100).startswith(b"HTTP/1.1 413")
+
+
+def test_too_large_grpc_message_is_refused(served):
+    client = tritonclient.grpc.InferenceServerClient(served.grpc)
+    tensor = tritonclient.grpc.InferInput("input", [40_000, *SHAPE], "FP32")
+    tensor.set_data_from_numpy(np.zeros((40_000, *SHAPE), np.float32))
+    with pytest.raises(InferenceServerException) as refused:
+        client.infer("three", [tensor])
+    client.close()
+    assert "RESOURCE_EXHAUSTED" in refused.value.status()
+
+
+def test_timeout_is_checked(served):
+    x = np.zeros((1, *SHAPE), np.float32)
+    for timeout in (0, -1, "1", True):
+        body = body_of(x, parameters={"timeout": timeout})
+        status, _, text = served.ask("POST", "/v2/models/three/infer", body)
+        assert (status, b"microseconds above 0" in text) == (400, True)
+    status, _, _ = served.ask(
+        "POST", "/v2/models/three/infer", body_of(x, parameters={"timeout": 10_000_000})
+    )
+    assert status == 200
+
+
+def test_answer_that_json_cannot_express_is_refused_unless_binary(served):
+    body = body_of(np.full((1, *SHAPE), 7, np.float32)).replace("7.0", "1e999", 1)
+    status, _, text = served.ask("POST", "/v2/models/three/infer", body)
+    assert (status, b"ask for binary data" in text) == (400, True)
+    body = body.replace('{"inputs"', '{"parameters": {"binary_data_output": true}, "inputs"')
+    status, headers, text = served.ask("POST", "/v2/models/three/infer", body)
+    head = json.loads(text[: int(headers["inference-header-content-length"])])
+    assert (status, head["outputs"][0]["name"]) == (200, "probabilities")
+    raw = text[int(headers["inference-header-content-length"]) :]
+    assert np.isnan(np.frombuffer(raw[: head["outputs"][0]["shape"][1] * 4], np.float32)).all()
+    assert np.frombuffer(raw[20:36], np.int64).tolist()[1] == 3
+
+
+def test_openapi_document_names_every_path(served):
+    document = json.loads(served.ask("GET", "/openapi.json")[2])
+    routes = {route.path for route in http_app(None, None).routes}
+    memory = {p.replace("{kind}", kind) for p in routes for kind in ("system", "cuda")}
+    inference = {path for path in document["paths"] if is_infer_path(path)}
+    assert len(inference) == 2
+    assert set(document["paths"]) - inference == {p for p in memory if "{kind}" not in p}
+    assert document["openapi"].startswith("3.1")
+
+
+def test_sigterm_answers_what_was_accepted_and_ends(server, bundle):
+    running = server(bundle, "--max-delay-ms", 700, "--max-batch-size", 64)
+    answers = []
+    x = np.zeros((1, *SHAPE), np.float32)
+    asking = threading.Thread(target=lambda: answers.append(infer(running, x)))
+    asking.start()
+    time.sleep(0.25)
+    assert running.end() == 0
+    asking.join(10)
+    assert [status for status, _ in answers] == [200]
+    lines = [json.loads(line) for line in running.log.read_text().splitlines()]
+    assert [line["message"] for line in lines] == ["ready", "draining", "ended"]
+    with pytest.raises(ConnectionRefusedError):
+        running.ask("GET", "/v2")
+
+
+def test_full_queue_is_429_and_nothing_is_lost(server, bundle):
+    running = server(
+        bundle, "--max-delay-ms", 300, "--max-batch-size", 2, "--max-queue", 2, "--log-requests"
+    )
+    statuses = []
+    x = np.zeros((1, *SHAPE), np.float32)
+    threads = [
+        threading.Thread(target=lambda: statuses.append(infer(running, x)[0])) for _ in range(40)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert len(statuses) == 40
+    assert set(statuses) <= {200, 429}
+    assert 200 in statuses
+    assert running.end() == 0
+    logged = [json.loads(line) for line in running.log.read_text().splitlines()]
+    requests = [line for line in logged if line["message"] == "request"]
+    assert sorted(line["status"] for line in requests) == sorted(statuses)
+
+
+def test_bearer_token_is_needed_for_everything_but_health(server, bundle, tmp_path):
+    token = "0123456789abcdef0123"
+    (tmp_path / "token").write_text(token + "\n")
+    running = server(bundle, "--token-file", tmp_path / "token")
+    bearer = {"Authorization": f"Bearer {token}"}
+    x = np.zeros((1, *SHAPE), np.float32)
+    assert running.ask("GET", "/v2/health/ready")[0] == 200
+    for headers in ({}, {"Authorization": "Bearer no"}, {"Authorization": token}):
+        status, found, _ = running.ask("GET", "/v2", headers=headers)
+        assert (status, found["www-authenticate"]) == (401, "Bearer")
+        assert infer(running, x, **headers)[0] == 401
+    assert infer(running, x, **bearer)[0] == 200
+    assert running.ask("GET", "/metrics")[0] == 401
+    client = tritonclient.grpc.InferenceServerClient(running.grpc)
+    assert client.is_server_ready()
+    for headers in ({}, {"authorization": "Bearer no"}):
+        with pytest.raises(InferenceServerException, match="bearer token"):
+            client.get_server_metadata(headers)
+    assert client.get_server_metadata({"authorization": f"Bearer {token}"}).name == "encas"
+    errors = []
+    client.start_stream(lambda result, error: errors.append(error))
+    deadline = time.monotonic() + 10
+    while not errors and time.monotonic() < deadline:
+        time.sleep(0.01)
+    client.stop_stream()
+    client.close()
+    assert "bearer token" in str(errors[0])
+
+
+def test_tls_protects_both_protocols(server, bundle, tmp_path):
+    if shutil.which("openssl") is None:
+        pytest.skip("openssl is not here to make a certificate")
+    command = "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost"
+    command += " -addext subjectAltName=DNS:localhost,IP:127.0.0.1 -keyout key.pem -out cert.pem"
+    subprocess.run(command.split(), cwd=tmp_path, check=True, capture_output=True)
+    certificate = tmp_path / "cert.pem"
+    running = server(bundle, "--tls-cert", certificate, "--tls-key", tmp_path / "key.pem")
+    context = ssl.create_default_context(cafile=str(certificate))
+    connection = HTTPSConnection(running.host, running.http_port, context=context, timeout=20)
+    connection.request("GET", "/v2")
+    assert json.loads(connection.getresponse().read())["name"] == "encas"
+    connection.close()
+    client = tritonclient.grpc.InferenceServerClient(
+        running.grpc, ssl=True, root_certificates=str(certificate)
+    )
+    assert client.get_server_metadata().name == "encas"
+    client.close()
+
+
+def test_taken_port_is_one_line(encas, bundle):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        ran = encas("serve", bundle, "--http-port", taken.getsockname()[1], "--no-grpc")
+    assert ran.code == 1
+    assert re.fullmatch(r"Error: HTTP on 127.0.0.1:\d+: cannot listen: .* in use\n", ran.err)
+
+
+def test_bundle_that_cannot_be_loaded_ends_the_server_with_one_line(bundle, tmp_path):
+    shutil.copytree(bundle, tmp_path / "broken")
+    (tmp_path / "broken" / "members" / "m1.onnx").write_bytes(b"nonsense")
+    command = [sys.executable, "-m", "encas", "serve", tmp_path / "broken"]
+    command += ["--http-port", "0", "--grpc-port", "0"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert re.search(r"^Error: .*m1.onnx: expected \d+ bytes, got 8$", done.stderr, re.MULTILINE)
+
+
+def test_sigterm_while_models_load_ends_the_server(bundle):
+    command = [sys.executable, "-m", "encas", "serve", bundle, "--http-port", "0", "--no-grpc"]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    try:
+        time.sleep(0.3)
+        os.kill(process.pid, signal.SIGTERM)
+        assert process.wait(20) in (0, -signal.SIGTERM)
+    finally:
+        process.kill()
+        process.communicate()

@@ -1,0 +1,102 @@
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from encas.errors import ProfileError
+from encas.latency import MAX_SAMPLES, LatencyProfile, Setting, Timing
+
+SETTING = Setting(device="cpu", device_name="x", provider="p", n_threads=2, versions={"a": "1"})
+
+
+def profile(gate_ms: float = 0.0) -> LatencyProfile:
+    times = {"a": {1: 1.0, 4: 2.5}, "b": {1: 10.0, 4: 40.0}}
+    return LatencyProfile(
+        setting=SETTING,
+        timings=tuple(
+            Timing.of(name, size, [ms])
+            for name, curve in times.items()
+            for size, ms in curve.items()
+        ),
+        gate_ms=gate_ms,
+    )
+
+
+def test_timing_of_samples_has_their_percentiles():
+    timing = Timing.of("a", 2, list(range(1, 102)), sha256="s", source="onnx:a")
+    assert (timing.p50_ms, timing.p90_ms, timing.p99_ms) == (51, 91, 100)
+    assert timing.samples_ms == tuple(range(1, 102))
+    assert (timing.sha256, timing.source) == ("s", "onnx:a")
+
+
+def test_timing_of_many_samples_keeps_evenly_spread_ones_and_all_percentiles():
+    samples = np.linspace(1, 2, 10 * MAX_SAMPLES).tolist()
+    timing = Timing.of("a", 1, samples)
+    assert len(timing.samples_ms) == MAX_SAMPLES
+    assert timing.samples_ms[1] == pytest.approx(samples[10], abs=1e-6)
+    assert timing.p99_ms == pytest.approx(1.99)
+
+
+@pytest.mark.parametrize(
+    ("rows", "expected"), [(0, 0.0), (0.5, 0.5), (1, 1.0), (2.5, 1.75), (4, 2.5)]
+)
+def test_member_ms_is_linear_between_the_profiled_sizes(rows, expected):
+    assert float(profile().member_ms("a", rows)) == pytest.approx(expected)
+
+
+def test_member_ms_of_an_array_has_its_shape():
+    rows = np.array([[0.0, 1.0], [4.0, 2.5]])
+    assert profile().member_ms("a", rows).tolist() == [[0.0, 1.0], [2.5, 1.75]]
+
+
+def test_member_ms_beyond_the_profile_is_refused():
+    with pytest.raises(ProfileError, match="a was measured up to batch size 4, asked for 5 rows"):
+        profile().member_ms("a", 5.0)
+    with pytest.raises(ProfileError, match=r"no timing of member 'z' \(measured: a, b\)"):
+        profile().member_ms("z", 1.0)
+
+
+def test_cascade_ms_at_batch_1_is_the_sum_of_reach_times_member():
+    assert profile().cascade_ms(["a", "b"], [1.0, 0.3], batch_size=1) == pytest.approx(1 + 3.0)
+
+
+def test_cascade_ms_counts_the_gates_that_are_reached():
+    found = profile(gate_ms=0.5).cascade_ms(["a", "b"], [1.0, 0.5], batch_size=4)
+    assert found == pytest.approx(2.5 + 20.0 + 0.5)
+    single = profile(gate_ms=0.5).cascade_ms(["b"], [1.0], batch_size=1)
+    assert single == pytest.approx(10.0)
+
+
+def test_profile_saved_and_loaded_is_the_same(tmp_path):
+    path = tmp_path / "profile.json"
+    profile(0.25).save(path)
+    assert LatencyProfile.load(path) == profile(0.25)
+
+
+def test_profile_names_members_and_batch_sizes():
+    assert profile().members == ("a", "b")
+    assert profile().batch_sizes("b") == (1, 4)
+
+
+def test_profile_with_a_pair_twice_or_a_time_of_nothing_is_refused():
+    timings = profile().timings
+    bad = replace(timings[0], batch_size=0, p50_ms=0.0)
+    with pytest.raises(ProfileError, match="2 faults: a at batch size 1 comes twice; a: batch"):
+        LatencyProfile(setting=SETTING, timings=(*timings, timings[0], bad))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"format": "encas.front"}, "format must be"),
+        ({"gate_ms": -1}, "gate_ms must be at least 0"),
+        ({"timings": [{"name": "a"}]}, r"timings\[0\] lacks the key"),
+        ({"setting": {}}, "setting lacks the key 'device'"),
+    ],
+)
+def test_profile_file_with_faults_is_refused(tmp_path, change, message):
+    path = tmp_path / "profile.json"
+    path.write_text(json.dumps(profile().to_json() | change))
+    with pytest.raises(ProfileError, match=message):
+        LatencyProfile.load(path)

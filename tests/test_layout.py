@@ -1,0 +1,215 @@
+"""The house rules that a machine can check: packages, sizes, arrows between folders, faces."""
+
+import ast
+import sys
+from collections.abc import Iterator
+from configparser import ConfigParser
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from encas import errors
+
+ROOT = Path(__file__).resolve().parent.parent
+NOT_SOURCES = {"tests", "benchmarks", "docs", "examples", "build", "dist"}
+MAX_FILE_LINES = 320
+MAX_FUNCTION_LINES = 40
+MAX_NESTING = 3
+# Who may import whom, by folder; docs/architecture.md. "" is the ground floor in the root.
+ARROWS = {
+    "": {""},
+    "schemas": set(),
+    "runtime": {"", "runtime"},
+    "search": {"", "runtime", "search"},
+    "export": {"", "runtime", "export"},
+    "serving": {"", "runtime", "serving"},
+}
+FACES = {"__init__.py", "__main__.py", "cli.py"}
+TORCH_FOLDERS = {"search/sources", "search/evaluate", "search/nat", "export", "demo", "commands"}
+# A `with` holds a resource and decides nothing: what is in it counts, it does not.
+BLOCKS = (ast.If, ast.For, ast.While, ast.Try, ast.Match)
+
+
+def _sources() -> list[Path]:
+    found = [
+        path
+        for path in ROOT.rglob("*.py")
+        if not path.relative_to(ROOT).parts[0].startswith(".")
+        and path.relative_to(ROOT).parts[0] not in NOT_SOURCES
+    ]
+    return sorted(found)
+
+
+SOURCES = _sources()
+
+
+def _name(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+each_source = pytest.mark.parametrize("path", SOURCES, ids=_name)
+
+
+@cache
+def _tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text("utf-8"))
+
+
+def _imports(node: ast.AST) -> Iterator[ast.Import | ast.ImportFrom]:
+    """The imports that really run: those under `if TYPE_CHECKING` do not."""
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, (ast.Import, ast.ImportFrom)):
+            yield child
+        elif isinstance(child, ast.If) and ast.unparse(child.test) == "TYPE_CHECKING":
+            continue
+        else:
+            yield from _imports(child)
+
+
+def _own_targets(path: Path) -> Iterator[str]:
+    """The files of this package that `path` imports, relative to the root."""
+    for statement in _imports(_tree(path)):
+        if isinstance(statement, ast.ImportFrom) and statement.level:
+            base = path.parent
+            for _ in range(statement.level - 1):
+                base = base.parent
+            base = base.joinpath(*(statement.module or "").split("."))
+            if base.with_suffix(".py").is_file():
+                yield _name(base.with_suffix(".py"))
+                continue
+            for alias in statement.names:
+                module = base / f"{alias.name}.py"
+                yield _name(module if module.is_file() else base / "__init__.py")
+
+
+def _foreign_packages(path: Path) -> set[str]:
+    packages: set[str] = set()
+    for statement in _imports(_tree(path)):
+        if isinstance(statement, ast.Import):
+            packages |= {alias.name.split(".")[0] for alias in statement.names}
+        elif not statement.level:
+            packages.add((statement.module or "").split(".")[0])
+    return packages - set(sys.stdlib_module_names)
+
+
+def _functions(path: Path) -> Iterator[ast.FunctionDef]:
+    return (node for node in ast.walk(_tree(path)) if isinstance(node, ast.FunctionDef))
+
+
+def _nesting(statements: list[ast.stmt]) -> int:
+    """How deep blocks lie in blocks; an `elif` is no deeper than its `if`."""
+    deepest = 0
+    for statement in statements:
+        if isinstance(statement, ast.With):
+            deepest = max(deepest, _nesting(statement.body))
+        if not isinstance(statement, BLOCKS):
+            continue
+        below = [getattr(statement, "body", []), getattr(statement, "finalbody", [])]
+        below += [handler.body for handler in getattr(statement, "handlers", [])]
+        below += [case.body for case in getattr(statement, "cases", [])]
+        deepest = max(deepest, 1 + max(_nesting(body) for body in below))
+        orelse = getattr(statement, "orelse", [])
+        is_elif = len(orelse) == 1 and isinstance(orelse[0], ast.If)
+        deepest = max(deepest, _nesting(orelse) + (0 if is_elif or not orelse else 1))
+    return deepest
+
+
+def test_packages_of_setup_cfg_are_the_folders_with_an_init():
+    config = ConfigParser()
+    config.read(ROOT / "setup.cfg")
+    listed = config["options"]["packages"].split()
+    folders = [path.parent.relative_to(ROOT).parts for path in SOURCES if path.stem == "__init__"]
+    assert sorted(listed) == sorted(".".join(("encas", *parts)) for parts in folders)
+
+
+def test_sources_lie_in_packages():
+    homeless = [_name(path) for path in SOURCES if not (path.parent / "__init__.py").is_file()]
+    assert homeless == []
+
+
+def test_root_modules_bear_no_name_of_the_standard_library():
+    names = {path.stem for path in SOURCES if path.parent == ROOT}
+    names |= {path.parent.name for path in SOURCES if path.parent.parent == ROOT}
+    assert names & set(sys.stdlib_module_names) == set()
+
+
+@each_source
+def test_file_is_short_enough_to_read(path):
+    assert len(path.read_text("utf-8").splitlines()) <= MAX_FILE_LINES
+
+
+@each_source
+def test_functions_are_short_and_shallow(path):
+    for function in _functions(path):
+        body = function.body
+        is_documented = ast.get_docstring(function) is not None and len(body) > 1
+        first = body[1] if is_documented else body[0]
+        n_lines = (function.end_lineno or 0) - first.lineno + 1
+        assert n_lines <= MAX_FUNCTION_LINES, f"{function.name} has {n_lines} lines"
+        assert _nesting(body) <= MAX_NESTING, f"{function.name} is nested too deep"
+
+
+@each_source
+def test_imports_of_own_modules_are_relative_and_follow_the_arrows(path):
+    assert "encas" not in _foreign_packages(path)
+    folder = _name(path).split("/")[0] if path.parent != ROOT else ""
+    if folder not in ARROWS or _name(path) in FACES:
+        return
+    targets = {
+        target: target.split("/")[0] if "/" in target else "" for target in _own_targets(path)
+    }
+    wrong = [target for target, wing in targets.items() if wing not in ARROWS[folder]]
+    assert wrong == []
+    assert not FACES & set(targets) - {"__init__.py"}
+
+
+@each_source
+def test_ground_floor_needs_nothing_but_numpy(path):
+    if path.parent == ROOT and _name(path) not in FACES:
+        assert _foreign_packages(path) <= {"numpy"}
+
+
+@each_source
+def test_torch_is_imported_only_where_models_are_made(path):
+    if "torch" in _foreign_packages(path):
+        folder = path.parent.relative_to(ROOT).as_posix()
+        assert any(folder == home or folder.startswith(f"{home}/") for home in TORCH_FOLDERS)
+
+
+# The root's face imports its names when they are first used; test_face.py holds it.
+@pytest.mark.parametrize(
+    "path",
+    [path for path in SOURCES if path.name == "__init__.py" and path.parent != ROOT],
+    ids=_name,
+)
+def test_init_holds_a_docstring_imports_and_a_sorted_all(path):
+    tree = _tree(path)
+    assert len((ast.get_docstring(tree) or "").split()) >= 3, "a docstring says what is in here"
+    listed: list[str] = []
+    imported: list[str] = []
+    for statement in tree.body[1:]:
+        if isinstance(statement, ast.ImportFrom):
+            imported += [alias.asname or alias.name for alias in statement.names]
+        elif not isinstance(statement, ast.If):
+            assert isinstance(statement, ast.Assign), ast.unparse(statement)
+            assert ast.unparse(statement.targets[0]) == "__all__"
+            listed = ast.literal_eval(statement.value)
+    assert listed == sorted(listed)
+    assert sorted(imported) == listed
+
+
+def test_every_error_stands_in_the_tree_of_its_docstring():
+    def below(error: type[errors.EncasError]) -> set[str]:
+        return {error.__name__}.union(*(below(child) for child in error.__subclasses__()))
+
+    drawn = {line.lstrip("├└─│ ").split(" ")[0] for line in (errors.__doc__ or "").splitlines()}
+    assert below(errors.EncasError) == {word for word in drawn if word.endswith("Error")}
+
+
+def test_errors_are_defined_in_one_module():
+    own = {name for name in vars(errors) if name.endswith("Error")}
+    for path in SOURCES:
+        classes = [node for node in ast.walk(_tree(path)) if isinstance(node, ast.ClassDef)]
+        bases = {ast.unparse(base) for node in classes for base in node.bases}
+        assert path.name == "errors.py" or not bases & own, _name(path)
