@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import re
 import zlib
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 GZIP_OR_ZLIB_BITS = 32 + zlib.MAX_WBITS
 MIN_PACKED_BYTES = 1024
+UNWANTED = r";\s*q=0(\.0*)?\s*$"
 PATIENCE, PATIENCE_S = 2, 1.0
 
 
@@ -148,7 +150,11 @@ def packed(body: bytes, accepted: str) -> tuple[bytes, str | None]:
     """A body packed as the header Accept-Encoding wishes, and the name of the packing."""
     if not accepted or len(body) < MIN_PACKED_BYTES:
         return body, None
-    wishes = {wish.partition(";")[0].strip() for wish in accepted.split(",") if "q=0" not in wish}
+    wishes = {
+        wish.partition(";")[0].strip()
+        for wish in accepted.split(",")
+        if not re.search(UNWANTED, wish)
+    }
     if "gzip" in wishes:
         return gzip.compress(body, compresslevel=1, mtime=0), "gzip"
     if "deflate" in wishes:

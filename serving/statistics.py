@@ -45,8 +45,8 @@ class Statistics:
         self._n_batches = 0
         self._success, self._fail = Duration(), Duration()
         self._queue, self._gather, self._run, self._send = (Duration() for _ in range(4))
-        self._batches: dict[int, tuple[Duration, Duration, Duration]] = defaultdict(
-            lambda: (Duration(), Duration(), Duration())
+        self._batches: dict[int, tuple[Duration, Duration]] = defaultdict(
+            lambda: (Duration(), Duration())
         )
 
     def add_batch(self, report: BatchReport) -> None:
@@ -60,7 +60,7 @@ class Statistics:
         self._n_batches += 1
         self._gather.add(report.gather_s * n_requests, count=n_requests)
         self._run.add(report.run_s * n_requests, count=n_requests)
-        gather, run, _ = self._batches[sum(report.rows)]
+        gather, run = self._batches[sum(report.rows)]
         gather.add(report.gather_s)
         run.add(report.run_s)
 
@@ -98,9 +98,9 @@ class Statistics:
                     "batch_size": size,
                     "compute_input": gather.to_json(),
                     "compute_infer": run.to_json(),
-                    "compute_output": send.to_json(),
+                    "compute_output": none,
                 }
-                for size, (gather, run, send) in sorted(self._batches.items())
+                for size, (gather, run) in sorted(self._batches.items())
             ],
             "memory_usage": [],
         }

@@ -1,4 +1,5 @@
 import json
+from contextlib import suppress
 
 import numpy as np
 import pytest
@@ -113,10 +114,8 @@ def test_header_length_outside_of_the_body_is_refused(length):
 
 @given(st.binary(max_size=200), st.integers(0, 250))
 def test_any_bytes_are_a_request_or_refused(body, length):
-    try:
-        decoded_request(body, length, model="m")
-    except Refusal as refused:
-        assert refused.kind == "invalid"
+    with suppress(Refusal):
+        assert decoded_request(body, length, model="m").model == "m"
 
 
 def test_empty_body_is_an_empty_object():
@@ -124,7 +123,7 @@ def test_empty_body_is_an_empty_object():
 
 
 @given(
-    hnp.arrays(np.float32, hnp.array_shapes(min_dims=2, max_dims=2), elements={"width": 32}),
+    hnp.arrays(np.float32, hnp.array_shapes(min_dims=2, max_dims=2)),
     st.booleans(),
 )
 def test_answer_is_decoded_to_the_same_numbers(probabilities, binary):
