@@ -22,7 +22,9 @@ from .strategy import Search
 
 Ending: TypeAlias = Literal["evaluations", "seconds", "stagnation", "finished", "interrupted"]
 
-# A milestone at every tenth more evaluations, and ten in the time that stagnation is given.
+# The first milestone, one at every tenth more evaluations, and ten in the time that stagnation is
+# given.
+FIRST_MILESTONE = 100
 HISTORY_GROWTH = 1.1
 STAGNATION_CHECKS = 10
 PROGRESS_EVERY_S = 0.1
@@ -145,7 +147,9 @@ class _Log:
         self._budget = budget
         self._hypervolume = hypervolume
         self._started = time.perf_counter()
-        self._due = 1
+        self._due = FIRST_MILESTONE
+        if budget.stagnation is not None:
+            self._due = min(self._due, budget.stagnation)
         self._grown_at = 0
         self._best = 0.0
         self._milestones: list[Milestone] = []
