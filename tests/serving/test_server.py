@@ -242,6 +242,31 @@ def test_sigterm_answers_what_was_accepted_and_ends(server, bundle):
         running.ask("GET", "/v2")
 
 
+PART = b"POST /v2/models/three/infer HTTP/1.1\r\nHost: x\r\nContent-Length: 99\r\n\r\n{"
+
+
+def test_request_that_never_ends_does_not_keep_the_server_alive(server, bundle):
+    running = server(bundle, "--drain-s", 1)
+    with socket.create_connection((running.host, running.http_port), timeout=20) as link:
+        link.sendall(PART)
+        time.sleep(0.3)
+        started = time.monotonic()
+        assert running.end() == 0
+    assert 0.9 < time.monotonic() - started < 10
+    assert "requests were still running" in running.log.read_text()
+
+
+def test_second_signal_ends_at_once(server, bundle):
+    running = server(bundle)
+    with socket.create_connection((running.host, running.http_port), timeout=20) as link:
+        link.sendall(PART)
+        time.sleep(0.3)
+        running.process.send_signal(signal.SIGTERM)
+        time.sleep(0.7)
+        assert running.process.poll() is None
+        assert running.end() == -signal.SIGTERM
+
+
 def test_full_queue_is_429_and_nothing_is_lost(server, bundle):
     running = server(
         bundle, "--max-delay-ms", 300, "--max-batch-size", 2, "--max-queue", 2, "--log-requests"
