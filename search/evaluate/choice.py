@@ -6,30 +6,39 @@ from ...cascade import Confidence
 from ..pool import Pool
 from .compress import compress
 from .contender import ContenderEvaluator
-from .contenders import rank_of
+from .contenders import Contenders, rank_of
 from .counts import Evaluator
 from .dense import DenseEvaluator
 
 
+def contenders_of(pool: Pool, *, max_members: int, confidence: Confidence) -> Contenders | None:
+    """The pool compressed for cascades of at most `max_members` members.
+
+    None for the confidence that depends on all classes, entropy.
+    """
+    if confidence == "entropy":
+        return None
+    return compress(pool, max_members=max_members, rank=rank_of(confidence))
+
+
 def evaluator_for(
-    pool: Pool, *, max_members: int, confidence: Confidence, device: str = "cpu"
+    pool: Pool, contenders: Contenders | None, *, confidence: Confidence, device: str = "cpu"
 ) -> Evaluator:
-    """An evaluator for cascades of at most `max_members` members.
+    """An evaluator for cascades of a pool.
 
     Args:
         pool: the stored outputs.
-        max_members: K.
-        confidence: of the cascades. Entropy needs all classes, so it is evaluated densely.
+        contenders: `contenders_of` the pool.
+        confidence: of the cascades.
         device: "cpu", or a torch device such as "cuda:0".
 
     Raises:
         SearchError: the device is not there, or does not serve the confidence.
     """
-    if confidence == "entropy" and device == "cpu":
-        return DenseEvaluator(pool, confidence=confidence)
-    contenders = compress(pool, max_members=max_members, rank=rank_of(confidence))
-    if device == "cpu":
-        return ContenderEvaluator(contenders, confidence=confidence)
-    from .torch_batch import TorchEvaluator  # noqa: PLC0415 - needs torch
+    if device != "cpu":
+        from .torch_batch import TorchEvaluator  # noqa: PLC0415 - needs torch
 
-    return TorchEvaluator(contenders, device=device, confidence=confidence)
+        return TorchEvaluator(contenders, device=device, confidence=confidence)
+    if contenders is None:
+        return DenseEvaluator(pool, confidence=confidence)
+    return ContenderEvaluator(contenders, confidence=confidence)
