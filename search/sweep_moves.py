@@ -87,5 +87,5 @@ def parents_of(objectives: DoubleArray, n: int, rng: np.random.Generator) -> Int
     nearest = np.abs(scales[:, scale] - wanted).argmin(axis=0)
     chosen = np.where(way < 2, nearest, chosen)
     accurate = np.argsort(objectives[:, 0], kind="stable")[: max(1, n_front // 50)]
-    is_extreme = rng.random(n) < 0.15
-    return np.where(is_extreme, accurate[rng.integers(len(accurate), size=n)], chosen)
+    place = (len(accurate) * rng.random(n) ** 3).astype(np.int64)
+    return np.where(rng.random(n) < 0.15, accurate[place], chosen)

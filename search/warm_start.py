@@ -9,10 +9,9 @@ from __future__ import annotations
 import numpy as np
 
 from ..arrays import IntArray
-from ..cascade import Cascade
 from ..errors import SearchError
 from .front import Front
-from .genome import N_THRESHOLDS, THRESHOLDS
+from .genome import encode, genes_of
 from .options import SearchOptions
 from .pool import Pool
 
@@ -40,24 +39,20 @@ def start_of(front: Front, pool: Pool, options: SearchOptions) -> IntArray:
             f"a search in the mode {options.mode}",
             where="warm start",
         )
-    place = {name: index for index, name in enumerate(pool.names)}
-    genomes = [
-        _genome(scored.cascade, place, max_members)
+    known = set(pool.names)
+    cascades = [
+        scored.cascade
         for scored in front.cascades
-        if scored.cascade.n_stages <= max_members and set(scored.cascade.members) <= set(place)
+        if scored.cascade.n_stages <= max_members and set(scored.cascade.members) <= known
     ]
-    if not genomes:
+    if not cascades:
         raise SearchError(
             f"none of {len(front.cascades)} cascades has at most {max_members} members that are "
             f"models of the pool {pool.name}",
             where="warm start",
         )
-    return np.unique(np.array(genomes, np.int64), axis=0)
-
-
-def _genome(cascade: Cascade, place: dict[str, int], max_members: int) -> list[int]:
-    members = [place[name] + 1 for name in cascade.members]
-    genes = [int(np.abs(THRESHOLDS - np.float32(t)).argmin()) for t in cascade.thresholds]
-    genes = [min(gene, N_THRESHOLDS - 1) for gene in genes]
-    padding = [0] * (max_members - len(members))
-    return [*members, *padding, *genes, *padding]
+    members, thresholds = genes_of(cascades, pool.names)
+    missing = max_members - members.shape[1]
+    members = np.pad(members, ((0, 0), (0, missing)), constant_values=-1)
+    thresholds = np.pad(thresholds, ((0, 0), (0, missing)))
+    return np.unique(encode(members, thresholds), axis=0)

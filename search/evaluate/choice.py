@@ -3,22 +3,35 @@
 from __future__ import annotations
 
 from ...cascade import Confidence
+from ...errors import PoolError
 from ..pool import Pool
 from .compress import compress
 from .contender import ContenderEvaluator
 from .contenders import Contenders, rank_of
 from .counts import Evaluator
 from .dense import DenseEvaluator
+from .store import stored_contenders
 
 
 def contenders_of(pool: Pool, *, max_members: int, confidence: Confidence) -> Contenders | None:
-    """The pool compressed for cascades of at most `max_members` members.
+    """The pool compressed for cascades of at most `max_members` members, as stored or made now.
 
     None for the confidence that depends on all classes, entropy.
+
+    Raises:
+        PoolError: a compressed pool does not serve, or what is stored is damaged.
     """
     if confidence == "entropy":
         return None
-    return compress(pool, max_members=max_members, rank=rank_of(confidence))
+    rank = rank_of(confidence)
+    stored = stored_contenders(pool, max_members=max_members, rank=rank)
+    if stored is None and pool.is_compressed:
+        raise PoolError(
+            f"the pool is not compressed for {max_members} members and the confidence "
+            f"{confidence}; compress it anew: encas pool compress --help",
+            where=f"pool {pool.name}",
+        )
+    return stored or compress(pool, max_members=max_members, rank=rank)
 
 
 def evaluator_for(
