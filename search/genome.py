@@ -13,6 +13,7 @@ import numpy as np
 
 from ..arrays import DoubleArray, FloatArray, IntArray, frozen
 from ..cascade import Cascade, Confidence
+from .compiled import compiled
 from .evaluate.counts import Evaluator
 from .objectives import Error, Objective
 
@@ -41,17 +42,25 @@ def decode(genomes: IntArray) -> tuple[IntArray, IntArray]:
     max_members = (n_genes + 1) // 2
     members = np.full((n, max_members), -1, np.int64)
     thresholds = np.zeros((n, max_members - 1), np.int64)
-    n_stages = np.zeros(n, np.int64)
-    for slot in range(max_members):
-        gene = genomes[:, slot]
-        is_new = (gene > 0) & (genomes[:, :slot] != gene[:, None]).all(axis=1)
-        rows = np.flatnonzero(is_new)
-        members[rows, n_stages[rows]] = gene[rows] - 1
-        later = rows[n_stages[rows] > 0]
-        if len(later):
-            thresholds[later, n_stages[later] - 1] = genomes[later, max_members + slot - 1]
-        n_stages[rows] += 1
+    _decode(genomes, members, thresholds)
     return members, thresholds
+
+
+@compiled
+def _decode(genomes: IntArray, members: IntArray, thresholds: IntArray) -> None:
+    max_members = members.shape[1]
+    for i in range(len(genomes)):
+        n_stages = 0
+        for slot in range(max_members):
+            member = genomes[i, slot] - 1
+            is_new = member >= 0
+            for j in range(n_stages):
+                is_new = is_new and members[i, j] != member
+            if is_new:
+                members[i, n_stages] = member
+                if n_stages > 0:
+                    thresholds[i, n_stages - 1] = genomes[i, max_members + slot - 1]
+                n_stages += 1
 
 
 def encode(members: IntArray, thresholds: IntArray) -> IntArray:
