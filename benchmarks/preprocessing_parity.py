@@ -24,7 +24,7 @@ from encas.search.build import BuildRequest, build_pool
 from encas.search.pool import Pool
 from encas.search.sources.data import open_source
 from encas.search.sources.models import source_model
-from encas.search.sources.pixels import PixelPlan, normalised, read_pixels
+from encas.search.sources.pixels import pixel_steps, read_pixels
 from encas.search.sources.running import preprocessing_of
 from encas.search.sources.timm_models import import_timm
 
@@ -62,8 +62,8 @@ def parity(name: str, folder: Path) -> dict[str, object]:
     source = source_model(spec)
     preprocessing = preprocessing_of(source, None)
     data = open_source(str(folder / "images"))
-    pixels = read_pixels(data, PixelPlan.of(preprocessing), 0, data.n_samples)
-    ours = normalised(pixels, preprocessing)
+    pixels = read_pixels(data, pixel_steps(preprocessing), 0, data.n_samples)
+    ours = preprocessing.normalised(pixels)
     theirs = timm_samples(name, folder / "images")
     build_pool(BuildRequest(models=(spec,), data=data.name, workers=1), folder / name)
     stored = Pool.load(folder / name).outputs[0]

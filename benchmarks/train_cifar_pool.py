@@ -31,7 +31,7 @@ from encas.search.pool import Pool
 from encas.search.scoring import evaluate_front
 from encas.search.sources.data import open_source
 from encas.search.sources.models import source_model
-from encas.search.sources.pixels import PixelPlan, normalised, read_pixels
+from encas.search.sources.pixels import pixel_steps, read_pixels
 from encas.search.statistics import wilson_interval
 
 EXAMPLE = Path(__file__).resolve().parent.parent / "examples" / "cifar10"
@@ -137,7 +137,7 @@ def train_all(options: argparse.Namespace) -> None:
     source = open_source(str(options.data / "cifar10" / "train.zip"))
     rows = np.random.default_rng(0).permutation(source.n_samples)[: options.images]
     preprocessing = Preprocessing.load(PREPROCESSING)
-    plan = PixelPlan.of(preprocessing)
+    plan = pixel_steps(preprocessing)
     np.save(weights / "x.npy", read_pixels(source.take(rows), plan, 0, len(rows)))
     np.save(weights / "label.npy", source.label[rows])
     jobs = [(recipe, weights, options.epochs or recipe.epochs) for recipe in missing]
@@ -154,7 +154,7 @@ def train(job: tuple[Recipe, Path, int]) -> tuple[str, float]:
     torch.set_num_threads(1)
     start = time.perf_counter()
     pixels, label = np.load(weights / "x.npy"), torch.tensor(np.load(weights / "label.npy"))
-    x = torch.tensor(normalised(pixels, Preprocessing.load(PREPROCESSING)))
+    x = torch.tensor(Preprocessing.load(PREPROCESSING).normalised(pixels))
     build = source_model(recipe.spec).build
     assert build is not None
     model = build().train().requires_grad_(requires_grad=True)

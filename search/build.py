@@ -74,7 +74,10 @@ def build_pool(request: BuildRequest, out: Path, *, watcher: Watcher | None = No
     Raises:
         EncasError: an option, the data, or every single model cannot be used.
     """
-    requests, refusals = expand(request.models, preset=request.preset, wanted=request.wanted)
+    listening = watcher or Watcher()
+    requests, refusals = expand(
+        request.models, preset=request.preset, wanted=request.wanted, tell=listening.considers
+    )
     data = open_source(request.data, download=request.download)
     rows = None
     if request.n_samples is not None:
@@ -95,7 +98,6 @@ def build_pool(request: BuildRequest, out: Path, *, watcher: Watcher | None = No
     )
     if request.overwrite and (out / BUILD_FILE).is_file():
         shutil.rmtree(out)
-    listening = watcher or Watcher()
     for refusal in refusals:
         listening.refuses(refusal)
     hire = _hire(request, len(requests))

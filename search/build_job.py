@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ..errors import EncasError, SourceError
 from ..runtime.preprocessing import Preprocessing
-from .sources.pixels import SampleReference, Samples, normalised
+from .sources.pixels import SampleReference, Samples
 from .sources.running import Runner, RunSettings, open_runner
 
 Progress: TypeAlias = Callable[[int], None]
@@ -90,7 +90,7 @@ def attempt(
     try:
         return _evaluate(job, progress, samples)
     except EncasError as cause:
-        return Answer(name=job.name, fault=str(cause))
+        return Answer(name=job.name, fault=cause.told_beside(job.spec))
     except Exception as cause:
         # Models are anybody's code, which may raise anything.
         lines = str(cause).strip().splitlines() or [""]
@@ -117,7 +117,7 @@ def _evaluate(job: Job, progress: Progress, samples: Samples | None) -> Answer:
     samples = job.samples.open(n_threads=job.settings.n_threads) if samples is None else samples
     runner = open_runner(job.spec, job.settings, base=job.base)
     first = samples[0:1]
-    sample = first if job.preprocessing is None else normalised(first, job.preprocessing)
+    sample = first if job.preprocessing is None else job.preprocessing.normalised(first)
     costs, fault = _costs(runner, sample)
     batch_size = runner.frozen_batch or job.settings.batch_size or _batch_size(costs, job)
     outputs, batch_size = _outputs(job, runner, samples, batch_size, progress)

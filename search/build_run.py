@@ -7,6 +7,7 @@ killed.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import threading
@@ -38,8 +39,11 @@ POLL_S = 0.2
 class Watcher:
     """Hears of a build's progress; this one does nothing with it."""
 
-    def begins(self, n_models: int, n_done: int, n_samples: int) -> None:
-        """So many models are wanted, so many of them are there already."""
+    def considers(self, name: str) -> None:
+        """A model is made, without weights, to know whether it passes the filters."""
+
+    def begins(self, n_models: int, n_kept: int, n_samples: int) -> None:
+        """So many models will run on so many samples, so many others are there already."""
 
     def decodes(self, n: int) -> None:
         """So many images more were decoded; told by another thread."""
@@ -110,12 +114,15 @@ def run_build(
     store = _opened(out, plan, part, chosen, requests)
     groups = plan.groups([m.name for m in plan.models if m.name not in store.names])
     n_kept = len(store.names)
-    n_wanted = len(requests)
-    watching.begins(n_wanted, n_wanted - sum(len(g.jobs) for g in groups), part.n_samples)
+    n_there = sum(model.name in store.names for model in plan.models)
+    watching.begins(len(plan.models) - n_there, n_there, part.n_samples)
     for refusal in plan.refusals:
         watching.refuses(refusal)
     run = _Run(store=store, watcher=watching, refusals=list(plan.refusals))
-    run.all(groups, hire or solo, Pixels(folder=out / WORK_FOLDER, data=part, options=chosen))
+    work = out / WORK_FOLDER
+    if groups:
+        run.all(groups, hire or solo, Pixels(folder=work, data=part, options=chosen))
+    shutil.rmtree(work, ignore_errors=True)
     if not store.names:
         raise _nothing(run.refusals, out)
     return BuildReport(
@@ -176,7 +183,7 @@ class Pixels:
         """The samples in a file, where one may be that large."""
         if pixel_bytes(self.data, reference.plan) > self.options.cache_bytes:
             return reference
-        key = reference.plan.key if reference.plan else "samples"
+        key = hashlib.sha256(repr(reference.plan).encode()).hexdigest()[:16]
         path = self.folder / f"{key}.npy"
         threads = self.options.decode_threads
         write_pixels(self.data, reference.plan, path, n_threads=threads, progress=tell)
@@ -198,8 +205,6 @@ class _Run:
 
     def all(self, groups: Sequence[Group], hire: Hiring, pixels: Pixels) -> None:
         """Runs all jobs; ends early only by an exception."""
-        if not groups:
-            return
         stop = threading.Event()
 
         def tell(n: int) -> None:
@@ -215,7 +220,6 @@ class _Run:
                 self._loop(queue, crew)
             finally:
                 stop.set()
-        shutil.rmtree(pixels.folder, ignore_errors=True)
 
     def _loop(self, queue: JobQueue, crew: Crew) -> None:
         running = 0

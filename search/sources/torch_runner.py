@@ -13,7 +13,6 @@ from ...errors import MissingExtraError, SourceError
 from ...runtime.device import Device
 from ...runtime.preprocessing import Preprocessing
 from ...source import SourceModel
-from .pixels import normalised
 from .running import RunSettings
 from .torch_costs import torch_costs
 
@@ -78,7 +77,7 @@ class TorchRunner:
         if preprocessing is None:
             return torch.tensor(batch, device=self._device)
         if self._device.type == "cpu":
-            return torch.from_numpy(normalised(batch, preprocessing))
+            return torch.from_numpy(preprocessing.normalised(batch))
         # Bytes travel faster than floats, and a GPU divides faster than the CPU that feeds it.
         pixels = torch.tensor(batch, device=self._device).float()
         mean = torch.tensor(preprocessing.mean, device=self._device)

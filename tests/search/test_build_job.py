@@ -18,7 +18,7 @@ from encas.search.build_job import (  # noqa: E402
     is_out_of_memory,
 )
 from encas.search.sources.models import source_model  # noqa: E402
-from encas.search.sources.pixels import PixelPlan, SampleReference  # noqa: E402
+from encas.search.sources.pixels import SampleReference, pixel_steps  # noqa: E402
 from encas.search.sources.running import RunSettings  # noqa: E402
 
 pytestmark = pytest.mark.torch
@@ -36,7 +36,7 @@ def job(nets, pictures):
         columns=None,
         settings=RunSettings(batch_size=5),
         samples=SampleReference(
-            file=None, data=str(pictures), rows=None, plan=PixelPlan.of(PREPROCESSING)
+            file=None, data=str(pictures), rows=None, plan=pixel_steps(PREPROCESSING)
         ),
     )
 
