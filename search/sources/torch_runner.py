@@ -22,10 +22,15 @@ except ImportError as error:
     raise MissingExtraError("running torch models", extra="export") from error
 
 DTYPES = {"float16": torch.float16, "bfloat16": torch.bfloat16}
+# What torch says of a module that looks at its tensors in the order of their memory (Tensor.view).
+FIXED_LAYOUT = "view size is not compatible"
 
 
 class TorchRunner:
     """A `Runner` of a torch module.
+
+    Images lie in memory with their channels last, which makes convolutions up to three times as
+    fast on a CPU, unless the module cannot be run like that.
 
     Args:
         source: what builds the module.
@@ -45,6 +50,7 @@ class TorchRunner:
             torch.backends.cudnn.allow_tf32 = False
             torch.backends.cuda.matmul.allow_tf32 = False
         self._module = source.build()
+        self._layout = torch.channels_last
         self.kind = source.kind or "logits"
         self.frozen_batch: int | None = None
 
@@ -60,13 +66,25 @@ class TorchRunner:
 
     def run(self, batch: NDArray[Any], preprocessing: Preprocessing | None) -> FloatArray:
         """See `Runner.run`."""
-        module = self._module.to(self._device)
-        with threads(self._settings.n_threads), torch.inference_mode(), self._autocast():
-            outputs = module(self._on_device(batch, preprocessing))
+        samples = self._on_device(batch, preprocessing)
+        try:
+            outputs = self._answers(samples)
+        except RuntimeError as cause:
+            if FIXED_LAYOUT not in str(cause) or self._layout is torch.contiguous_format:
+                raise
+            self._layout = torch.contiguous_format
+            outputs = self._answers(samples)
         if not isinstance(outputs, torch.Tensor):
             got = type(outputs).__name__
             raise SourceError(f"expected a tensor to be returned, got {got}", where=self._where)
         return outputs.float().cpu().numpy()
+
+    def _answers(self, samples: torch.Tensor) -> Any:
+        module = self._module.to(self._device, memory_format=self._layout)
+        if samples.ndim == 4:
+            samples = samples.contiguous(memory_format=self._layout)
+        with threads(self._settings.n_threads), torch.inference_mode(), self._autocast():
+            return module(samples)
 
     def _autocast(self) -> Any:
         if self._settings.precision == "float32":

@@ -132,19 +132,29 @@ def test_run_leaves_torchs_threads_alone(job):
     assert torch.get_num_threads() == before
 
 
+@pytest.mark.parametrize("style", ["net", "flattening"])
+def test_any_module_answers_with_its_channels_last_or_first(job, pictures, style):
+    spec = f"torch:little_nets:make?style={style}"
+    answer = attempt(replace(job, spec=spec))
+    assert answer.fault == ""
+    np.testing.assert_allclose(answer.outputs, answers_of(spec, pictures), rtol=1e-5, atol=1e-6)
+
+
 @pytest.mark.parametrize(
-    ("memory", "device", "expected"),
+    ("memory", "device", "n_threads", "expected"),
     [
-        (2**20 + 100, "cpu", 64),
-        (2**24 + 100, "cpu", 16),
-        (2**24 + 2**20 + 100, "cpu", 8),
-        (2**40, "cpu", 1),
-        (100, "cuda:1", 512),
-        (2**26 + 100, "cuda", 128),
+        (2**17 + 100, "cpu", 1, 64),
+        (2**21 + 100, "cpu", 1, 16),
+        (2**21 + 2**18 + 100, "cpu", 1, 8),
+        (2**21 + 100, "cpu", 2, 32),
+        (2**40, "cpu", 1, 1),
+        (100, "cuda:1", 4, 512),
+        (2**26 + 100, "cuda", 4, 128),
     ],
 )
-def test_batch_size_fits_the_devices_bytes(memory, device, expected):
-    assert batch_size_for(memory, 100, device) == expected
+def test_batch_size_fits_the_devices_bytes(memory, device, n_threads, expected):
+    settings = RunSettings(device=device, n_threads=n_threads)
+    assert batch_size_for(memory, 100, settings) == expected
 
 
 @pytest.mark.parametrize(
