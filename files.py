@@ -31,19 +31,26 @@ def sha256_of(path: Path) -> str:
 
 def write_atomically(path: Path, content: bytes | str) -> None:
     """Writes a file such that it is there whole or not at all, whatever interrupts."""
-    data = content.encode() if isinstance(content, str) else content
+    with new_file(path) as temporary:
+        temporary.write_bytes(content.encode() if isinstance(content, str) else content)
+
+
+@contextmanager
+def new_file(path: Path) -> Generator[Path]:
+    """Gives a temporary sibling to fill that takes `path`'s place on success and vanishes else."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    temporary = Path(name)
     try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).chmod(0o666 & ~_umask())
-        Path(temporary).replace(path)
+        yield temporary
+        os.fsync(handle)
+        temporary.chmod(0o666 & ~_umask())
+        temporary.replace(path)
     except BaseException:
-        Path(temporary).unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         raise
+    finally:
+        os.close(handle)
 
 
 def json_text(value: Json) -> str:

@@ -17,7 +17,15 @@ from .build_plan import BuildOptions
 from .build_state import BuildState
 from .pool import Kind, Model
 from .pool_faults import pool_faults
-from .pool_io import POOL_FILE, StoredModel, load_pool, store_outputs, stored_models, write_index
+from .pool_io import (
+    POOL_FILE,
+    About,
+    StoredModel,
+    load_pool,
+    store_outputs,
+    stored_models,
+    write_index,
+)
 from .pool_samples import union
 from .sources.catalogue import ModelRequest
 from .sources.data import DataSource
@@ -113,12 +121,12 @@ class PoolStore:
             (self.folder / POOL_FILE).unlink(missing_ok=True)
             return
         ordered = [self._records[m.name] for m in self.state.models if m.name in self._records]
-        write_index(
-            self.folder,
-            ordered,
-            self.data.label,
+        about = About(
             name=self.options.name or self.folder.resolve().name,
+            label=self.data.label,
             classes=self.data.classes,
             data="" if self.options.rows else self.data.name,
-            hashes={"samples": self.hashes, "held_out": self._held_out},
+            samples=self.hashes,
+            held_out=self._held_out,
         )
+        write_index(self.folder, ordered, about)

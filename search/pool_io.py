@@ -14,15 +14,15 @@ from __future__ import annotations
 import hashlib
 import io
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..arrays import ByteArray, frozen
+from ..arrays import ByteArray, IntArray, frozen
 from ..errors import PoolError
 from ..files import inside, json_text, new_folder, read_json, sha256_of, write_atomically
 from ..schema import check
@@ -45,22 +45,53 @@ class StoredModel:
     dtype: str
 
 
-def save_pool(pool: Pool, path: Path, *, overwrite: bool = False) -> Pool:
-    """Writes a pool folder, atomically; returns the pool memory-mapped from there."""
-    with new_folder(path, error=PoolError, overwrite=overwrite) as folder:
-        stored = [
-            store_outputs(folder, model, output)
-            for model, output in zip(pool.models, pool.outputs, strict=True)
-        ]
-        write_index(
-            folder,
-            stored,
-            pool.label,
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class About:
+    """What a pool states besides its models; see `Pool`."""
+
+    name: str
+    label: IntArray
+    classes: tuple[str, ...] | None = None
+    data: str = ""
+    samples: ByteArray | None = None
+    held_out: ByteArray | None = None
+
+    @classmethod
+    def of(cls, pool: Pool) -> About:
+        """What `pool` states."""
+        return cls(
             name=pool.name,
+            label=pool.label,
             classes=pool.classes,
             data=pool.data,
-            hashes={"samples": pool.samples, "held_out": pool.held_out},
+            samples=pool.samples,
+            held_out=pool.held_out,
         )
+
+
+def save_pool(pool: Pool, path: Path, *, overwrite: bool = False) -> Pool:
+    """Writes a pool folder, atomically; returns the pool memory-mapped from there."""
+    parts = zip(pool.models, pool.outputs, strict=True)
+    return write_pool(path, parts, About.of(pool), overwrite=overwrite)
+
+
+def write_pool(
+    path: Path, parts: Iterable[tuple[Model, NDArray[Any]]], about: About, *, overwrite: bool
+) -> Pool:
+    """Writes a pool folder, atomically, model by model: no more than one lies in memory.
+
+    Args:
+        path: the folder.
+        parts: the models with their outputs [n_samples, n_classes].
+        about: what else there is to state.
+        overwrite: take the place of a folder that is there.
+
+    Raises:
+        PoolError: the folder is there already.
+    """
+    with new_folder(path, error=PoolError, overwrite=overwrite) as folder:
+        stored = [store_outputs(folder, model, output) for model, output in parts]
+        write_index(folder, stored, about)
     return load_pool(path)
 
 
@@ -73,43 +104,30 @@ def store_outputs(folder: Path, model: Model, output: NDArray[Any]) -> StoredMod
     return StoredModel(model=model, file=file, sha256=digest, dtype=str(output.dtype))
 
 
-def write_index(
-    folder: Path,
-    stored: Sequence[StoredModel],
-    label: NDArray[np.int64],
-    *,
-    name: str,
-    classes: Sequence[str] | None = None,
-    data: str = "",
-    hashes: Mapping[str, ByteArray | None] | None = None,
-) -> None:
-    """Writes the labels and `pool.json`: the pool consists of the models named there.
-
-    `hashes` are the pool's `samples` and `held_out`, where there are any.
-    """
-    label_data = _npy_bytes(label)
-    write_atomically(folder / LABEL_FILE, label_data)
-    label_hash = hashlib.sha256(label_data).hexdigest()
+def write_index(folder: Path, stored: Sequence[StoredModel], about: About) -> None:
+    """Writes the labels, hashes and `pool.json`: the pool consists of the models named there."""
+    arrays = {"label": (LABEL_FILE, about.label)}
+    arrays |= {
+        key: (file, hashes)
+        for key, file in HASH_FILES.items()
+        if (hashes := getattr(about, key)) is not None
+    }
+    files = {key: _stored_array(folder, file, array) for key, (file, array) in arrays.items()}
     n_classes = np.load(folder / stored[0].file, mmap_mode="r", allow_pickle=False).shape[1]
     models = [record.model for record in stored]
+    digests = [record.sha256 for record in stored]
     content = {
         "format": "encas.pool",
         "version": 1,
-        "name": name,
-        "n_samples": len(label),
+        "name": about.name,
+        "n_samples": len(about.label),
         "n_classes": int(n_classes),
-        "sha256": pool_sha256(models, [record.sha256 for record in stored], label_hash),
-        "classes": list(classes) if classes else None,
-        "data": data,
-        "label": {"file": LABEL_FILE, "sha256": label_hash},
+        "sha256": pool_sha256(models, digests, files["label"]["sha256"]),
+        "classes": list(about.classes) if about.classes else None,
+        "data": about.data,
         "models": [_record_json(record) for record in stored],
+        **files,
     }
-    for key, array in (hashes or {}).items():
-        if array is not None:
-            hash_data = _npy_bytes(array)
-            write_atomically(folder / HASH_FILES[key], hash_data)
-            digest = hashlib.sha256(hash_data).hexdigest()
-            content[key] = {"file": HASH_FILES[key], "sha256": digest}
     write_atomically(folder / POOL_FILE, json_text(content))
 
 
@@ -119,16 +137,8 @@ def mark_held_out(path: Path, *, samples: ByteArray, held_out: ByteArray | None)
     Raises:
         PoolError: the folder is no pool.
     """
-    pool = load_pool(path)
-    write_index(
-        path,
-        stored_models(path, _read_index(path)),
-        pool.label,
-        name=pool.name,
-        classes=pool.classes,
-        data=pool.data,
-        hashes={"samples": samples, "held_out": held_out},
-    )
+    about = replace(About.of(load_pool(path)), samples=samples, held_out=held_out)
+    write_index(path, stored_models(path, _read_index(path)), about)
 
 
 def load_pool(path: Path) -> Pool:
@@ -268,6 +278,12 @@ def _open_array(path: Path, file: str) -> NDArray[Any]:
         return np.load(place, mmap_mode="r", allow_pickle=False)
     except (ValueError, OSError, EOFError) as cause:
         raise PoolError(f"truncated or not an .npy file: {cause}", where=str(place)) from cause
+
+
+def _stored_array(folder: Path, file: str, array: NDArray[Any]) -> dict[str, str]:
+    data = _npy_bytes(array)
+    write_atomically(folder / file, data)
+    return {"file": file, "sha256": hashlib.sha256(data).hexdigest()}
 
 
 def _npy_bytes(array: NDArray[Any]) -> bytes:

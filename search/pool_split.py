@@ -16,7 +16,7 @@ from ..arrays import IntArray, frozen
 from ..errors import PoolError
 from .pool import Pool
 from .pool_io import mark_held_out
-from .pool_samples import held_out_rows, part_of, sample_hashes, union
+from .pool_samples import held_out_rows, sample_hashes, union, write_part
 from .sources.data import stratified_order
 
 PARTS = ("search", "selection", "test")
@@ -47,8 +47,7 @@ def split_pool(pool: Pool, out: Path, shares: Mapping[str, float], *, seed: int)
     parts: dict[str, Pool] = {}
     for name, chosen in rows.items():
         folder = out / name
-        part = part_of(known, folder, rows=chosen, name=f"{pool.name}-{name}")
-        parts[name] = part.save(folder)
+        parts[name] = write_part(known, folder, rows=chosen, name=f"{pool.name}-{name}")
     if pool.path is not None:
         mark_held_out(pool.path, samples=hashes, held_out=known.held_out)
     return parts

@@ -49,7 +49,7 @@ class TorchRunner:
             # TF32 moves outputs by 1e-3 where nothing but float32 was asked for.
             torch.backends.cudnn.allow_tf32 = False
             torch.backends.cuda.matmul.allow_tf32 = False
-        self._module = source.build()
+        self._module: Any = source.build()
         self._layout = torch.channels_last
         self.kind = source.kind or "logits"
         self.frozen_batch: int | None = None
