@@ -31,7 +31,7 @@ def summary_table(
             model.name,
             f"{model.accuracy:.4f}",
             f"{low:.4f} .. {high:.4f}",
-            f"{model.costs['macs']:,.0f}",
+            f"{model.costs['macs']:,.0f}" if "macs" in model.costs else "not known",
             f"{model.kind} {model.dtype}",
             *([f"{diversity.ece[index]:.4f}"] if diversity else []),
             *([str(uses[model.name])] if uses is not None else []),

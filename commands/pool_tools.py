@@ -89,9 +89,12 @@ def filter_(  # noqa: PLR0913, PLR0917 - one parameter for each option
 @folder_argument
 @out_option
 @click.option("--difference", default=0.01, show_default=True, help="Of the probabilities.")
+@click.option("--cost", default="macs", show_default=True, help="By which models are cheaper.")
 @overwrite_option
 @json_option
-def dedup(folder: Path, out: Path, difference: float, overwrite: bool, as_json: bool) -> None:
+def dedup(
+    folder: Path, out: Path, difference: float, cost: str, overwrite: bool, as_json: bool
+) -> None:
     """Leave out every model that answers almost as a cheaper one does.
 
     Two models are near-identical where the differences of their probabilities, summed over the
@@ -100,7 +103,7 @@ def dedup(folder: Path, out: Path, difference: float, overwrite: bool, as_json: 
     Example: encas pool dedup pool --out distinct
     """
     stored = Pool.load(folder)
-    twins = find_twins(stored, difference=difference)
+    twins = find_twins(stored, difference=difference, cost=cost)
     left_out = {twin.name for twin in twins}
     kept = [i for i, name in enumerate(stored.names) if name not in left_out]
     made = write_part(stored, out, models=kept, overwrite=overwrite)

@@ -74,6 +74,7 @@ class BuildReport:
         n_built: of these, models that ran in this build.
         n_passes: passes over the images, one for each way to make pixels of them.
         refusals: the models that are not in the pool, and why.
+        unpriced: the models that ran in this build and whose macs cannot be counted, and why.
     """
 
     path: Path
@@ -81,6 +82,7 @@ class BuildReport:
     n_built: int
     n_passes: int
     refusals: tuple[Refusal, ...]
+    unpriced: tuple[Refusal, ...]
 
 
 def run_build(
@@ -118,7 +120,7 @@ def run_build(
     watching.begins(len(plan.models) - n_there, n_there, part.n_samples)
     for refusal in plan.refusals:
         watching.refuses(refusal)
-    run = _Run(store=store, watcher=watching, refusals=list(plan.refusals))
+    run = _Run(store=store, watcher=watching, refusals=list(plan.refusals), unpriced=[])
     work = out / WORK_FOLDER
     if groups:
         run.all(groups, hire or solo, Pixels(folder=work, data=part, options=chosen))
@@ -131,6 +133,7 @@ def run_build(
         n_built=len(store.names) - n_kept,
         n_passes=len(groups),
         refusals=tuple(run.refusals),
+        unpriced=tuple(run.unpriced),
     )
 
 
@@ -202,6 +205,7 @@ class _Run:
     store: PoolStore
     watcher: Watcher
     refusals: list[Refusal]
+    unpriced: list[Refusal]
 
     def all(self, groups: Sequence[Group], hire: Hiring, pixels: Pixels) -> None:
         """Runs all jobs; ends early only by an exception."""
@@ -240,11 +244,13 @@ class _Run:
         reason = answer.fault
         if not reason:
             try:
-                accuracy = self.store.add(answer)
+                model, accuracy = self.store.add(answer)
             except PoolError as cause:
                 reason = "; ".join(cause.faults)
             else:
                 self.watcher.stores(answer, accuracy)
+                if "macs" not in model.costs:
+                    self.unpriced.append(Refusal(name=answer.name, reason=answer.cost_fault))
                 return
         refusal = Refusal(name=answer.name, reason=reason)
         self.refusals.append(refusal)

@@ -78,17 +78,15 @@ class PoolStore:
             self._records = {r.model.name: r for r in records if r.model.name in wanted}
         self._write()
 
-    def add(self, answer: Answer) -> float:
-        """Stores what a model answered; returns its accuracy.
+    def add(self, answer: Answer) -> tuple[Model, float]:
+        """Stores what a model answered; returns its record and its accuracy.
 
         Raises:
-            PoolError: the outputs make no pool, or the model's macs are not known.
+            PoolError: the outputs make no pool.
         """
         assert answer.outputs is not None
         given = self.options.costs.get(answer.name, {})
         costs = {key: float(value) for key, value in {**answer.costs, **given}.items()}
-        if "macs" not in costs:
-            raise PoolError(answer.cost_fault)
         kind: Kind = "probabilities" if answer.kind == "probabilities" else "logits"
         source = self._source(answer.name)
         model = Model(name=answer.name, kind=kind, costs=costs, source=source)
@@ -99,7 +97,7 @@ class PoolStore:
             raise PoolError(*faults)
         self._records[answer.name] = store_outputs(self.folder, model, outputs)
         self._write()
-        return float((outputs.argmax(axis=1) == self.data.label).mean())
+        return model, float((outputs.argmax(axis=1) == self.data.label).mean())
 
     def _source(self, name: str) -> str:
         request = self.requests[name]

@@ -29,7 +29,7 @@ class Model:
     Args:
         name: unique in the pool.
         kind: what is stored: "probabilities" or "logits".
-        costs: cost per sample by name; "macs" is always there, "params" and others may be.
+        costs: cost per sample by name: "macs" unless nobody can count them, "params", others.
         source: the SPEC that the model came from, "" where it is not known.
         temperature: the probabilities are softmax(logits / temperature).
     """
@@ -173,12 +173,12 @@ class Pool:
     ) -> Pool:
         """Makes a pool in memory of outputs [n_models, n_samples, n_classes] and label [n_samples].
 
-        Give `models`, or `names` (default model_0 ..) with `costs` (name -> [n_models], with
-        "macs") and one `kind` for all.
+        Give `models`, or `names` (default model_0 ..) with `costs` (name -> [n_models]) and one
+        `kind` for all.
 
         Raises:
             PoolError: names every fault: shapes, NaN, infinities, negative probabilities, rows
-                far from sum 1, labels out of range, duplicate names, missing or negative costs.
+                far from sum 1, labels out of range, duplicate names, negative costs.
         """
         arrays = tuple(_as_output(output) for output in cast("Sequence[Any]", outputs))
         if models is None:

@@ -57,12 +57,17 @@ def import_npz(path: Path, *, name: str | None = None, dtype: str | None = None)
 
 
 def export_npz(pool: Pool, path: Path) -> None:
-    """Writes the arrays of `import_npz`, outputs as stored, atomically and model by model."""
+    """Writes the arrays of `import_npz`, outputs as stored, atomically and model by model.
+
+    Raises:
+        PoolError: some model has no macs, which such a file must state.
+    """
     arrays: dict[str, NDArray[Any]] = {
         "kind": np.array([model.kind for model in pool.models]),
         "label": pool.label,
         "name": np.array(pool.names),
         "source": np.array([model.source for model in pool.models]),
+        "macs": pool.costs("macs"),
     }
     for cost in sorted(set.intersection(*(set(model.costs) for model in pool.models))):
         key = cost if cost in ("macs", "params") else f"cost_{cost}"

@@ -128,16 +128,17 @@ def filter_pool(
     return write_part(pool, out, models=models, rows=rows, overwrite=overwrite)
 
 
-def find_twins(pool: Pool, *, difference: float) -> tuple[Twin, ...]:
-    """The models that a cheaper one of the pool (by MACs) makes superfluous.
+def find_twins(pool: Pool, *, difference: float, cost: str = "macs") -> tuple[Twin, ...]:
+    """The models that a cheaper one of the pool makes superfluous.
 
     Args:
         pool: the stored outputs.
+        cost: by which models are cheaper.
         difference: two models are near-identical where the sum over the classes of the
             differences of their probabilities is at most this, on average over the samples (it is
             at most 2), and their labels differ on no more than this share of them plus 1 %.
     """
-    costs = pool.costs("macs")
+    costs = pool.costs(cost)
     labels = np.stack([np.argmax(output, axis=1) for output in pool.outputs])
     probabilities = lru_cache(CACHED_MODELS)(pool.probabilities)
     kept: list[int] = []

@@ -44,7 +44,7 @@ class ModelRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refusal:
-    """A model that is not in the pool, and why."""
+    """A model that cannot be had, or whose macs cannot, and why."""
 
     name: str
     reason: str
