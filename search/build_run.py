@@ -144,12 +144,13 @@ def solo(watcher: Watcher) -> Crew:
 
 def processes(n_workers: int, settings: RunSettings) -> Hiring:
     """Processes of this machine run the models; those on "cuda" share its GPUs out."""
-    n_gpus = _visible_gpus() if settings.device == "cuda" else 0
+    n_gpus = visible_gpus() if settings.device == "cuda" else 0
     devices = [f"cuda:{index}" for index in range(n_gpus)] or [settings.device]
     return lambda _watcher: ProcessCrew(n_workers, devices)
 
 
-def _visible_gpus() -> int:
+def visible_gpus() -> int:
+    """How many GPUs this process may use."""
     chosen = os.environ.get("CUDA_VISIBLE_DEVICES")
     if chosen is None:
         return len(nvidia_gpus())
