@@ -1,10 +1,11 @@
 """Trains fourteen small CIFAR-10 networks, makes pools of them, and searches for cascades.
 
 Prints JSON. The networks (examples/cifar10/small_nets.py) are trained on train.zip, two at a time,
-each on one thread; a network whose weights are there already is not trained again. Then, with
-nothing but the command's own functions: a pool on val.zip and one on test.zip, MO-GOMEA on the
-first, its front on both. Which cascade and which single model stand in the comparison is decided on
-val.zip alone; test.zip is looked at once, at the end.
+each on one thread; a network whose weights are there already is not trained again, and the seconds
+of earlier runs into the same folder are counted. Then, with nothing but the command's own
+functions: a pool on val.zip and one on test.zip, MO-GOMEA on the first, its front on both. Which
+cascade and which single model stand in the comparison is decided on val.zip alone; test.zip is
+looked at once, at the end.
 """
 
 from __future__ import annotations
@@ -21,8 +22,10 @@ from typing import Any
 
 import numpy as np
 import torch
+from cifar10 import machine
 from torch.nn import functional
 
+from encas.files import json_text, write_atomically
 from encas.runtime.preprocessing import Preprocessing
 from encas.search.build import BuildRequest, build_pool
 from encas.search.finder import find_front
@@ -39,6 +42,7 @@ PREPROCESSING = EXAMPLE / "preprocessing.json"
 BATCH_SIZE = 128
 PEAK_RATE, MOMENTUM, DECAY = 0.15, 0.9, 5e-4
 SHIFT = 4
+SECONDS_FILE = "training_seconds.json"
 
 
 @dataclass(frozen=True)
@@ -85,16 +89,17 @@ RECIPES = (
 def main() -> None:
     options = _options()
     os.chdir(EXAMPLE)
+    trained_s = train_all(options)
     start = time.perf_counter()
-    train_all(options)
-    trained_s = time.perf_counter() - start
     pools = {split: pool_on(split, options) for split in ("val", "test")}
     front = find_front(pools["val"], evaluations=options.evaluations, seed=0)
     front.save(options.out / "front.json")
     on_test = evaluate_front(front, pools["test"])
     on_test.save(options.out / "front_test.json")
-    total_s = time.perf_counter() - start
+    total_s = trained_s + time.perf_counter() - start
     result = {
+        "machine": machine(),
+        "torch": torch.__version__,
         "networks": len(chosen_recipes(options)),
         "training_s": round(trained_s, 1),
         "total_s": round(total_s, 1),
@@ -127,13 +132,24 @@ def chosen_recipes(options: argparse.Namespace) -> tuple[Recipe, ...]:
     return RECIPES[len(RECIPES) - options.networks :]
 
 
-def train_all(options: argparse.Namespace) -> None:
-    """Trains what has no weights yet, on samples that are decoded once."""
+def train_all(options: argparse.Namespace) -> float:
+    """Trains what has no weights yet; returns the seconds of this and of earlier runs."""
+    log = options.out / SECONDS_FILE
+    before = json.loads(log.read_text()) if log.is_file() else []
+    start = time.perf_counter()
+    if train_missing(options):
+        before.append(time.perf_counter() - start)
+        write_atomically(log, json_text(before))
+    return sum(before)
+
+
+def train_missing(options: argparse.Namespace) -> bool:
+    """Trains what has no weights yet, on samples that are decoded once; whether there was any."""
     weights = options.out / "weights"
     weights.mkdir(parents=True, exist_ok=True)
     missing = [r for r in chosen_recipes(options) if not (weights / f"{r.name}.pt").is_file()]
     if not missing:
-        return
+        return False
     source = open_source(str(options.data / "cifar10" / "train.zip"))
     rows = np.random.default_rng(0).permutation(source.n_samples)[: options.images]
     preprocessing = Preprocessing.load(PREPROCESSING)
@@ -146,6 +162,7 @@ def train_all(options: argparse.Namespace) -> None:
             print(f"{name}: {seconds:.0f} s", flush=True, file=sys.stderr)
     (weights / "x.npy").unlink()
     (weights / "label.npy").unlink()
+    return True
 
 
 def train(job: tuple[Recipe, Path, int]) -> tuple[str, float]:
