@@ -9,6 +9,7 @@ import hashlib
 import json
 import math
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Generator, Mapping, Sequence
@@ -21,6 +22,8 @@ from .errors import EncasError
 Json: TypeAlias = "Mapping[str, Json] | Sequence[Json] | str | int | float | bool | None"
 
 MAX_JSON_BYTES = 256 * 2**20
+# What `new_file` calls its temporary files: a dot, the file's name, and eight letters of mkstemp.
+UNFINISHED = re.compile(r"\..+\.[a-z0-9_]{8}")
 
 
 def sha256_of(path: Path) -> str:
@@ -51,6 +54,12 @@ def new_file(path: Path) -> Generator[Path]:
         raise
     finally:
         os.close(handle)
+
+
+def unfinished_files(folder: Path) -> list[Path]:
+    """The temporary siblings that `new_file` left in a folder because its process was killed."""
+    hidden = folder.glob(".*")
+    return [file for file in hidden if UNFINISHED.fullmatch(file.name) and file.is_file()]
 
 
 def json_text(value: Json) -> str:

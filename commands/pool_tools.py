@@ -13,11 +13,11 @@ from ..search.diversity import uses_of
 from ..search.front import Front
 from ..search.pool import Pool
 from ..search.pool_compare import compare_pools
-from ..search.pool_io import About, write_pool
 from ..search.pool_samples import moved_models, write_part
 from ..search.pool_split import split_pool
 from ..search.pool_summary import summarise
 from ..search.pool_tools import Wanted, filter_pool, find_twins, merge_pools
+from ..search.pool_writing import About, write_pool
 from .console import emit, json_option
 from .pool_tables import comparison_table, summary_table
 

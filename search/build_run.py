@@ -20,6 +20,7 @@ from typing import TypeAlias
 import numpy as np
 
 from ..errors import PoolError
+from ..files import unfinished_files
 from ..runtime.device import nvidia_gpus
 from .build_crew import Crew, ProcessCrew, Rows, SoloCrew
 from .build_job import Answer
@@ -266,7 +267,7 @@ def _opened(
     requests: Sequence[ModelRequest],
 ) -> PoolStore:
     """The store in a new folder, or in that of an earlier build with what is there already."""
-    if out.exists() and not (out / BUILD_FILE).is_file() and any(out.iterdir()):
+    if out.exists() and not (out / BUILD_FILE).is_file() and not _is_empty(out):
         raise PoolError(
             "is no folder of an earlier build; give another --out, or --overwrite", where=str(out)
         )
@@ -287,6 +288,10 @@ def _opened(
     store.keep(unchanged(old, state))
     state.save(out)
     return store
+
+
+def _is_empty(folder: Path) -> bool:
+    return set(folder.iterdir()) <= set(unfinished_files(folder))
 
 
 def _nothing(refusals: Sequence[Refusal], out: Path) -> PoolError:

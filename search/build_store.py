@@ -11,22 +11,15 @@ import numpy as np
 
 from ..arrays import ByteArray
 from ..errors import PoolError
-from ..files import read_json, write_atomically
+from ..files import read_json, unfinished_files, write_atomically
 from .build_job import Answer
 from .build_plan import BuildOptions
 from .build_state import BuildState
 from .pool import Kind, Model
 from .pool_faults import pool_faults
-from .pool_io import (
-    POOL_FILE,
-    About,
-    StoredModel,
-    load_pool,
-    store_outputs,
-    stored_models,
-    write_index,
-)
+from .pool_io import OUTPUTS, POOL_FILE, StoredModel, load_pool, stored_models
 from .pool_samples import union
+from .pool_writing import About, store_outputs, write_index
 from .sources.catalogue import ModelRequest
 from .sources.data import DataSource
 from .sources.models import rebased_spec, with_option
@@ -65,11 +58,14 @@ class PoolStore:
         return frozenset(self._records)
 
     def keep(self, wanted: frozenset[str]) -> None:
-        """Takes over what an earlier build stored, as far as it is wanted.
+        """Takes over what an earlier build stored, as far as it is wanted, and clears up after it.
 
         Raises:
             PoolError: the earlier build's pool has faults.
         """
+        for folder in (self.folder, self.folder / OUTPUTS):
+            for file in unfinished_files(folder):
+                file.unlink()
         index = self.folder / POOL_FILE
         if index.is_file():
             self._held_out = union(self._held_out, load_pool(self.folder).held_out)

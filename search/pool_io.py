@@ -6,32 +6,33 @@
     POOL/samples.npy          uint8 [n_samples, 32], SHA-256 of each sample's bytes (optional)
     POOL/held_out.npy         uint8 [n, 32], hashes of samples kept for the test (optional)
 
-A model's file is written once and never changed, so a pool can grow model by model.
+A model's file is written once and never changed, so a pool can grow model by model. Beside them
+may lie POOL/contenders (evaluate/store.py); a compressed pool has them and no outputs.
 """
 
 from __future__ import annotations
 
-import hashlib
-import io
-import re
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..arrays import ByteArray, IntArray, frozen
+from ..arrays import ByteArray, frozen
 from ..errors import PoolError
-from ..files import inside, json_text, new_folder, read_json, sha256_of, write_atomically
+from ..files import inside, read_json, sha256_of
 from ..schema import check
+from .absent_output import AbsentOutput
 from .pool import Model, Pool, pool_sha256
 from .pool_faults import pool_faults
 
 POOL_FILE = "pool.json"
 LABEL_FILE = "label.npy"
+OUTPUTS = "outputs"
 HASH_FILES = {"samples": "samples.npy", "held_out": "held_out.npy"}
+CONTENDERS = "contenders"
 HASH_BYTES = 32
 
 
@@ -45,114 +46,18 @@ class StoredModel:
     dtype: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class About:
-    """What a pool states besides its models; see `Pool`."""
-
-    name: str
-    label: IntArray
-    classes: tuple[str, ...] | None = None
-    data: str = ""
-    samples: ByteArray | None = None
-    held_out: ByteArray | None = None
-
-    @classmethod
-    def of(cls, pool: Pool) -> About:
-        """What `pool` states."""
-        return cls(
-            name=pool.name,
-            label=pool.label,
-            classes=pool.classes,
-            data=pool.data,
-            samples=pool.samples,
-            held_out=pool.held_out,
-        )
-
-
-def save_pool(pool: Pool, path: Path, *, overwrite: bool = False) -> Pool:
-    """Writes a pool folder, atomically; returns the pool memory-mapped from there."""
-    parts = zip(pool.models, pool.outputs, strict=True)
-    return write_pool(path, parts, About.of(pool), overwrite=overwrite)
-
-
-def write_pool(
-    path: Path, parts: Iterable[tuple[Model, NDArray[Any]]], about: About, *, overwrite: bool
-) -> Pool:
-    """Writes a pool folder, atomically, model by model: no more than one lies in memory.
-
-    Args:
-        path: the folder.
-        parts: the models with their outputs [n_samples, n_classes].
-        about: what else there is to state.
-        overwrite: take the place of a folder that is there.
-
-    Raises:
-        PoolError: the folder is there already.
-    """
-    with new_folder(path, error=PoolError, overwrite=overwrite) as folder:
-        stored = [store_outputs(folder, model, output) for model, output in parts]
-        write_index(folder, stored, about)
-    return load_pool(path)
-
-
-def store_outputs(folder: Path, model: Model, output: NDArray[Any]) -> StoredModel:
-    """Writes one model's outputs [n_samples, n_classes] into the pool folder, atomically."""
-    file = f"outputs/{_file_stem(model.name)}.npy"
-    data = _npy_bytes(output)
-    write_atomically(folder / file, data)
-    digest = hashlib.sha256(data).hexdigest()
-    return StoredModel(model=model, file=file, sha256=digest, dtype=str(output.dtype))
-
-
-def write_index(folder: Path, stored: Sequence[StoredModel], about: About) -> None:
-    """Writes the labels, hashes and `pool.json`: the pool consists of the models named there."""
-    arrays = {"label": (LABEL_FILE, about.label)}
-    arrays |= {
-        key: (file, hashes)
-        for key, file in HASH_FILES.items()
-        if (hashes := getattr(about, key)) is not None
-    }
-    files = {key: _stored_array(folder, file, array) for key, (file, array) in arrays.items()}
-    n_classes = np.load(folder / stored[0].file, mmap_mode="r", allow_pickle=False).shape[1]
-    models = [record.model for record in stored]
-    digests = [record.sha256 for record in stored]
-    content = {
-        "format": "encas.pool",
-        "version": 1,
-        "name": about.name,
-        "n_samples": len(about.label),
-        "n_classes": int(n_classes),
-        "sha256": pool_sha256(models, digests, files["label"]["sha256"]),
-        "classes": list(about.classes) if about.classes else None,
-        "data": about.data,
-        "models": [_record_json(record) for record in stored],
-        **files,
-    }
-    write_atomically(folder / POOL_FILE, json_text(content))
-
-
-def mark_held_out(path: Path, *, samples: ByteArray, held_out: ByteArray | None) -> None:
-    """Notes in a pool's folder which samples are kept for the test; its sha256 stays.
-
-    Raises:
-        PoolError: the folder is no pool.
-    """
-    about = replace(About.of(load_pool(path)), samples=samples, held_out=held_out)
-    write_index(path, stored_models(path, _read_index(path)), about)
-
-
 def load_pool(path: Path) -> Pool:
     """Opens a pool folder; sizes, shapes and types are checked, outputs are not read.
 
     Raises:
         PoolError: the folder is missing, foreign, truncated or has faults.
     """
-    content = _read_index(path)
+    content = read_index(path)
     records = stored_models(path, content)
     label = _open_array(path, content["label"]["file"])
-    outputs = [_open_array(path, record.file) for record in records]
-    models = tuple(record.model for record in records)
     expected = (content["n_samples"], content["n_classes"])
+    outputs = [_open_outputs(path, content, record) for record in records]
+    models = tuple(record.model for record in records)
     faults = [
         f"{record.file}: expected {record.dtype} {list(expected)}, "
         f"got {out.dtype} {list(out.shape)}"
@@ -194,8 +99,9 @@ def check_pool(path: Path) -> Pool:
         PoolError: names every fault.
     """
     pool = load_pool(path)
-    content = _read_index(path)
-    files = [(r.file, r.sha256) for r in stored_models(path, content)]
+    content = read_index(path)
+    records = [] if pool.is_compressed else stored_models(path, content)
+    files = [(record.file, record.sha256) for record in records]
     arrays = [content[key] for key in ("label", *HASH_FILES) if key in content]
     files += [(item["file"], item["sha256"]) for item in arrays]
     faults = [
@@ -203,7 +109,13 @@ def check_pool(path: Path) -> Pool:
         for file, digest in files
         if sha256_of(path / file) != digest
     ]
-    faults += pool_faults(pool.models, pool.outputs, pool.label, pool.classes)
+    if (path / CONTENDERS).is_dir():
+        from .evaluate.store import check_contenders  # noqa: PLC0415 - needs the extra search
+
+        check_contenders(path / CONTENDERS)
+    if not pool.is_compressed:
+        outputs = [np.asarray(output) for output in pool.outputs]
+        faults += pool_faults(pool.models, outputs, pool.label, pool.classes)
     if faults:
         raise PoolError(*faults, where=str(path))
     return pool
@@ -227,26 +139,17 @@ def stored_models(path: Path, content: Mapping[str, Any]) -> list[StoredModel]:
     return records
 
 
-def _read_index(path: Path) -> dict[str, Any]:
+def read_index(path: Path) -> dict[str, Any]:
+    """The content of a pool's `pool.json`, checked against its schema.
+
+    Raises:
+        PoolError: there is none, or it has faults.
+    """
     if not path.is_dir():
         raise PoolError("no such pool folder; make one with `encas pool import`", where=str(path))
     content: Any = read_json(path / POOL_FILE, error=PoolError)
     check(content, "pool", error=PoolError, where=str(path / POOL_FILE))
     return content
-
-
-def _record_json(record: StoredModel) -> dict[str, Any]:
-    model = record.model
-    return {
-        "name": model.name,
-        "file": record.file,
-        "sha256": record.sha256,
-        "kind": model.kind,
-        "dtype": record.dtype,
-        "costs": dict(model.costs),
-        "source": model.source,
-        "temperature": model.temperature,
-    }
 
 
 def _open_hashes(path: Path, content: Mapping[str, Any], key: str) -> ByteArray | None:
@@ -270,6 +173,13 @@ def hash_faults(hashes: Mapping[str, ByteArray | None], n_samples: int) -> list[
     return faults
 
 
+def _open_outputs(path: Path, content: Mapping[str, Any], record: StoredModel) -> NDArray[Any]:
+    if not content.get("compressed"):
+        return _open_array(path, record.file)
+    shape = (content["n_samples"], content["n_classes"])
+    return cast("NDArray[Any]", AbsentOutput(shape=shape, dtype=record.dtype, where=str(path)))
+
+
 def _open_array(path: Path, file: str) -> NDArray[Any]:
     place = inside(path, file, error=PoolError)
     if not place.is_file():
@@ -278,20 +188,3 @@ def _open_array(path: Path, file: str) -> NDArray[Any]:
         return np.load(place, mmap_mode="r", allow_pickle=False)
     except (ValueError, OSError, EOFError) as cause:
         raise PoolError(f"truncated or not an .npy file: {cause}", where=str(place)) from cause
-
-
-def _stored_array(folder: Path, file: str, array: NDArray[Any]) -> dict[str, str]:
-    data = _npy_bytes(array)
-    write_atomically(folder / file, data)
-    return {"file": file, "sha256": hashlib.sha256(data).hexdigest()}
-
-
-def _npy_bytes(array: NDArray[Any]) -> bytes:
-    buffer = io.BytesIO()
-    np.lib.format.write_array(buffer, np.ascontiguousarray(array), allow_pickle=False)
-    return buffer.getvalue()
-
-
-def _file_stem(name: str) -> str:
-    plain = re.sub(r"[^A-Za-z0-9._-]+", "_", name).strip("._")[:80]
-    return f"{plain or 'model'}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"

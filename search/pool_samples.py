@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 from ..arrays import BoolArray, ByteArray, frozen
 from ..errors import PoolError, SourceError
 from .pool import Model, Pool
-from .pool_io import HASH_BYTES, About, write_pool
+from .pool_io import HASH_BYTES
+from .pool_writing import About, write_pool
 from .sources.models import rebased_spec
 
 

@@ -15,8 +15,8 @@ import numpy as np
 from ..arrays import IntArray, frozen
 from ..errors import PoolError
 from .pool import Pool
-from .pool_io import mark_held_out
 from .pool_samples import held_out_rows, sample_hashes, union, write_part
+from .pool_writing import mark_held_out
 from .sources.data import stratified_order
 
 PARTS = ("search", "selection", "test")

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from ..arrays import FloatArray, IntArray
 from ..errors import PoolError
 from .pool import Model, Pool
-from .pool_io import About, write_pool
 from .pool_samples import moved_models, positions, sample_hashes, union, write_part
+from .pool_writing import About, write_pool
 
 CACHED_MODELS = 8
 LABEL_TOLERANCE = 0.01

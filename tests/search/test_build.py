@@ -376,6 +376,18 @@ def test_held_out_samples_of_a_split_stay_marked_when_the_pool_grows(nets, pictu
         assert encas("search", nets / name, "--out", nets / "f.json").code == 1
 
 
+def test_build_killed_while_it_wrote_leaves_no_trace(nets, pictures):
+    (nets / "whole").mkdir()
+    build_pool(request_for(pictures, *nets_of(4, 5)), nets / "whole" / "pool")
+    (nets / "pool").mkdir()
+    (nets / "pool" / ".build.json.ab12_xyz").write_bytes(b"{")
+    build_pool(request_for(pictures, *nets_of(4)), nets / "pool")
+    (nets / "pool" / ".pool.json.ab12_xyz").write_bytes(b"{")
+    (nets / "pool" / "outputs" / ".w5.npy.ab12_xyz").write_bytes(b"half")
+    build_pool(request_for(pictures, *nets_of(4, 5)), nets / "pool")
+    assert files_of(nets / "pool") == files_of(nets / "whole" / "pool")
+
+
 COMMAND = """
 import sys
 from encas.cli import main

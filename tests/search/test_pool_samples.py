@@ -8,7 +8,7 @@ import pytest
 from encas.errors import PoolError
 from encas.search.finder import find_front
 from encas.search.pool import Pool
-from encas.search.pool_io import check_pool, mark_held_out
+from encas.search.pool_io import check_pool
 from encas.search.pool_npz import export_npz, import_npz
 from encas.search.pool_samples import (
     held_out_rows,
@@ -19,6 +19,7 @@ from encas.search.pool_samples import (
     union,
     write_part,
 )
+from encas.search.pool_writing import mark_held_out
 
 
 @pytest.fixture
