@@ -47,8 +47,7 @@ def main() -> None:
             for row in differences(split, data, models, Path(folder), options.workers)
         ]
     result = {
-        "machine": machine(),
-        "torch": torch.__version__,
+        "machine": machine() | {"torch": torch.__version__},
         "tolerance": TOLERANCE,
         "max_difference": max(row["max_difference"] for row in rows),
         "models": rows,

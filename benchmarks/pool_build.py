@@ -22,8 +22,10 @@ import sys
 import tempfile
 import time
 import zipfile
+from importlib.metadata import version
 from pathlib import Path
 
+from cifar10 import machine
 from PIL import Image
 
 MODELS = (
@@ -69,6 +71,7 @@ def measure(folder: Path, names: tuple[str, ...], n_images: int, n_kills: int) -
     loop_s = plain_loop(folder, names)
     total = len(names) * n_images
     return {
+        "machine": machine() | {name: version(name) for name in ("timm", "torch")},
         "models": len(names),
         "images": n_images,
         "processors": len(os.sched_getaffinity(0)),

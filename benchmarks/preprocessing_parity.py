@@ -14,10 +14,12 @@ import json
 import tempfile
 import warnings
 import zipfile
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
 import torch
+from cifar10 import machine
 from PIL import Image
 
 from encas.search.build import BuildRequest, build_pool
@@ -51,7 +53,9 @@ def main() -> None:
         folder = Path(temporary)
         write_images(options.data / "cifar10" / "val.zip", folder / "images", options.images)
         rows = [parity(name, folder) for name in MODELS]
-    print(json.dumps({"images": options.images, "models": rows}, indent=2))
+    versions = {name: version(name) for name in ("timm", "torch", "pillow")}
+    result = {"machine": machine() | versions, "images": options.images, "models": rows}
+    print(json.dumps(result, indent=2))
     assert all(row["sample_difference"] == 0 for row in rows), "a sample differs"
     assert all(row["output_difference"] < TOLERANCE for row in rows), "an output differs"
 

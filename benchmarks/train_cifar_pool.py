@@ -3,9 +3,9 @@
 Prints JSON. The networks (examples/cifar10/small_nets.py) are trained on train.zip, two at a time,
 each on one thread; a network whose weights are there already is not trained again, and the seconds
 of earlier runs into the same folder are counted. Then, with nothing but the command's own
-functions: a pool on val.zip and one on test.zip, MO-GOMEA on the first, its front on both. Which
-cascade and which single model stand in the comparison is decided on val.zip alone; test.zip is
-looked at once, at the end.
+functions: a pool on val.zip and one on test.zip, a search of the first, its front on both, and
+front.svg, the picture of them. Which cascade and which single model stand in the comparison is
+decided on val.zip alone; test.zip is looked at once, at the end.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ from encas.search.build import BuildRequest, build_pool
 from encas.search.finder import find_front
 from encas.search.front import Front, ScoredCascade
 from encas.search.pool import Pool
+from encas.search.report.writing import write_report
 from encas.search.scoring import evaluate_front
 from encas.search.sources.data import open_source
 from encas.search.sources.models import source_model
@@ -96,13 +97,14 @@ def main() -> None:
     front.save(options.out / "front.json")
     on_test = evaluate_front(front, pools["test"])
     on_test.save(options.out / "front_test.json")
+    draw(options.out)
     total_s = trained_s + time.perf_counter() - start
     result = {
-        "machine": machine(),
-        "torch": torch.__version__,
+        "machine": machine() | {"torch": torch.__version__},
         "networks": len(chosen_recipes(options)),
         "training_s": round(trained_s, 1),
         "total_s": round(total_s, 1),
+        "search": front.search,
         **summary(pools, front, on_test),
     }
     print(json.dumps(result, indent=2))
@@ -250,6 +252,12 @@ def summary(pools: dict[str, Pool], front: Front, on_test: Front) -> dict[str, A
         | {"test_interval": interval(fitting[0]["test"], test)},
         "most_accurate_cascade": points[-1] | {"test_interval": interval(points[-1]["test"], test)},
     }
+
+
+def draw(out: Path) -> None:
+    """The picture: both fronts and the single models on test, as out/front.svg."""
+    fronts = [out / "front.json", out / "front_test.json"]
+    write_report(fronts, out / "front.svg", pools=[out / "val", out / "test"])
 
 
 def point(on_val: ScoredCascade, on_test: ScoredCascade) -> dict[str, Any]:

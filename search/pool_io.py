@@ -177,7 +177,8 @@ def _open_outputs(path: Path, content: Mapping[str, Any], record: StoredModel) -
     if not content.get("compressed"):
         return _open_array(path, record.file)
     shape = (content["n_samples"], content["n_classes"])
-    return cast("NDArray[Any]", AbsentOutput(shape=shape, dtype=record.dtype, where=str(path)))
+    absent = AbsentOutput(shape=shape, dtype=np.dtype(record.dtype), where=str(path))
+    return cast("NDArray[Any]", absent)
 
 
 def _open_array(path: Path, file: str) -> NDArray[Any]:

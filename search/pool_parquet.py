@@ -32,7 +32,7 @@ def export_parquet(pool: Pool, path: Path) -> None:
     model's kind, costs, source and temperature.
     """
     hashes = sample_hashes(pool)
-    row_bytes = sum(output.itemsize for output in pool.outputs) * pool.n_classes
+    row_bytes = sum(output.dtype.itemsize for output in pool.outputs) * pool.n_classes
     n_rows = max(1, GROUP_BYTES // row_bytes)
     with new_file(path) as temporary, parquet.ParquetWriter(temporary, _schema(pool)) as writer:
         for start in range(0, pool.n_samples, n_rows):
