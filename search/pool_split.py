@@ -43,6 +43,8 @@ def split_pool(pool: Pool, out: Path, shares: Mapping[str, float], *, seed: int)
     hashes = sample_hashes(pool)
     test = hashes[rows["test"]] if "test" in rows else hashes[:0]
     known = replace(pool, samples=hashes, held_out=union(pool.held_out, frozen(test)))
+    if out.exists():
+        raise PoolError("already exists; give another path", where=str(out))
     with new_folder(out, error=PoolError) as folder:
         for name, chosen in rows.items():
             write_part(known, folder / name, rows=chosen, name=f"{pool.name}-{name}")
