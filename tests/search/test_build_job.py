@@ -118,6 +118,15 @@ def test_precision_below_float32_is_near_but_not_the_same(job):
     np.testing.assert_allclose(softmax(half.outputs), softmax(full.outputs), atol=0.02)
 
 
+@pytest.mark.gpu
+@pytest.mark.parametrize("precision", ["float32", "float16", "bfloat16"])
+def test_answers_on_a_gpu_are_near_those_of_the_cpu(job, precision):
+    settings = replace(job.settings, device="cuda:0", precision=precision)
+    there, here = attempt(replace(job, settings=settings)), attempt(job)
+    assert there.fault == ""
+    np.testing.assert_allclose(softmax(there.outputs), softmax(here.outputs), atol=0.02)
+
+
 def test_device_that_is_not_there_is_told(job):
     if torch.cuda.is_available():
         pytest.skip("there is a CUDA device")
