@@ -9,8 +9,9 @@ import click
 from rich.console import Group
 from rich.table import Table
 
+from ..files import write_atomically
 from ..search.calibration import fit_temperatures, temperatures_like
-from ..search.diversity import diversity_of, uses_of
+from ..search.diversity import diversity_of, pair_table, uses_of
 from ..search.front import Front
 from ..search.pool import Pool
 from ..search.pool_io import check_pool
@@ -61,15 +62,25 @@ def import_(
     type=click.Path(path_type=Path),
     help="Count the cascades that each model is in; may be repeated.",
 )
+@click.option(
+    "--pairs",
+    metavar="FILE.csv",
+    type=click.Path(path_type=Path),
+    help="Write how often each pair of models is wrong together.",
+)
 @json_option
-def show(folder: Path, details: bool, fronts: tuple[Path, ...], as_json: bool) -> None:
+def show(
+    folder: Path, details: bool, fronts: tuple[Path, ...], pairs: Path | None, as_json: bool
+) -> None:
     """Show the models of a pool: accuracy with its interval, and costs.
 
     Example: encas pool show pool
 
-    Example: encas pool show pool --details --front front.json
+    Example: encas pool show pool --details --front front.json --pairs pairs.csv
     """
     stored = Pool.load(folder)
+    if pairs:
+        write_atomically(pairs, pair_table(stored))
     summary = summarise(stored)
     diversity = diversity_of(stored) if details else None
     uses = uses_of([Front.load(file) for file in fronts]) if fronts else None

@@ -25,6 +25,8 @@ def test_show_details_and_uses(encas, pool):
     assert len(shown["details"]["ece"]) == 3
     assert set(shown["uses"]) == {"cheap", "middle", "dear"}
     assert sum(shown["uses"].values()) > 0
+    assert encas("pool", "show", pool, "--pairs", "pairs.csv").code == 0
+    assert len((pool.parent / "pairs.csv").read_text().splitlines()) == 4
     text = encas("pool", "show", pool, "--details", "--front", "front.json").out
     assert "ECE" in text
     assert "cascades" in text
