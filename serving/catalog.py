@@ -7,8 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 
 from ..errors import EncasError, ServingError
 from ..runtime.session import Session
+from .batch import BatchReport, Load, Variant
 from .config_check import overridden_thresholds
-from .lane import BatchReport, Lane, Load, Variant
+from .lane import Lane
 from .metrics import Metrics
 from .model_face import VERSION, ModelFace
 from .opening import BundleSource, ModelOptions, OpenBundle, open_bundle

@@ -12,8 +12,8 @@ import numpy as np
 from ..errors import ServingError
 from ..latency import LatencyProfile, Timing
 from ..runtime.session import Session, random_batch
+from .batch import BatchReport, Load, Variant
 from .catalog import Catalog
-from .lane import BatchReport, Load, Variant
 from .names import model_name
 from .opening import OpenBundle
 from .policy import Gear, SloPolicy, SloTarget

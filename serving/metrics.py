@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from ..errors import MissingExtraError
-from .lane import BatchReport
+from .batch import BatchReport
 
 try:
     from prometheus_client import (

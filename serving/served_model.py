@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .lane import Answer, Lane
+from .batch import Answer
+from .lane import Lane
 from .model_face import INPUT, OUTPUTS, PROBABILITIES, VERSION, ModelFace
 from .protocol import (
     InferAnswer,
