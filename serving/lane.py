@@ -3,7 +3,7 @@
 Requests come in on the event loop, worker threads take them out as batches, answers go back to the
 event loop. A worker that is free takes what waits at once (or when the oldest request has waited
 its delay), so batches grow with the load by themselves. Where batches are very quick, the event
-loop runs them itself, after all requests that have come by then are in the queue.
+loop runs them itself, as soon as no further requests come in.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ Clock: TypeAlias = Callable[[], float]
 
 LOGGER = logging.getLogger("encas.lane")
 POLL_S = 0.002
+QUIET_PASSES = 12
 
 
 class Lane:
@@ -109,7 +110,7 @@ class Lane:
             if self._n_busy or self.limits.max_delay_s or not self._pace.is_quick:
                 self._condition.notify()
             elif len(self._queue) == 1:
-                self._loop.call_soon(self._run_here)
+                self._run_here_soon()
         try:
             return await ticket.future
         except asyncio.CancelledError:
@@ -126,12 +127,24 @@ class Lane:
         while any(worker.is_alive() for worker in self._workers):
             await asyncio.sleep(POLL_S)
 
+    def _run_here_soon(self, n_before: int = 0, quiet_passes: int = 0) -> None:
+        """Runs the next batch on the event loop when it is full, or nothing more seems to come.
+
+        A request over gRPC takes several passes of the loop to arrive: to run after the first one
+        would make every batch hold one request.
+        """
+        n_requests = len(self._queue)
+        quiet_passes = 0 if n_requests > n_before else quiet_passes + 1
+        if quiet_passes == QUIET_PASSES or self._queue.n_rows >= self.limits.max_batch_size:
+            self._loop.call_soon(self._run_here)
+        else:
+            self._loop.call_soon(self._run_here_soon, n_requests, quiet_passes)
+
     def _run_here(self) -> None:
-        """Runs the next batch on the event loop, unless a worker has taken it."""
         with self._condition:
             batch = None if self._n_busy else self._taken(self._clock())
             if batch is not None and len(self._queue):
-                self._loop.call_soon(self._run_here)
+                self._run_here_soon()
         if batch is not None:
             self._deliver(batch, *self._ran(batch))
 

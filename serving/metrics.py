@@ -86,6 +86,10 @@ class Metrics:
         """Asks `n_rows` whenever the metrics are read."""
         self._queue.labels(model).set_function(n_rows)
 
+    def forget_queue(self, model: str) -> None:
+        """Lets go of what `watch_queue` was given, and of the model with it."""
+        self._queue.remove(model)
+
     def text(self) -> bytes:
         """The metrics in Prometheus' text format."""
         return generate_latest(self._registry)

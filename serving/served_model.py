@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 import time
 from collections.abc import Callable
@@ -53,6 +54,18 @@ class ServedModel:
     memory: SharedMemory
     clock: Clock = time.monotonic
 
+    def check_room(self) -> None:
+        """Refuses at once, and counts, what `infer` would refuse whatever the request says.
+
+        Raises:
+            Refusal: no request has a place in the queue, or the model is being unloaded.
+        """
+        try:
+            self.lane.check_room()
+        except Refusal:
+            self.statistics.add_failure(0.0)
+            raise
+
     async def infer(self, request: InferRequest) -> InferAnswer:
         """The answer to a request.
 
@@ -66,7 +79,7 @@ class ServedModel:
             answer = await self.lane.submit(samples, timeout_s=_timeout_s(request))
             ran = self.clock()
             tensors = tuple(self._output(output, answer) for output in outputs)
-        except Refusal:
+        except (Refusal, asyncio.CancelledError):
             self.statistics.add_failure(self.clock() - started)
             raise
         done = self.clock()
