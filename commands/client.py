@@ -30,6 +30,7 @@ PERCENTILES = (50, 90, 99)
 @click.option("--concurrency", default=1, show_default=True, help="Requests at the same time.")
 @click.option("--limit", type=click.IntRange(min=1), help="Only so many samples.")
 @click.option("--token-file", type=PATH, help="Bearer token to show.")
+@click.option("--tls-ca", "authorities", type=PATH, help="PEM file that vouches for the server.")
 @json_option
 def client(
     url: str,

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 
-from ..errors import EncasError, ServingError
-from ..runtime.session import Session
-from .config_check import overridden_thresholds
-from .lane import BatchReport, Lane, Load, Variant
+from ..errors import EncasError
+from .batch import BatchReport
+from .lane import Lane
 from .metrics import Metrics
-from .model_face import VERSION, ModelFace
-from .opening import BundleSource, ModelOptions, OpenBundle, open_bundle
+from .model_face import VERSION
+from .opening import OpenBundle, Opener, OpenModel
 from .protocol import Refusal
 from .served_model import ServedModel
 from .shared_memory import SharedMemory
@@ -24,34 +23,27 @@ class Catalog:
     """The models of one server; used on the event loop alone.
 
     Args:
-        sources: the bundles that there are; others cannot be loaded.
-        options: how they are run.
+        openers: what opens each model, by its name; others cannot be loaded.
+        n_workers: batches of one model that run at the same time.
         memory: the clients' shared memory.
         metrics: where batches are counted.
-
-    Raises:
-        ServingError: two bundles have the same name.
     """
 
     def __init__(
         self,
-        sources: Sequence[BundleSource],
-        options: ModelOptions,
+        openers: Mapping[str, Opener],
         *,
+        n_workers: int,
         memory: SharedMemory,
         metrics: Metrics,
     ) -> None:
-        names = [source.name for source in sources]
-        twice = sorted({name for name in names if names.count(name) > 1})
-        if twice:
-            raise ServingError(f"several models are called {', '.join(twice)}; use NAME=BUNDLE")
-        self._sources = {source.name: source for source in sources}
-        self._options = options
+        self._openers = dict(openers)
+        self._n_workers = n_workers
         self._memory = memory
         self._metrics = metrics
         self._models: dict[str, ServedModel] = {}
         self._bundles: dict[str, OpenBundle] = {}
-        self._reasons = dict.fromkeys(self._sources, NOT_YET)
+        self._reasons = dict.fromkeys(self._openers, NOT_YET)
         self._lock = asyncio.Lock()
 
     @property
@@ -66,7 +58,7 @@ class Catalog:
 
     @property
     def is_complete(self) -> bool:
-        """Whether every bundle has been loaded at least once."""
+        """Whether every model has been loaded at least once."""
         return NOT_YET not in self._reasons.values()
 
     def model(self, name: str, version: str = "") -> ServedModel:
@@ -100,21 +92,21 @@ class Catalog:
         Raises:
             EncasError: one cannot be loaded.
         """
-        for name in self._sources:
+        for name in self._openers:
             await self._open(name, None)
 
     async def load(self, name: str, override: str | None = None) -> None:
         """Loads a model, or loads it anew; requests meet the old one until the new one is ready.
 
         Args:
-            name: of a bundle that the server was started with.
+            name: of a model that the server was started with.
             override: JSON of a model configuration in which the thresholds may be new.
 
         Raises:
             Refusal: there is no such bundle, or it cannot be loaded.
         """
-        if name not in self._sources:
-            raise Refusal("invalid", f"failed to load {name!r}: this server has no such bundle")
+        if name not in self._openers:
+            raise Refusal("invalid", f"failed to load {name!r}: this server has no such model")
         try:
             await self._open(name, override)
         except EncasError as cause:
@@ -128,6 +120,7 @@ class Catalog:
             if model is not None:
                 self._reasons[name] = UNLOADED
                 await model.lane.close()
+                self._metrics.forget_queue(name)
 
     async def close(self) -> None:
         """Unloads every model and forgets the shared memory."""
@@ -135,57 +128,27 @@ class Catalog:
             await self.unload(name)
         self._memory.unregister()
 
-    def add(
-        self,
-        face: ModelFace,
-        choose: Callable[[Load], Variant],
-        *,
-        on_batch: Callable[[BatchReport], object] = lambda _report: None,
-    ) -> None:
-        """Serves a cascade, or several of which `choose` takes one for each batch."""
-        statistics = Statistics()
-
-        def count(report: BatchReport) -> None:
-            on_batch(report)
-            statistics.add_batch(report)
-            self._metrics.add_batch(face.name, report)
-
-        lane = Lane(
-            face.name, face.limits, choose, n_workers=self._options.n_workers, on_batch=count
-        )
-        self._metrics.watch_queue(face.name, lambda: lane.n_waiting_rows)
-        model = ServedModel(face=face, lane=lane, statistics=statistics, memory=self._memory)
-        self._models[face.name] = model
-        self._reasons[face.name] = UNLOADED
-
-    def face(self, name: str, bundle: OpenBundle) -> ModelFace:
-        """What clients see of an open bundle."""
-        return ModelFace(
-            name=name,
-            manifest=bundle.manifest,
-            cascade=bundle.cascade,
-            limits=self._options.limits,
-            device=self._options.placement.device,
-            n_workers=self._options.n_workers,
-            parameters={"members": ",".join(bundle.cascade.members)},
-        )
-
     async def _open(self, name: str, override: str | None) -> None:
         async with self._lock:
-            folder, known = self._sources[name].folder, self._sessions()
-            bundle = await asyncio.to_thread(open_bundle, folder, self._options, known=known)
-            thresholds = None
-            if override is not None:
-                thresholds = overridden_thresholds(self.face(name, bundle).config, override)
-            if thresholds is not None:
-                bundle = bundle.with_thresholds(thresholds)
-            variant = Variant(name=name, predictor=bundle.predictor)
+            opened = await self._openers[name](self._bundles, override)
             before = self._models.get(name)
-            self._bundles[name] = bundle
-            self.add(self.face(name, bundle), lambda _load: variant)
+            if opened.bundle is not None:
+                self._bundles[name] = opened.bundle
+            self._models[name] = self._served(opened)
+            self._reasons[name] = UNLOADED
             if before is not None:
                 await before.lane.close()
 
-    def _sessions(self) -> dict[str, Session]:
-        sessions = (session for bundle in self._bundles.values() for session in bundle.sessions)
-        return {session.info.sha256: session for session in sessions}
+    def _served(self, opened: OpenModel) -> ServedModel:
+        name, statistics = opened.face.name, Statistics()
+
+        def count(report: BatchReport) -> None:
+            opened.on_batch(report)
+            statistics.add_batch(report)
+            self._metrics.add_batch(name, report)
+
+        lane = Lane(
+            name, opened.face.limits, opened.choose, n_workers=self._n_workers, on_batch=count
+        )
+        self._metrics.watch_queue(name, lambda: lane.n_waiting_rows)
+        return ServedModel(face=opened.face, lane=lane, statistics=statistics, memory=self._memory)

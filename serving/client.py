@@ -10,6 +10,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -65,13 +66,22 @@ class ServerUrl:
         """The half of tritonclient that speaks the protocol."""
         return tritonclient.grpc if self.scheme.startswith("grpc") else tritonclient.http
 
-    def connect(self) -> Any:
-        """A client of the server; each thread needs its own."""
+    def connect(self, authorities: Path | None = None) -> Any:
+        """A client of the server; each thread needs its own.
+
+        Args:
+            authorities: PEM file of those who vouch for the server; None: the usual ones.
+        """
+        is_http = self.library is tritonclient.http
         options: dict[str, Any] = {}
-        if self.library is tritonclient.http:
+        if is_http:
             options = {"connection_timeout": TIMEOUT_S, "network_timeout": TIMEOUT_S}
         if self.scheme in ("https", "grpcs"):
             options["ssl"] = True
+            if authorities is not None and is_http:
+                options["ssl_options"] = {"ca_certs": str(authorities)}
+            elif authorities is not None:
+                options["root_certificates"] = str(authorities)
         return self.library.InferenceServerClient(self.address, **options)
 
 
@@ -84,19 +94,23 @@ class ClientOptions:
         batch_size: samples per request.
         concurrency: requests at the same time.
         token: bearer token, None where none is needed.
+        authorities: PEM file of those who vouch for the server; None: the usual ones.
 
     Raises:
-        ServingError: a size below 1.
+        ServingError: a size below 1, or there is no such file.
     """
 
     model: str | None = None
     batch_size: int = 1
     concurrency: int = 1
     token: str | None = None
+    authorities: Path | None = None
 
     def __post_init__(self) -> None:
         if min(self.batch_size, self.concurrency) < 1:
             raise ServingError("batch size and concurrency must be at least 1")
+        if self.authorities is not None and not self.authorities.is_file():
+            raise ServingError("no such file", where=str(self.authorities))
 
     @property
     def headers(self) -> dict[str, str]:
@@ -198,7 +212,7 @@ class _Run:
 
     def work(self) -> None:
         """Sends batches until there are none, or a thread has failed."""
-        client = self._url.connect()
+        client = self._url.connect(self._options.authorities)
         try:
             while self.failure is None and (start := self._next()) is not None:
                 self._ask(client, start)
@@ -251,7 +265,7 @@ def _cascade_of(answer: Any) -> list[str]:
 
 
 def _model_of(url: ServerUrl, options: ClientOptions) -> str:
-    client = url.connect()
+    client = url.connect(options.authorities)
     try:
         index = client.get_model_repository_index(headers=options.headers)
         models = index if isinstance(index, list) else [

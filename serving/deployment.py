@@ -14,10 +14,18 @@ from .layout_options import LayoutOptions
 from .names import model_name
 from .onnx_models import ENGINE_CACHE
 
-# Triton 2.51: the version that the layouts are tested on.
-TRITON_IMAGE = "nvcr.io/nvidia/tritonserver:24.10-py3"
-NUMPY = "numpy<2"
-ENGINE_FOLDER = f"RUN install -d -o triton-server {ENGINE_CACHE}\n"
+# Triton 2.53, the first image whose Python (3.12) is new enough for the copied code; the layouts
+# are tested on 2.51.
+TRITON_IMAGE = "nvcr.io/nvidia/tritonserver:24.12-py3"
+# Triton's Python backend gives empty outputs with numpy 2, without an error.
+NUMPY, PILLOW = "numpy==1.26.4", "pillow==13.0.0"
+# The last for CUDA 12, which the image has.
+RUNTIMES = {"cpu": "onnxruntime==1.32.0", "gpu": "onnxruntime-gpu[cuda,cudnn]==1.23.2"}
+# TensorRT computes float32 with TF32 otherwise, and samples near a threshold leave elsewhere.
+TENSORRT = f"""\
+ENV NVIDIA_TF32_OVERRIDE=0
+RUN install -d -o 1000 {ENGINE_CACHE}
+"""
 IMAGE_PATTERN = r"[a-z0-9][a-z0-9._/:-]*"
 KUBERNETES_NAME_LENGTH = 63
 
@@ -25,11 +33,12 @@ DOCKERFILE = """\
 # Written by `encas triton`. The context is the model repository:
 #   docker build -t {image} -f {dockerfile} {context}
 FROM {triton}
-{install}COPY --chown=triton-server . /models
-USER triton-server
+{install}COPY --chown=1000 . /models
+# triton-server
+USER 1000
 EXPOSE 8000 8001 8002
 HEALTHCHECK --interval=10s --timeout=5s --start-period=120s \\
-    CMD curl --fail --silent http://localhost:8000/v2/health/ready || exit 1
+    CMD ["curl", "--fail", "--silent", "http://localhost:8000/v2/health/ready"]
 CMD ["tritonserver", "--model-repository=/models"]
 """
 
@@ -60,6 +69,8 @@ GPU_DEVICES = """\
               capabilities: [gpu]
 """
 
+# Python models pass tensors through /dev/shm, of which a pod has 64 MB unless it says more. Loading
+# may take long where TensorRT builds engines: hence the startup probe.
 INFERENCE_SERVICE = """\
 # Written by `encas triton`: push {image} to a registry of the cluster, then
 #   kubectl apply -f {manifest}
@@ -78,12 +89,26 @@ spec:
         ports:
           - containerPort: 8000
             protocol: TCP
+        startupProbe:
+          httpGet:
+            path: /v2/health/ready
+            port: 8000
+          periodSeconds: 5
+          failureThreshold: 240
         readinessProbe:
           httpGet:
             path: /v2/health/ready
             port: 8000
-          initialDelaySeconds: 5
           periodSeconds: 5
+        livenessProbe:
+          httpGet:
+            path: /v2/health/live
+            port: 8000
+          periodSeconds: 10
+        securityContext:
+          allowPrivilegeEscalation: false
+          runAsNonRoot: true
+          runAsUser: 1000
         resources:
           requests:
             cpu: "2"
@@ -91,7 +116,15 @@ spec:
           limits:
             cpu: "2"
             memory: 4Gi
-{gpu}"""
+{gpu}        volumeMounts:
+          - name: shm
+            mountPath: /dev/shm
+    volumes:
+      - name: shm
+        emptyDir:
+          medium: Memory
+          sizeLimit: 1Gi
+"""
 
 GPU_LIMIT = '            nvidia.com/gpu: "1"\n'
 
@@ -118,11 +151,10 @@ class Deployment:
 
 def packages(options: LayoutOptions) -> tuple[str, ...]:
     """What the models need that the image of Triton lacks, as pip names it."""
-    runtime = "onnxruntime-gpu[cuda,cudnn]" if options.target == "gpu" else "onnxruntime"
     needs_runtime = options.core == "python" or options.backend == "python"
     needs_images = options.layout == "ensemble"
-    wanted = (*([runtime] if needs_runtime else []), *(["pillow"] if needs_images else []))
-    # With numpy 2 this version of Triton's Python backend gives empty outputs without an error.
+    runtime = (RUNTIMES[options.target],) if needs_runtime else ()
+    wanted = (*runtime, *((PILLOW,) if needs_images else ()))
     return (NUMPY, *wanted) if wanted else ()
 
 
@@ -145,7 +177,7 @@ def write_deployment(
     values = {
         "image": deployment.image,
         "triton": TRITON_IMAGE,
-        "install": _install(wanted) + (ENGINE_FOLDER if options.tensorrt else ""),
+        "install": _install(wanted) + (TENSORRT if options.tensorrt else ""),
         "devices": GPU_DEVICES if is_gpu else "",
         "gpu": GPU_LIMIT if is_gpu else "",
         "name": _kubernetes_name(names[0]),
@@ -168,7 +200,9 @@ def write_deployment(
 
 def _install(wanted: Sequence[str]) -> str:
     quoted = " ".join(f"'{package}'" for package in wanted)
-    return f"RUN pip install --no-cache-dir {quoted}\n" if wanted else ""
+    if not wanted:
+        return ""
+    return f"RUN PIP_BREAK_SYSTEM_PACKAGES=1 pip install --no-cache-dir {quoted}\n"
 
 
 def _kubernetes_name(text: str) -> str:

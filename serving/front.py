@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -12,10 +13,11 @@ import numpy as np
 from ..errors import ServingError
 from ..latency import LatencyProfile, Timing
 from ..runtime.session import Session, random_batch
-from .catalog import Catalog
-from .lane import BatchReport, Load, Variant
+from .batch import BatchReport, Load, Variant
+from .config_check import overridden_thresholds
+from .model_face import ModelFace
 from .names import model_name
-from .opening import OpenBundle
+from .opening import ModelOptions, OpenBundle, Opener, OpenModel, face_of
 from .policy import Gear, SloPolicy, SloTarget
 
 N_CALLS = 5
@@ -69,29 +71,37 @@ class Shifter:
                 self._policy.note_run(gear, rows=sum(report.rows), run_s=report.run_s)
 
 
-def add_front(catalog: Catalog, options: FrontOptions) -> None:
-    """Serves the loaded bundles of a catalogue together, besides each one alone.
+def front_opener(options: FrontOptions, models: ModelOptions) -> Opener:
+    """What opens the model that adapts, from the bundles that are open then.
 
-    Raises:
-        ServingError: there are fewer than two, or they do not do the same task.
+    It fails with a ServingError where there are fewer than two, or they do not do the same task.
     """
-    bundles = dict(catalog.bundles)
-    faults = _faults(bundles, options.name)
-    if faults:
-        raise ServingError(*faults, where="policy")
-    limits = next(iter(catalog.models.values())).lane.limits
-    profile = profile_of(list(bundles.values()), limits.max_batch_size)
-    gears = ordered_gears(bundles, profile)
-    policy = SloPolicy(gears, options.target, max_batch_size=limits.max_batch_size)
-    variants = [Variant(name=g.name, predictor=bundles[g.name].predictor) for g in gears]
-    shifter = Shifter(variants, policy)
-    dearest = bundles[gears[-1].name]
+
+    async def open_it(bundles: Mapping[str, OpenBundle], override: str | None) -> OpenModel:
+        bundles = dict(bundles)
+        faults = _faults(bundles)
+        if faults:
+            raise ServingError(*faults, where="policy")
+        largest = models.limits.max_batch_size
+        profile = await asyncio.to_thread(profile_of, list(bundles.values()), largest)
+        gears = ordered_gears(bundles, profile)
+        policy = SloPolicy(gears, options.target, max_batch_size=largest)
+        variants = [Variant(name=g.name, predictor=bundles[g.name].predictor) for g in gears]
+        shifter = Shifter(variants, policy)
+        face = _face(options, gears, face_of(options.name, bundles[gears[-1].name], models))
+        if override is not None and overridden_thresholds(face.config, override) is not None:
+            raise ServingError("the thresholds belong to the cascades; load those, and then this")
+        return OpenModel(face=face, choose=shifter.choose, on_batch=shifter.note)
+
+    return open_it
+
+
+def _face(options: FrontOptions, gears: Sequence[Gear], dearest: ModelFace) -> ModelFace:
     parameters = {
         "cascades": ",".join(gear.name for gear in gears),
         "p99_ms": f"{options.target.p99_s * MS_PER_S:g}",
     }
-    face = replace(catalog.face(options.name, dearest), parameters=parameters)
-    catalog.add(face, shifter.choose, on_batch=shifter.note)
+    return replace(dearest, parameters=parameters)
 
 
 def ordered_gears(bundles: Mapping[str, OpenBundle], profile: LatencyProfile) -> list[Gear]:
@@ -138,12 +148,10 @@ def _prediction(bundle: OpenBundle, profile: LatencyProfile) -> Callable[[int], 
     return run_s
 
 
-def _faults(bundles: Mapping[str, OpenBundle], name: str) -> list[str]:
+def _faults(bundles: Mapping[str, OpenBundle]) -> list[str]:
     faults = []
     if len(bundles) < 2:
         faults.append(f"needs at least two bundles to choose from, got {len(bundles)}")
-    if name in bundles:
-        faults.append(f"the model that adapts and a bundle are both called {name!r}")
     if any(not bundle.sessions for bundle in bundles.values()):
         faults.append("needs the members apart; use the backend 'staged'")
     tasks = {

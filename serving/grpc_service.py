@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import logging
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from typing import Any, TypeAlias
 
@@ -39,6 +40,8 @@ CODES: Mapping[RefusalKind, grpc.StatusCode] = {
     "expired": grpc.StatusCode.DEADLINE_EXCEEDED,
 }
 MAX_STREAM_REQUESTS = 64
+LARGE_BYTES = 2**18
+LOGGER = logging.getLogger("encas.grpc")
 
 
 def call(method: Call) -> Call:
@@ -48,10 +51,19 @@ def call(method: Call) -> Call:
     async def guarded(face: GrpcFace, request: Message, context: Context) -> Message:
         try:
             return await method(face, request)
-        except Refusal as refusal:
+        except Exception as cause:
+            refusal = _refusal(cause, method.__name__)
             await context.abort(CODES[refusal.kind], refusal.message)
 
     return guarded
+
+
+def _refusal(cause: Exception, method: str) -> Refusal:
+    """What a client is told, whatever went wrong; the log gets the traceback."""
+    if isinstance(cause, Refusal):
+        return cause
+    LOGGER.error("request failed", extra={"method": method}, exc_info=cause)
+    return Refusal("internal", "internal error")
 
 
 class GrpcFace(service_pb2_grpc.GRPCInferenceServiceServicer):
@@ -230,12 +242,18 @@ class GrpcFace(service_pb2_grpc.GRPCInferenceServiceServicer):
 
     async def _answer(self, request: Message) -> InferAnswer:
         self._service.admit(request.model_name, request.model_version, "grpc")
-        return await self._service.infer(decoded_message(request), "grpc")
+        if request.ByteSize() <= LARGE_BYTES or request.raw_input_contents:
+            decoded = decoded_message(request)
+        else:
+            # Millions of numbers take a while; others shall not wait for them.
+            decoded = await asyncio.to_thread(decoded_message, request)
+        return await self._service.infer(decoded, "grpc")
 
     async def _stream_answer(self, request: Message) -> Message:
         try:
             answer = await self._answer(request)
-        except Refusal as refusal:
+        except Exception as cause:
+            refusal = _refusal(cause, "ModelStreamInfer")
             failed = pb.ModelInferResponse(model_name=request.model_name, id=request.id)
             return pb.ModelStreamInferResponse(error_message=refusal.message, infer_response=failed)
         message = encoded_message(answer)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import gzip
 import re
 import zlib
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 GZIP_OR_ZLIB_BITS = 32 + zlib.MAX_WBITS
 MIN_PACKED_BYTES = 1024
+# What is larger is worked on in a thread, so that others do not wait.
+LARGE_BYTES = 2**18
 UNWANTED = r";\s*q=0(\.0*)?\s*$"
 PATIENCE, PATIENCE_S = 2, 1.0
 
@@ -110,6 +113,14 @@ class Lease:
         """
         if self.n_bytes + n_bytes > self._limits.max_bytes:
             raise Refusal("too_large", f"a request has at most {self._limits.max_bytes} bytes")
+        self.reserve(n_bytes)
+
+    def reserve(self, n_bytes: int) -> None:
+        """Takes room for what is made of the body.
+
+        Raises:
+            Refusal: all bodies together become too large.
+        """
         self._limits.take(n_bytes)
         self.n_bytes += n_bytes
 
@@ -135,7 +146,13 @@ async def read_body(
         if not lease.is_refused:
             raise Refusal("too_slow", f"the body took over {limits.timeout_s:g} s") from cause
     encoding = headers.get(b"content-encoding", b"identity").decode("latin-1")
-    return _unpacked(lease.body(), encoding, limits, lease)
+    body = lease.body()
+    if encoding == "identity":
+        return body
+    unpack = functools.partial(_unpacked, body, encoding, limits.max_bytes)
+    content = await asyncio.to_thread(unpack) if len(body) > LARGE_BYTES else unpack()
+    lease.reserve(len(content))
+    return content
 
 
 async def _add_next(receive: Receive, lease: Lease) -> bool:
@@ -162,20 +179,16 @@ def packed(body: bytes, accepted: str) -> tuple[bytes, str | None]:
     return body, None
 
 
-def _unpacked(body: bytes, encoding: str, limits: BodyLimits, lease: Lease) -> bytes:
-    if encoding == "identity":
-        return body
+def _unpacked(body: bytes, encoding: str, max_bytes: int) -> bytes:
     if encoding not in ("gzip", "deflate"):
         raise Refusal("invalid", f"cannot read the content encoding {encoding!r}")
     unpacker = zlib.decompressobj(GZIP_OR_ZLIB_BITS)
     try:
-        content = unpacker.decompress(body, limits.max_bytes + 1)
+        content = unpacker.decompress(body, max_bytes + 1)
     except zlib.error as cause:
         raise Refusal("invalid", f"the body is not packed with {encoding}: {cause}") from cause
-    if len(content) > limits.max_bytes:
-        raise Refusal("too_large", f"a request has at most {limits.max_bytes} bytes unpacked")
+    if len(content) > max_bytes:
+        raise Refusal("too_large", f"a request has at most {max_bytes} bytes unpacked")
     if not unpacker.eof or unpacker.unused_data:
         raise Refusal("invalid", f"the body is not one whole {encoding} stream")
-    limits.take(len(content))
-    lease.n_bytes += len(content)
     return content

@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from .http_answers import HEADER_LENGTH, error_response, refusal_response
-from .http_body import BodyLimits, ClientGone, packed, read_body
+from .http_body import LARGE_BYTES, BodyLimits, ClientGone, Lease, packed, read_body
+from .http_watch import WhileClientListens
 from .json_codec import decoded_request, encoded_answer
 from .protocol import InferAnswer, InferRequest, Refusal
 from .service import Service
@@ -18,7 +19,8 @@ if TYPE_CHECKING:
 
 LOGGER = logging.getLogger("encas.http")
 PREFIX, ENDING = "/v2/models/", "/infer"
-LARGE_BYTES = 2**18
+# JSON numbers become objects and then an array: so many bytes in memory for each one sent.
+JSON_BYTES_PER_BYTE = 8
 MAX_LENGTH_DIGITS = 19
 LENGTH_KEY = HEADER_LENGTH.lower().encode()
 
@@ -45,8 +47,9 @@ class InferApp:
             with self._limits.lease() as lease:
                 body = await read_body(headers, receive, self._limits, lease)
                 self._service.admit(model, version, "http")
-                request = await _decoded(body, headers, model, version)
-                answer = await self._service.infer(request, "http")
+                request = await _decoded(body, headers, lease, model, version)
+                with WhileClientListens(receive):
+                    answer = await self._service.infer(request, "http")
             await _send(send, answer, headers)
         except Refusal as refusal:
             await refusal_response(refusal)(scope, receive, send)
@@ -69,12 +72,13 @@ def _place(path: str) -> tuple[str, str]:
 
 
 async def _decoded(
-    body: bytes, headers: Mapping[bytes, bytes], model: str, version: str
+    body: bytes, headers: Mapping[bytes, bytes], lease: Lease, model: str, version: str
 ) -> InferRequest:
     length = headers.get(LENGTH_KEY)
     if length is not None and not (length.isdigit() and len(length) <= MAX_LENGTH_DIGITS):
         raise Refusal("invalid", f"{HEADER_LENGTH} must be a whole number")
     n_bytes = None if length is None else int(length)
+    lease.reserve(JSON_BYTES_PER_BYTE * min(len(body), len(body) if n_bytes is None else n_bytes))
     if len(body) <= LARGE_BYTES:
         return decoded_request(body, n_bytes, model=model, version=version)
     # Millions of JSON numbers take a while; others shall not wait for them.

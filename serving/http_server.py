@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import os
 import socket
 from collections.abc import Generator
 from contextlib import contextmanager
+from typing import cast
 
 from ..errors import MissingExtraError, ServingError
 from .http_app import http_app
 from .http_body import BodyLimits
 from .http_gate import HttpGate
 from .http_infer import InferApp
+from .http_protocol import GuardedHttp
 from .network import NetworkOptions
 from .service import Service
 
@@ -44,20 +47,21 @@ class HttpListener:
     """
 
     def __init__(self, service: Service, options: NetworkOptions) -> None:
-        limits = BodyLimits(
+        self.limits = BodyLimits(
             max_bytes=options.max_request_bytes,
             max_bytes_together=BODIES_TOGETHER * options.max_request_bytes,
             timeout_s=options.body_timeout_s,
         )
         app = HttpGate(
-            http_app(service, limits),
-            InferApp(service, limits),
+            http_app(service, self.limits),
+            InferApp(service, self.limits),
             token=options.token,
             logs=service.logs,
         )
+        protocol = functools.partial(GuardedHttp, head_timeout_s=options.body_timeout_s)
         config = uvicorn.Config(
             app,
-            http="httptools",
+            http=cast("type[asyncio.Protocol]", protocol),
             ws="none",
             lifespan="off",
             log_config=None,

@@ -1,120 +1,37 @@
-"""One queue of requests and the threads that run its batches: between asyncio and a cascade.
+"""One queue of requests and what runs its batches: between asyncio and a cascade.
 
 Requests come in on the event loop, worker threads take them out as batches, answers go back to the
 event loop. A worker that is free takes what waits at once (or when the oldest request has waited
-its delay), so batches grow with the load by themselves.
+its delay), so batches grow with the load by themselves. Where batches are very quick, the event
+loop runs them itself, as soon as no further requests come in.
 """
 
 from __future__ import annotations
 
 import asyncio
+import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 from typing import Any, TypeAlias
 
-import numpy as np
 from numpy.typing import NDArray
 
-from ..arrays import FloatArray, IntArray, frozen
-from ..runtime.executor import Prediction, Predictor
+from ..runtime.executor import Prediction
+from .batch import NO_STAGES, Answer, Batch, BatchReport, Load, Ticket, Variant, refuse
+from .pace import Pace
 from .protocol import Refusal
 from .queueing import BatchQueue, QueueLimits
 
 Clock: TypeAlias = Callable[[], float]
 
+LOGGER = logging.getLogger("encas.lane")
 POLL_S = 0.002
-NO_STAGES: IntArray = frozen(np.empty(0, np.int64))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Answer:
-    """What one request gets.
-
-    Args:
-        label: int64 [n].
-        stage: int64 [n], from 1.
-        probabilities: float32 [n, n_classes].
-        cascade: the name of the cascade that ran.
-    """
-
-    label: IntArray
-    stage: IntArray
-    probabilities: FloatArray
-    cascade: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Variant:
-    """A cascade under its name."""
-
-    name: str
-    predictor: Predictor
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Load:
-    """What waits when a batch is about to run.
-
-    Args:
-        now_s: the time.
-        batch_rows: rows in the batch.
-        n_rows: rows in the batch and behind it.
-        oldest_wait_s: how long the first request of the batch has waited.
-    """
-
-    now_s: float
-    batch_rows: int
-    n_rows: int
-    oldest_wait_s: float
-
-
-@dataclass(slots=True, eq=False)
-class Ticket:
-    """A request in the queue."""
-
-    samples: NDArray[Any]
-    arrived_s: float
-    deadline_s: float | None
-    future: asyncio.Future[Answer]
-
-    @property
-    def n_rows(self) -> int:
-        """See `Job`."""
-        return len(self.samples)
-
-    @property
-    def is_cancelled(self) -> bool:
-        """See `Job`."""
-        return self.future.cancelled()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class BatchReport:
-    """What became of a batch.
-
-    Args:
-        cascade: the name of the cascade that ran.
-        rows: of each request.
-        waited_s: how long each request waited.
-        gather_s: putting the samples together.
-        run_s: running the cascade.
-        stage: int64 [n_rows], where each sample left; empty where the run failed.
-        failure: what went wrong, or None.
-    """
-
-    cascade: str
-    rows: tuple[int, ...]
-    waited_s: tuple[float, ...]
-    gather_s: float
-    run_s: float
-    stage: IntArray
-    failure: Exception | None = None
+QUIET_PASSES = 12
 
 
 class Lane:
-    """A bounded queue and its workers; to be made while the event loop runs.
+    """A bounded queue and its workers; to be made and used on one event loop.
 
     Args:
         name: for the threads and the messages.
@@ -140,8 +57,10 @@ class Lane:
         self._choose = choose
         self._on_batch = on_batch
         self._clock = clock
+        self._pace = Pace()
         self._loop = asyncio.get_running_loop()
         self._condition = threading.Condition()
+        self._n_busy = 0
         self._is_closing = False
         self._workers = [
             threading.Thread(target=self._work, name=f"{name}/{i}", daemon=True)
@@ -185,12 +104,19 @@ class Lane:
             future=self._loop.create_future(),
         )
         with self._condition:
-            if self._is_closing:
-                raise Refusal("unavailable", f"model {self._name!r} is being unloaded")
+            self.check_room()
             if not self._queue.offer(ticket):
                 raise Refusal("exhausted", f"the queue of model {self._name!r} is full")
-            self._condition.notify()
-        return await ticket.future
+            if self._n_busy or self.limits.max_delay_s or not self._pace.is_quick:
+                self._condition.notify()
+            elif len(self._queue) == 1:
+                self._run_here_soon()
+        try:
+            return await ticket.future
+        except asyncio.CancelledError:
+            with self._condition:
+                self._queue.discard(ticket)
+            raise
 
     async def close(self) -> None:
         """Takes no more requests, and returns when those that wait are answered."""
@@ -201,11 +127,34 @@ class Lane:
         while any(worker.is_alive() for worker in self._workers):
             await asyncio.sleep(POLL_S)
 
+    def _run_here_soon(self, n_before: int = 0, quiet_passes: int = 0) -> None:
+        """Runs the next batch on the event loop when it is full, or nothing more seems to come.
+
+        A request over gRPC takes several passes of the loop to arrive: to run after the first one
+        would make every batch hold one request.
+        """
+        n_requests = len(self._queue)
+        quiet_passes = 0 if n_requests > n_before else quiet_passes + 1
+        if quiet_passes == QUIET_PASSES or self._queue.n_rows >= self.limits.max_batch_size:
+            self._loop.call_soon(self._run_here)
+        else:
+            self._loop.call_soon(self._run_here_soon, n_requests, quiet_passes)
+
+    def _run_here(self) -> None:
+        with self._condition:
+            batch = None if self._n_busy else self._taken(self._clock())
+            if batch is not None and len(self._queue):
+                self._run_here_soon()
+        if batch is not None:
+            self._deliver(batch, *self._ran(batch))
+
     def _work(self) -> None:
         while (batch := self._next_batch()) is not None:
-            self._run(*batch)
+            self._tell(self._deliver, batch, *self._ran(batch))
+            with self._condition:
+                self._n_busy -= 1
 
-    def _next_batch(self) -> tuple[list[Ticket], Load] | None:
+    def _next_batch(self) -> Batch | None:
         with self._condition:
             while True:
                 now, due = self._clock(), self._queue.due_s()
@@ -213,51 +162,47 @@ class Lane:
                     return None
                 if due is None or (now < due and not self._is_closing):
                     self._condition.wait(None if due is None else due - now)
-                    continue
-                n_rows = self._queue.n_rows
-                batch, late = self._queue.take(now)
-                if late:
-                    self._tell(
-                        self._refuse, late, Refusal("expired", "the request waited too long")
-                    )
-                if batch:
-                    return batch, _load(batch, n_rows, now)
+                elif (batch := self._taken(now)) is not None:
+                    self._n_busy += 1
+                    return batch
 
-    def _run(self, batch: list[Ticket], load: Load) -> None:
-        variant = self._choose(load)
-        gathered_s = self._clock()
+    def _taken(self, now_s: float) -> Batch | None:
+        n_rows = self._queue.n_rows
+        tickets, late = self._queue.take(now_s)
+        if late:
+            self._tell(refuse, late, Refusal("expired", "the request waited too long"))
+        return Batch.of(tickets, n_rows=n_rows, now_s=now_s) if tickets else None
+
+    def _ran(self, batch: Batch) -> tuple[Prediction | None, BatchReport]:
+        cascade, gathered_s = "", self._clock()
         prediction, failure = None, None
         try:
-            samples = _gathered(batch)
+            variant = self._choose(batch.load)
+            cascade = variant.name
+            samples = batch.samples()
             gathered_s = self._clock()
             prediction = variant.predictor(samples)
         except Exception as cause:
             # Whatever a runtime raises is the answer of this batch, and no end of the worker.
             failure = cause
-        report = BatchReport(
-            cascade=variant.name,
-            rows=tuple(ticket.n_rows for ticket in batch),
-            waited_s=tuple(load.now_s - ticket.arrived_s for ticket in batch),
-            gather_s=gathered_s - load.now_s,
+        return prediction, BatchReport(
+            cascade=cascade,
+            rows=tuple(ticket.n_rows for ticket in batch.tickets),
+            waited_s=tuple(batch.load.now_s - ticket.arrived_s for ticket in batch.tickets),
+            gather_s=gathered_s - batch.load.now_s,
             run_s=self._clock() - gathered_s,
             stage=prediction.stage if prediction else NO_STAGES,
             failure=failure,
         )
-        self._tell(self._deliver, batch, prediction, report)
 
-    def _deliver(
-        self, batch: list[Ticket], prediction: Prediction | None, report: BatchReport
-    ) -> None:
+    def _deliver(self, batch: Batch, prediction: Prediction | None, report: BatchReport) -> None:
         if prediction is None:
-            self._refuse(batch, Refusal("internal", f"{self._name}: {report.failure}"))
+            LOGGER.error("batch failed", extra={"model": self._name}, exc_info=report.failure)
+            refuse(batch.tickets, Refusal("internal", f"{self._name}: {report.failure}"))
         else:
-            _hand_out(batch, prediction, report.cascade)
+            batch.hand_out(prediction, report.cascade)
+            self._pace.note(report.run_s)
         self._on_batch(report)
-
-    def _refuse(self, batch: Sequence[Ticket], refusal: Refusal) -> None:
-        for ticket in batch:
-            if not ticket.future.done():
-                ticket.future.set_exception(refusal)
 
     def _tell(self, function: Callable[..., object], *arguments: object) -> None:
         try:
@@ -266,34 +211,3 @@ class Lane:
             # The loop is closed: the server has ended without waiting, nobody is there to listen.
             if not self._loop.is_closed():
                 raise
-
-
-def _load(batch: Sequence[Ticket], n_rows: int, now_s: float) -> Load:
-    return Load(
-        now_s=now_s,
-        batch_rows=sum(ticket.n_rows for ticket in batch),
-        n_rows=n_rows,
-        oldest_wait_s=now_s - batch[0].arrived_s,
-    )
-
-
-def _gathered(batch: Sequence[Ticket]) -> NDArray[Any]:
-    if len(batch) == 1:
-        return batch[0].samples
-    return np.concatenate([ticket.samples for ticket in batch])
-
-
-def _hand_out(batch: Sequence[Ticket], prediction: Prediction, cascade: str) -> None:
-    start = 0
-    for ticket in batch:
-        rows = slice(start, start + ticket.n_rows)
-        start = rows.stop
-        if not ticket.future.done():
-            ticket.future.set_result(
-                Answer(
-                    label=prediction.label[rows],
-                    stage=prediction.stage[rows],
-                    probabilities=prediction.probabilities[rows],
-                    cascade=cascade,
-                )
-            )

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from ..errors import MissingExtraError
-from .lane import BatchReport
+from .batch import BatchReport
 
 try:
     from prometheus_client import (
@@ -85,6 +85,10 @@ class Metrics:
     def watch_queue(self, model: str, n_rows: Callable[[], int]) -> None:
         """Asks `n_rows` whenever the metrics are read."""
         self._queue.labels(model).set_function(n_rows)
+
+    def forget_queue(self, model: str) -> None:
+        """Lets go of what `watch_queue` was given, and of the model with it."""
+        self._queue.remove(model)
 
     def text(self) -> bytes:
         """The metrics in Prometheus' text format."""

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from ..cascade import Cascade, confidence_of
 from ..manifest import Manifest
+from .batch import Answer
 from .config import (
     FP32,
     INT64,
@@ -29,7 +30,6 @@ from .config import (
     StringValue,
     TensorConfig,
 )
-from .lane import Answer
 from .queueing import QueueLimits
 
 VERSION = "1"

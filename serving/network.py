@@ -43,7 +43,7 @@ class NetworkOptions:
         tls: for both protocols; None: no encryption.
         max_request_bytes: of one request.
         max_connections: HTTP connections and gRPC calls at the same time, each.
-        body_timeout_s: from the first byte of an HTTP body to its last.
+        body_timeout_s: from the first byte of an HTTP body to its last, and the same for its head.
         drain_s: how long requests may still take when the server is told to end.
     """
 

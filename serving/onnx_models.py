@@ -65,7 +65,7 @@ def onnx_model(
         config = replace(config, backend="python", output=tuple(map(_whole, config.output)))
         code = {f"1/{path}": text for path, text in model_files("triton_member").items()}
         return config, {**files, **code}
-    accelerators = _accelerators(config.name, tensor, options)
+    accelerators = _accelerators(config.name, tensor, options, is_cascade=is_cascade)
     return replace(
         config,
         backend="onnxruntime",
@@ -104,7 +104,9 @@ def warm_up(tensor: TensorConfig, size: int, file: str | None = None) -> Warmup:
 
 
 def _warmups(tensor: TensorConfig, options: LayoutOptions, file: str | None) -> tuple[Warmup, ...]:
-    return tuple(warm_up(tensor, size, file) for size in options.buckets)
+    """Every bucket; the smallest and the largest first, between which TensorRT then has a range."""
+    first = dict.fromkeys((options.buckets[0], options.buckets[-1]))
+    return tuple(warm_up(tensor, size, file) for size in (*first, *options.buckets[1:-1]))
 
 
 def _nan_sample(tensor: TensorConfig) -> bytes | None:
@@ -119,26 +121,33 @@ def _threads(options: LayoutOptions) -> dict[str, StringValue]:
 
 
 def _accelerators(
-    name: str, tensor: TensorConfig, options: LayoutOptions
+    name: str, tensor: TensorConfig, options: LayoutOptions, *, is_cascade: bool
 ) -> ExecutionAccelerators | None:
     if options.target == "cpu":
         return None
     cuda = Accelerator(name="cuda", parameters=CUDA_OPTIONS)
     if not options.tensorrt:
         return ExecutionAccelerators(gpu_execution_accelerator=(cuda,))
-    smallest = (1, *(size + 1 for size in options.buckets[:-1]))
-    tensorrt = Accelerator(
-        name="tensorrt",
-        parameters={
-            "precision_mode": "FP32",
-            "trt_engine_cache_enable": "1",
-            "trt_engine_cache_path": f"{ENGINE_CACHE}/{name}",
-            "trt_profile_min_shapes": _shapes(tensor, smallest),
-            "trt_profile_opt_shapes": _shapes(tensor, options.buckets),
-            "trt_profile_max_shapes": _shapes(tensor, options.buckets),
-        },
-    )
+    cache = {
+        "precision_mode": "FP32",
+        "trt_engine_cache_enable": "1",
+        "trt_engine_cache_path": f"{ENGINE_CACHE}/{name}",
+    }
+    # Profiles have to name every input of every part that TensorRT gets. Of a cascade it gets
+    # parts that begin at the exits: there the warm-ups show it the sizes.
+    profiles = {} if is_cascade else _profiles(tensor, options.buckets)
+    tensorrt = Accelerator(name="tensorrt", parameters={**cache, **profiles})
     return ExecutionAccelerators(gpu_execution_accelerator=(tensorrt, cuda))
+
+
+def _profiles(tensor: TensorConfig, buckets: tuple[int, ...]) -> dict[str, str]:
+    """A profile for each bucket: from the size behind the smaller one to its own."""
+    smallest = (1, *(size + 1 for size in buckets[:-1]))
+    return {
+        "trt_profile_min_shapes": _shapes(tensor, smallest),
+        "trt_profile_opt_shapes": _shapes(tensor, buckets),
+        "trt_profile_max_shapes": _shapes(tensor, buckets),
+    }
 
 
 def _shapes(tensor: TensorConfig, sizes: tuple[int, ...]) -> str:

@@ -1,10 +1,12 @@
-"""From a bundle on the disk to a cascade that can be served."""
+"""From a bundle on the disk to a model that can be served."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeAlias
 
 from ..cascade import Cascade
 from ..errors import ServingError
@@ -13,6 +15,9 @@ from ..runtime.batching import Batching
 from ..runtime.executor import Predictor, Runner
 from ..runtime.loading import Backend, Placement, open_graph, open_members
 from ..runtime.session import Session
+from .batch import BatchReport, Load, Variant
+from .config_check import overridden_thresholds
+from .model_face import ModelFace
 from .names import model_name
 from .queueing import QueueLimits
 
@@ -100,6 +105,70 @@ class OpenBundle:
     def cascade(self) -> Cascade:
         """What runs."""
         return self.predictor.cascade
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class OpenModel:
+    """A model that is ready to be served.
+
+    Args:
+        face: what clients see.
+        choose: gives the cascade that a batch runs on.
+        on_batch: is told of every batch.
+        bundle: whose cascade it is; None: it runs those of others.
+    """
+
+    face: ModelFace
+    choose: Callable[[Load], Variant]
+    on_batch: Callable[[BatchReport], object] = lambda _report: None
+    bundle: OpenBundle | None = None
+
+
+# Opens a model: from the bundles that are open, by name, and the JSON of a model configuration in
+# which the thresholds may be new, or None.
+Opener: TypeAlias = Callable[[Mapping[str, OpenBundle], str | None], Awaitable[OpenModel]]
+
+
+def bundle_openers(sources: Sequence[BundleSource], options: ModelOptions) -> dict[str, Opener]:
+    """What opens each bundle, by its name.
+
+    Raises:
+        ServingError: two bundles have the same name.
+    """
+    names = [source.name for source in sources]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise ServingError(f"several models are called {', '.join(twice)}; use NAME=BUNDLE")
+    return {source.name: _opener(source, options) for source in sources}
+
+
+def face_of(name: str, bundle: OpenBundle, options: ModelOptions) -> ModelFace:
+    """What clients see of an open bundle."""
+    return ModelFace(
+        name=name,
+        manifest=bundle.manifest,
+        cascade=bundle.cascade,
+        limits=options.limits,
+        device=options.placement.device,
+        n_workers=options.n_workers,
+        parameters={"members": ",".join(bundle.cascade.members)},
+    )
+
+
+def _opener(source: BundleSource, options: ModelOptions) -> Opener:
+    async def open_it(bundles: Mapping[str, OpenBundle], override: str | None) -> OpenModel:
+        sessions = (session for bundle in bundles.values() for session in bundle.sessions)
+        known = {session.info.sha256: session for session in sessions}
+        bundle = await asyncio.to_thread(open_bundle, source.folder, options, known=known)
+        if override is not None:
+            face = face_of(source.name, bundle, options)
+            thresholds = overridden_thresholds(face.config, override)
+            bundle = bundle if thresholds is None else bundle.with_thresholds(thresholds)
+        variant = Variant(name=source.name, predictor=bundle.predictor)
+        face = face_of(source.name, bundle, options)
+        return OpenModel(face=face, choose=lambda _load: variant, bundle=bundle)
+
+    return open_it
 
 
 def open_bundle(folder: Path, options: ModelOptions, *, known: Mapping[str, Session]) -> OpenBundle:

@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from ..errors import ServingError
-from .lane import Load
+from .batch import Load
 
 RATE_MEMORY_S = 0.5
 LEARNING, FORGETTING = 0.2, 0.02

@@ -30,11 +30,6 @@ class Job(Protocol):
         """When an answer is of no use any more; None: never."""
         ...
 
-    @property
-    def is_cancelled(self) -> bool:
-        """Whether nobody waits for the answer any more."""
-        ...
-
 
 AnyJob = TypeVar("AnyJob", bound=Job)
 
@@ -100,6 +95,14 @@ class BatchQueue(Generic[AnyJob]):
         self._n_rows += job.n_rows
         return True
 
+    def discard(self, job: AnyJob) -> None:
+        """Gives the place of a request back, if it still waits."""
+        try:
+            self._jobs.remove(job)
+        except ValueError:
+            return
+        self._n_rows -= job.n_rows
+
     def due_s(self) -> float | None:
         """When the next batch is due: at once where one is full; None where nobody waits."""
         if not self._jobs:
@@ -108,18 +111,13 @@ class BatchQueue(Generic[AnyJob]):
         return self._jobs[0].arrived_s + (0.0 if is_full else self._limits.max_delay_s)
 
     def take(self, now_s: float) -> tuple[list[AnyJob], list[AnyJob]]:
-        """The next batch, from the oldest request on as far as rows fit, and whoever is too late.
-
-        Cancelled requests vanish.
-        """
+        """The next batch, from the oldest request on as far as rows fit, and who is too late."""
         batch: list[AnyJob] = []
         late: list[AnyJob] = []
         room = self._limits.max_batch_size
         while self._jobs and self._jobs[0].n_rows <= room:
             job = self._jobs.popleft()
             self._n_rows -= job.n_rows
-            if job.is_cancelled:
-                continue
             if job.deadline_s is not None and now_s > job.deadline_s:
                 late.append(job)
                 continue

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 import time
 from collections.abc import Callable
@@ -11,7 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .lane import Answer, Lane
+from .batch import Answer
+from .lane import Lane
 from .model_face import INPUT, OUTPUTS, PROBABILITIES, VERSION, ModelFace
 from .protocol import (
     InferAnswer,
@@ -52,6 +54,18 @@ class ServedModel:
     memory: SharedMemory
     clock: Clock = time.monotonic
 
+    def check_room(self) -> None:
+        """Refuses at once, and counts, what `infer` would refuse whatever the request says.
+
+        Raises:
+            Refusal: no request has a place in the queue, or the model is being unloaded.
+        """
+        try:
+            self.lane.check_room()
+        except Refusal:
+            self.statistics.add_failure(0.0)
+            raise
+
     async def infer(self, request: InferRequest) -> InferAnswer:
         """The answer to a request.
 
@@ -65,7 +79,7 @@ class ServedModel:
             answer = await self.lane.submit(samples, timeout_s=_timeout_s(request))
             ran = self.clock()
             tensors = tuple(self._output(output, answer) for output in outputs)
-        except Refusal:
+        except (Refusal, asyncio.CancelledError):
             self.statistics.add_failure(self.clock() - started)
             raise
         done = self.clock()

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import signal
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from ..errors import ServingError
 from .catalog import Catalog
-from .front import FrontOptions, add_front
+from .front import FrontOptions, front_opener
 from .http_server import HttpListener
 from .logs import logging_to
 from .metrics import Metrics
 from .network import NetworkOptions
-from .opening import BundleSource, ModelOptions
+from .opening import BundleSource, ModelOptions, Opener, bundle_openers
 from .service import Service
 from .settings import LogSettings
 from .shared_memory import SharedMemory
@@ -51,6 +53,22 @@ class ServerOptions:
     front: FrontOptions | None = None
     verbose_level: int = 0
 
+    def openers(self) -> dict[str, Opener]:
+        """What opens each model: the bundles, and after them the front.
+
+        Raises:
+            ServingError: two models have the same name.
+        """
+        openers = bundle_openers(self.sources, self.models)
+        if self.front is None:
+            return openers
+        if self.front.name in openers:
+            raise ServingError(
+                f"the model that adapts and a bundle are both called {self.front.name!r}",
+                where="policy",
+            )
+        return {**openers, self.front.name: front_opener(self.front, self.models)}
+
 
 class Server:
     """A server that can be started and stopped; both on a running event loop.
@@ -63,7 +81,10 @@ class Server:
         network = options.network
         memory, metrics = SharedMemory(is_allowed=network.is_local), Metrics()
         self._options = options
-        self._catalog = Catalog(options.sources, options.models, memory=memory, metrics=metrics)
+        n_workers = options.models.n_workers
+        self._catalog = Catalog(
+            options.openers(), n_workers=n_workers, memory=memory, metrics=metrics
+        )
         logs = LogSettings(verbose_level=options.verbose_level)
         self._service = Service(self._catalog, memory=memory, metrics=metrics, logs=logs)
         self._http = HttpListener(self._service, network)
@@ -83,8 +104,6 @@ class Server:
         if self._grpc is not None:
             await self._grpc.start()
         await self._catalog.open()
-        if self._options.front is not None:
-            add_front(self._catalog, self._options.front)
         return Addresses(
             host=self._options.network.host,
             http_port=self._http.port,
@@ -140,6 +159,8 @@ async def _serve(options: ServerOptions, on_ready: Callable[[Addresses], object]
         if starting.exception() is not None:
             await server.stop()
         addresses = starting.result()
+        # What has been imported and loaded stays: the garbage collector need not walk over it.
+        gc.freeze()
         LOGGER.info("ready", extra={"loop": type(loop).__module__, **_shown(addresses)})
         on_ready(addresses)
         await waiting

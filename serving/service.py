@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -95,7 +96,7 @@ class Service:
                 raise Refusal("unavailable", "the server is shutting down")
             served = self.catalog.model(model, version)
             name = served.face.name
-            served.lane.check_room()
+            served.check_room()
         except Refusal as refusal:
             self.metrics.add_request(name, protocol, refusal.kind, 0.0)
             raise
@@ -106,13 +107,16 @@ class Service:
         Raises:
             Refusal: the request cannot be answered.
         """
-        started, outcome, model = time.monotonic(), "cancelled", ""
+        started, outcome, model = time.monotonic(), "internal", ""
         try:
             served = self.catalog.model(request.model, request.version)
             model = served.face.name
             answer = await served.infer(request)
         except Refusal as refusal:
             outcome = refusal.kind
+            raise
+        except asyncio.CancelledError:
+            outcome = "cancelled"
             raise
         else:
             outcome = "ok"

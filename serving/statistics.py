@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from .lane import BatchReport
+from .batch import BatchReport
 
 NS_PER_S = 1_000_000_000
 MS_PER_S = 1000

@@ -1,8 +1,10 @@
 """Models of a server in this process: loading, sharing, unloading, and fronts."""
 
 import asyncio
+import gc
 import json
 import shutil
+import weakref
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -14,12 +16,14 @@ from encas.errors import ManifestError, ServingError
 from encas.manifest import Manifest
 from encas.runtime.loading import Placement, load
 from encas.serving.catalog import Catalog
-from encas.serving.front import FrontOptions, add_front, ordered_gears, profile_of
+from encas.serving.front import FrontOptions, ordered_gears, profile_of
 from encas.serving.metrics import Metrics
-from encas.serving.opening import BundleSource, ModelOptions, open_bundle
+from encas.serving.network import NetworkOptions
+from encas.serving.opening import BundleSource, ModelOptions, bundle_openers, open_bundle
 from encas.serving.policy import SloTarget
 from encas.serving.protocol import InferRequest, InputTensor, Refusal
 from encas.serving.queueing import QueueLimits
+from encas.serving.server import ServerOptions
 from encas.serving.service import Service
 from encas.serving.settings import LogSettings
 from encas.serving.shared_memory import SharedMemory
@@ -30,13 +34,16 @@ OPTIONS = ModelOptions(
 )
 
 
-def run(bundles, work, *, names=("three", "two"), options=OPTIONS):
+def run(bundles, work, *, names=("three", "two"), options=OPTIONS, front=None):
     """Opens a catalogue, lets `work` use it, and closes it."""
 
     async def live():
-        sources = [BundleSource(name=name, folder=bundles / name) for name in names]
+        sources = tuple(BundleSource(name=name, folder=bundles / name) for name in names)
+        server = ServerOptions(
+            sources=sources, models=options, network=NetworkOptions(), front=front
+        )
         memory = SharedMemory(is_allowed=True)
-        catalog = Catalog(sources, options, memory=memory, metrics=Metrics())
+        catalog = Catalog(server.openers(), n_workers=1, memory=memory, metrics=Metrics())
         try:
             await catalog.open()
             return await work(catalog)
@@ -93,7 +100,7 @@ def test_load_with_thresholds_decides_by_them_and_without_goes_back(bundles):
 @pytest.mark.parametrize(
     ("name", "override", "fault"),
     [
-        ("nonsense", None, "this server has no such bundle"),
+        ("nonsense", None, "this server has no such model"),
         ("three", "{", "not a model configuration"),
         ("three", '{"parameters": {"thresholds": {"string_value": "2,0"}}}', "in .0, 1., got 2"),
         ("three", '{"parameters": {"thresholds": {"string_value": "1"}}}', "need 2 thresholds"),
@@ -179,28 +186,57 @@ def test_draining_service_admits_nobody(bundles):
 
 def test_names_that_collide_or_are_unfit_are_refused(bundle):
     with pytest.raises(ServingError, match="several models are called x"):
-        Catalog(
-            [BundleSource(name="x", folder=bundle)] * 2,
-            OPTIONS,
-            memory=SharedMemory(is_allowed=False),
-            metrics=Metrics(),
-        )
+        bundle_openers([BundleSource(name="x", folder=bundle)] * 2, OPTIONS)
     with pytest.raises(ServingError, match="a model's name needs letters"):
         BundleSource.of(f"a/b={bundle}")
     with pytest.raises(ManifestError, match="no such file"):
         BundleSource.of("nowhere")
 
 
+FRONT = FrontOptions(target=SloTarget(p99_s=5.0))
+
+
 def test_front_runs_the_dearest_cascade_when_nothing_waits(bundles):
     x = samples(4)
 
     async def work(catalog):
-        add_front(catalog, FrontOptions(target=SloTarget(p99_s=5.0)))
         answer = await catalog.model("front").infer(request_of(x, "front"))
         return answer.parameters["cascade"], output(answer, "label")[:, 0]
 
-    cascade, label = run(bundles, work)
+    cascade, label = run(bundles, work, front=FRONT)
     np.testing.assert_array_equal(label, load(bundles / cascade)(x).label)
+
+
+def test_front_that_is_loaded_again_takes_the_bundles_as_they_are_then(bundles):
+    x = samples(16)
+    override = '{"parameters": {"thresholds": {"string_value": "%s"}}}'
+
+    async def stages(catalog):
+        return set(
+            output(await catalog.model("front").infer(request_of(x, "front")), "stage")[:, 0]
+        )
+
+    async def work(catalog):
+        for name, thresholds in (("three", "1,1"), ("two", "1")):
+            await catalog.load(name, override % thresholds)
+        assert await stages(catalog) == before
+        await catalog.load("front")
+        after = await stages(catalog)
+        with pytest.raises(Refusal, match="the thresholds belong to the cascades"):
+            await catalog.load("front", override % "1,0")
+        await catalog.unload("front")
+        await catalog.unload("two")
+        with pytest.raises(Refusal, match="at least two bundles"):
+            await catalog.load("front")
+        return after, {entry["name"]: entry["state"] for entry in catalog.index()}
+
+    async def now(catalog):
+        return await stages(catalog)
+
+    before = run(bundles, now, front=FRONT)
+    after, states = run(bundles, work, front=FRONT)
+    assert after in ({3}, {2})
+    assert states == {"front": "UNAVAILABLE", "three": "READY", "two": "UNAVAILABLE"}
 
 
 @pytest.mark.parametrize(
@@ -212,12 +248,9 @@ def test_front_runs_the_dearest_cascade_when_nothing_waits(bundles):
     ],
 )
 def test_front_of_what_makes_none_is_refused(bundles, names, options, name, fault):
-    async def work(catalog):
-        with pytest.raises(ServingError, match=fault):
-            add_front(catalog, FrontOptions(target=SloTarget(p99_s=0.1), name=name))
-        return set(catalog.models)
-
-    assert run(bundles, work, names=names, options=options) == set(names)
+    front = FrontOptions(target=SloTarget(p99_s=0.1), name=name)
+    with pytest.raises(ServingError, match=fault):
+        run(bundles, None, names=names, options=options, front=front)
 
 
 def test_front_of_different_tasks_is_refused(bundles, tmp_path):
@@ -225,12 +258,32 @@ def test_front_of_different_tasks_is_refused(bundles, tmp_path):
         shutil.copytree(bundles / name, tmp_path / name)
     other = replace(Manifest.load(tmp_path / "two"), classes=tuple("abcde"))
     other.save(tmp_path / "two")
+    with pytest.raises(ServingError, match="differ in their samples, classes or confidence"):
+        run(tmp_path, None, front=FRONT)
 
+
+def test_unloaded_model_lets_go_of_its_sessions(bundles):
     async def work(catalog):
-        with pytest.raises(ServingError, match="differ in their samples, classes or confidence"):
-            add_front(catalog, FrontOptions(target=SloTarget(p99_s=0.1)))
+        sessions = [weakref.ref(session) for session in catalog.bundles["three"].sessions]
+        await catalog.model("three").infer(request_of(samples(2)))
+        await catalog.unload("three")
+        await asyncio.sleep(0)
+        gc.collect()
+        return [session() is None for session in sessions]
 
-    run(tmp_path, work)
+    # The bundle `two` still uses the first and the third member.
+    assert run(bundles, work) == [False, True, False]
+
+
+def test_refusals_before_a_request_is_read_are_counted(bundles):
+    async def work(catalog):
+        model = catalog.model("three")
+        await model.lane.close()
+        with pytest.raises(Refusal, match="being unloaded"):
+            model.check_room()
+        return model.statistics.to_json("three", "1")["inference_stats"]["fail"]["count"]
+
+    assert run(bundles, work) == 1
 
 
 def expectation(accuracy, reach):

@@ -1,21 +1,36 @@
-"""Without an engine here, the files are checked as what they are: YAML, instructions, names."""
+"""Without an engine here, the files are held against linters and schemas: hadolint, the Compose
+specification, Kubernetes."""
 
 import re
+import subprocess
+import sys
+from pathlib import Path
 
+import kubernetes_validate
 import pytest
 import yaml
 
 from encas.errors import ServingError
-from encas.serving.deployment import Deployment, packages, write_deployment
+from encas.serving import deployment
+from encas.serving.deployment import NUMPY, PILLOW, RUNTIMES, Deployment, packages, write_deployment
 from encas.serving.layout_options import LayoutOptions
 
+ROOT = Path(__file__).resolve().parents[2]
+# What KServe's predictor has besides the fields of a pod.
+OF_KSERVE = {"minReplicas", "maxReplicas", "timeout"}
+KINDS = [
+    {"layout": "graph"},
+    {"layout": "graph", "tensorrt": True},
+    {"layout": "python", "target": "cpu"},
+    {"layout": "ensemble", "around": "python"},
+]
 INSTRUCTIONS = ("FROM", "RUN", "COPY", "USER", "EXPOSE", "HEALTHCHECK", "CMD")
 
 
 def written(tmp_path, *, names=("My_Cascade.v2",), **values):
     options = LayoutOptions(**values)
-    deployment = Deployment(folder=tmp_path / "deploy")
-    paths = write_deployment(deployment, tmp_path / "models", options, names)
+    folder = Deployment(folder=tmp_path / "deploy")
+    paths = write_deployment(folder, tmp_path / "models", options, names)
     return [path.read_text() for path in paths]
 
 
@@ -24,17 +39,44 @@ def written(tmp_path, *, names=("My_Cascade.v2",), **values):
     [
         ({"layout": "graph"}, ()),
         ({"layout": "bls", "target": "cpu"}, ()),
-        ({"layout": "bls", "target": "cpu", "backend": "python"}, ("numpy<2", "onnxruntime")),
-        ({"layout": "python"}, ("numpy<2", "onnxruntime-gpu[cuda,cudnn]")),
-        ({"layout": "ensemble", "around": "bls"}, ("numpy<2", "pillow")),
+        ({"layout": "bls", "target": "cpu", "backend": "python"}, (NUMPY, RUNTIMES["cpu"])),
+        ({"layout": "python"}, (NUMPY, RUNTIMES["gpu"])),
+        ({"layout": "ensemble", "around": "bls"}, (NUMPY, PILLOW)),
         (
             {"layout": "ensemble", "around": "python", "target": "cpu"},
-            ("numpy<2", "onnxruntime", "pillow"),
+            (NUMPY, RUNTIMES["cpu"], PILLOW),
         ),
     ],
 )
 def test_packages_are_those_that_the_layout_needs(values, wanted):
     assert packages(LayoutOptions(**values)) == wanted
+
+
+def test_packages_have_the_versions_that_are_tested():
+    pins = (ROOT / "constraints.txt").read_text().splitlines()
+    assert {PILLOW, RUNTIMES["cpu"]} <= set(pins)
+    assert NUMPY in (ROOT / "tests/serving/install_triton.sh").read_text()
+
+
+@pytest.mark.parametrize("values", KINDS)
+def test_linters_and_schemas_have_nothing_to_say(tmp_path, values):
+    dockerfile, compose, manifest = written(tmp_path, **values)
+    tools = Path(sys.executable).parent
+    for command in (
+        [tools / "hadolint", tmp_path / "deploy/Dockerfile"],
+        [tools / "check-jsonschema", "--builtin-schema", "vendor.compose-spec",
+         tmp_path / "deploy/compose.yaml"],
+    ):  # fmt: skip
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr + dockerfile + compose
+    predictor = yaml.safe_load(manifest)["spec"]["predictor"]
+    assert predictor.keys() - OF_KSERVE == {"containers", "volumes"}
+    pod = {key: value for key, value in predictor.items() if key not in OF_KSERVE}
+    kubernetes_validate.validate(
+        {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "x"}, "spec": pod},
+        kubernetes_validate.latest_version(),
+        strict=True,
+    )
 
 
 @pytest.mark.parametrize("layout", ["graph", "python"])
@@ -43,12 +85,14 @@ def test_dockerfile_has_known_instructions_in_order(tmp_path, layout):
     lines = re.sub(r"\\\n\s+", "", dockerfile).splitlines()
     found = [line.split()[0] for line in lines if not line.startswith("#")]
     assert found == [i for i in INSTRUCTIONS if i != "RUN" or layout == "python"]
-    assert "FROM nvcr.io/nvidia/tritonserver:24.10-py3\n" in dockerfile
+    assert f"FROM {deployment.TRITON_IMAGE}\n" in dockerfile
     assert "{" not in dockerfile
 
 
 def test_dockerfile_makes_room_for_engines(tmp_path):
-    assert "-o triton-server /var/cache/encas/tensorrt\n" in written(tmp_path, tensorrt=True)[0]
+    dockerfile = written(tmp_path, tensorrt=True)[0]
+    assert "install -d -o 1000 /var/cache/encas/tensorrt\n" in dockerfile
+    assert "ENV NVIDIA_TF32_OVERRIDE=0\n" in dockerfile
 
 
 @pytest.mark.parametrize("target", ["cpu", "gpu"])

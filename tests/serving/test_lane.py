@@ -1,6 +1,7 @@
 import asyncio
 import random
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -10,7 +11,9 @@ from hypothesis import strategies as st
 from encas.cascade import Cascade, decide
 from encas.runtime.executor import Runner
 from encas.runtime.session import FakeSession
-from encas.serving.lane import Lane, Variant
+from encas.serving.batch import Variant
+from encas.serving.lane import Lane
+from encas.serving.pace import Pace
 from encas.serving.protocol import Refusal
 from encas.serving.queueing import QueueLimits
 
@@ -61,9 +64,10 @@ async def until(condition):
 @given(
     st.lists(st.lists(st.integers(0, N_SAMPLES - 1), min_size=1, max_size=8), max_size=60),
     st.integers(1, 3),
+    st.booleans(),
     st.integers(0, 2**32 - 1),
 )
-def test_submit_under_concurrency_never_mixes_answers(requests, n_workers, seed):
+def test_submit_under_concurrency_never_mixes_answers(requests, n_workers, is_quick, seed):
     stored = outputs()
     expected = decide(CASCADE, lambda j, rows: stored[j][rows], n_samples=N_SAMPLES)
     pauses = random.Random(seed)
@@ -74,6 +78,8 @@ def test_submit_under_concurrency_never_mixes_answers(requests, n_workers, seed)
 
     async def ask_all():
         lane = lane_of(runner(), n_workers=n_workers)
+        for _ in range(20 * is_quick):
+            lane._pace.note(1e-5)
         answers = await asyncio.gather(*(ask(lane, rows) for rows in requests))
         await lane.close()
         return answers
@@ -155,22 +161,90 @@ def test_submit_whose_time_is_up_in_the_queue_is_refused():
     assert asyncio.run(ask()) == [8]
 
 
-def test_cancelled_request_is_not_run():
+def test_cancelled_request_gives_its_place_back_and_is_not_run():
     async def ask():
         gate = Gate(runner())
-        lane = lane_of(gate)
+        lane = lane_of(gate, limits(max_queue_rows=8))
         running = asyncio.create_task(lane.submit(np.arange(8)))
         await asyncio.sleep(0)
         await until(lambda: lane.n_waiting_rows == 0)
-        gone = asyncio.create_task(lane.submit(np.arange(3)))
-        await until(lambda: lane.n_waiting_rows == 3)
+        gone = asyncio.create_task(lane.submit(np.arange(7)))
+        await until(lambda: lane.n_waiting_rows == 7)
         gone.cancel()
+        await until(lambda: lane.n_waiting_rows == 0)
+        following = asyncio.create_task(lane.submit(np.arange(5)))
+        await until(lambda: lane.n_waiting_rows == 5)
         gate.opened.set()
-        await running
+        await asyncio.gather(running, following)
         await lane.close()
         return gate.calls
 
-    assert asyncio.run(ask()) == [8]
+    assert asyncio.run(ask()) == [8, 5]
+
+
+class Threads:
+    """A predictor that remembers which threads called it, and can be slow."""
+
+    def __init__(self):
+        self.inner, self.names, self.pause_s = runner(), [], 0.0
+
+    def __call__(self, x):
+        self.names.append(threading.current_thread().name)
+        time.sleep(self.pause_s)
+        return self.inner(x)
+
+
+def test_quick_batches_move_to_the_event_loop_and_slow_ones_back():
+    async def ask():
+        predictor = Threads()
+        lane = lane_of(predictor)
+        lane._pace = pace = Pace()
+        for run_s in [1e-5] * 20:
+            pace.note(run_s)
+        await asyncio.gather(*(lane.submit(np.arange(3)) for _ in range(5)))
+        predictor.pause_s = 0.02
+        await lane.submit(np.arange(1))
+        await lane.submit(np.arange(1))
+        await lane.close()
+        return predictor.names
+
+    here = threading.main_thread().name
+    assert asyncio.run(ask()) == [here, here, here, here, "it/0"]
+
+
+def test_quick_lane_that_closes_answers_what_waits():
+    async def ask():
+        lane = lane_of(runner())
+        for _ in range(20):
+            lane._pace.note(1e-5)
+        waiting = [asyncio.create_task(lane.submit(np.arange(5))) for _ in range(6)]
+        await asyncio.sleep(0)
+        await lane.close()
+        return [len((await answer).label) for answer in waiting]
+
+    assert asyncio.run(ask()) == [5] * 6
+
+
+def test_choice_that_fails_is_the_answer_and_the_lane_goes_on(caplog):
+    variant, reports = Variant(name="it", predictor=runner()), []
+
+    def choose(load):
+        if load.batch_rows == 3:
+            raise KeyError("no gear")
+        return variant
+
+    async def ask():
+        lane = Lane("it", limits(), choose, on_batch=reports.append)
+        with pytest.raises(Refusal, match="no gear"):
+            await lane.submit(np.arange(3))
+        answer = await lane.submit(np.arange(2))
+        await lane.close()
+        return answer.cascade
+
+    assert asyncio.run(ask()) == "it"
+    assert [report.cascade for report in reports] == ["", "it"]
+    (line,) = caplog.records
+    assert (line.getMessage(), line.model, line.exc_info[0]) == ("batch failed", "it", KeyError)
 
 
 def test_failing_cascade_is_the_answer_and_the_lane_goes_on():

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from encas.errors import ServingError
-from encas.serving.lane import Load
+from encas.serving.batch import Load
 from encas.serving.policy import Gear, SloPolicy, SloTarget
 
 MAX_BATCH_SIZE = 64

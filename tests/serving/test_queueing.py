@@ -14,7 +14,6 @@ class Job:
     n_rows: int = 1
     arrived_s: float = 0.0
     deadline_s: float | None = None
-    is_cancelled: bool = False
 
 
 def queue_of(*jobs, max_batch_size=4, max_queue_rows=100, max_delay_s=0.0):
@@ -53,12 +52,19 @@ def test_due_is_the_oldest_arrival_and_the_delay_unless_a_batch_is_full():
     assert queue.due_s() is None
 
 
-def test_take_gives_back_late_requests_and_drops_cancelled_ones():
-    queue = queue_of(
-        Job(0, deadline_s=1.0), Job(1, is_cancelled=True), Job(2), Job(3, deadline_s=2.0)
-    )
+def test_take_gives_back_late_requests():
+    queue = queue_of(Job(0, deadline_s=1.0), Job(2), Job(3, deadline_s=2.0))
     batch, late = queue.take(1.5)
     assert (names(batch), names(late), queue.n_rows) == ([2, 3], [0], 0)
+
+
+def test_discard_gives_the_place_back_once():
+    gone = Job(1, 3)
+    queue = queue_of(Job(0), gone, max_queue_rows=4)
+    queue.discard(gone)
+    queue.discard(gone)
+    assert queue.offer(Job(2, 3))
+    assert (names(queue.take(0.0)[0]), queue.n_rows) == ([0, 2], 0)
 
 
 @pytest.mark.parametrize(

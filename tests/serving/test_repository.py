@@ -103,7 +103,7 @@ def test_every_bucket_is_warmed_up_and_nan_goes_through_all_members(bundle, tmp_
     options = LayoutOptions(target="cpu", max_batch_size=12)
     written = write_repository([bundle], tmp_path / "models", options)
     warmups = config_of(written.path / "three").model_warmup
-    assert [warmup.batch_size for warmup in warmups] == [1, 2, 4, 8, 12]
+    assert [warmup.batch_size for warmup in warmups] == [1, 12, 2, 4, 8]
     raw = (written.path / "three" / "warmup" / "nan").read_bytes()
     x = np.frombuffer(raw, np.float32).reshape(1, *SHAPE)
     assert load(bundle, backend="graph")(x).stage.tolist() == [3]
@@ -146,6 +146,17 @@ def test_tensorrt_has_a_profile_for_each_bucket_and_cuda_behind_it(bundle, tmp_p
     sizes = [re.findall(r"input:(\d+)x1x4x4", profile) for profile in profiles]
     assert sizes == [["1", "2", "3", "5"], ["1", "2", "4", "8"], ["1", "2", "4", "8"]]
     assert second.parameters["use_tf32"] == "0"
+
+
+def test_tensorrt_learns_the_sizes_of_a_graphs_parts_from_the_warm_ups(bundle, tmp_path):
+    options = LayoutOptions(layout="graph", tensorrt=True, max_batch_size=8)
+    written = write_repository([bundle], tmp_path / "models", options)
+    config = config_of(written.path / "three")
+    first, _ = config.optimization.execution_accelerators.gpu_execution_accelerator
+    assert sorted(first.parameters) == [
+        "precision_mode", "trt_engine_cache_enable", "trt_engine_cache_path",
+    ]  # fmt: skip
+    assert [warmup.batch_size for warmup in config.model_warmup] == [1, 8, 2, 4]
 
 
 def test_two_cascades_share_their_members(bundles, tmp_path):

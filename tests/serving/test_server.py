@@ -318,7 +318,7 @@ def test_bearer_token_is_needed_for_everything_but_health(server, bundle, tmp_pa
     assert "bearer token" in str(errors[0])
 
 
-def test_tls_protects_both_protocols(server, bundle, tmp_path):
+def test_tls_protects_both_protocols(server, bundle, encas, tmp_path):
     if shutil.which("openssl") is None:
         pytest.skip("openssl is not here to make a certificate")
     command = "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost"
@@ -336,6 +336,12 @@ def test_tls_protects_both_protocols(server, bundle, tmp_path):
     )
     assert client.get_server_metadata().name == "encas"
     client.close()
+    np.savez(tmp_path / "data.npz", x=np.zeros((3, *SHAPE), np.float32), label=np.zeros(3, int))
+    for url in (f"https://{running.http}", f"grpcs://{running.grpc}"):
+        arguments = ("client", url, "--data", f"npz:{tmp_path / 'data.npz'}", "--json")
+        assert encas(*arguments, "--tls-ca", certificate).json["n_answered"] == 3
+        ran = encas(*arguments)
+        assert (ran.code, "cannot be asked" in ran.err) == (1, True)
 
 
 def test_taken_port_is_one_line(encas, bundle):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from encas.errors import ServingError
-from encas.serving.lane import NO_STAGES, BatchReport
+from encas.serving.batch import NO_STAGES, BatchReport
 from encas.serving.logs import logging_to
 from encas.serving.names import model_name
 from encas.serving.network import NetworkOptions, TlsFiles

@@ -290,18 +290,21 @@ def test_ensemble_takes_pixels(start, pictured):
             np.testing.assert_array_equal(answer.as_numpy("stage")[:, 0], prediction.stage)
 
 
-def test_answers_under_concurrency_are_not_mixed_up(client, expected):
+def test_answers_under_concurrency_are_not_mixed_up(servers, expected):
     data = dict(np.load(expected))
-    triton = client("bls")
-    failures = []
+    address = servers("bls").http
+    failures, n_asked = [], []
 
     def ask(seed):
         rng = np.random.default_rng(seed)
-        for _ in range(15):
-            rows = rng.integers(0, 40, rng.integers(1, 9))
-            answer = triton.infer("three", [tensor_of(data["x"][rows])])
-            if not np.array_equal(answer.as_numpy("label")[:, 0], data["label"][rows]):
-                failures.append((seed, rows))
+        # A client of its own: tritonclient's connections belong to the thread that opened them.
+        with tritonclient.http.InferenceServerClient(address) as triton:
+            for _ in range(15):
+                rows = rng.integers(0, 40, rng.integers(1, 9))
+                answer = triton.infer("three", [tensor_of(data["x"][rows])])
+                n_asked.append(1)
+                if not np.array_equal(answer.as_numpy("label")[:, 0], data["label"][rows]):
+                    failures.append((seed, rows))
 
     threads = [threading.Thread(target=ask, args=(seed,)) for seed in range(4)]
     for thread in threads:
@@ -309,6 +312,7 @@ def test_answers_under_concurrency_are_not_mixed_up(client, expected):
     for thread in threads:
         thread.join(60)
     assert failures == []
+    assert len(n_asked) == 60
 
 
 def test_server_leaves_no_process_and_no_shared_memory(bundle, tmp_path):
