@@ -75,9 +75,7 @@ def _views(n: int, side: int, how: Augmentation, generator: torch.Generator) -> 
     return views
 
 
-def _cut_and_mixed(
-    x: Tensor, targets: Tensor, generator: torch.Generator
-) -> tuple[Tensor, Tensor]:
+def _cut_and_mixed(x: Tensor, targets: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
     """One box of every image is replaced by that of another image of the batch."""
     n, _, height, width = x.shape
     others = torch.randperm(n, generator=generator).to(x.device)

@@ -1,4 +1,4 @@
-"""Designs of supernetworks: the sizes that each part may take, and the recipe that a choice makes."""
+"""Designs of supernetworks: the sizes that each part may take, and the recipe of a choice."""
 
 from __future__ import annotations
 

@@ -1,10 +1,15 @@
 """The designs of the supernetworks that this package knows, by name.
 
-ofa-mbv3-w1.0, ofa-mbv3-w1.2   Once-for-All on MobileNetV3 (Cai et al., ICLR 2020, arXiv 1908.09791)
-ofa-proxyless-w1.3             Once-for-All on ProxylessNAS (Cai et al., ICLR 2019, arXiv 1812.00332)
-attentive-nas                  AttentiveNAS (Wang et al., CVPR 2021, arXiv 2011.09011)
-alphanet                       the same design, other weights (Wang et al., ICML 2021, arXiv 2102.07954)
-small-mobile, small-fused      ours, for images of 8 to 64 pixels; trained here, nothing is published
+ofa-mbv3-w1.0, ofa-mbv3-w1.2
+    Once-for-All on MobileNetV3 (Cai et al., ICLR 2020, arXiv 1908.09791)
+ofa-proxyless-w1.3
+    Once-for-All on ProxylessNAS (Cai et al., ICLR 2019, arXiv 1812.00332)
+attentive-nas
+    AttentiveNAS (Wang et al., CVPR 2021, arXiv 2011.09011)
+alphanet
+    the same design, other weights (Wang et al., ICML 2021, arXiv 2102.07954)
+small-mobile, small-fused
+    ours, for images of 8 to 64 pixels; trained here, nothing is published
 """
 
 from __future__ import annotations
@@ -15,7 +20,7 @@ from .recipe import Activation
 from .space import LayerSpace, Space, StageSpace
 
 OFA_RESOLUTIONS = tuple(range(192, 257, 4))
-OFA_CHOICES = {"depths": (2, 3, 4), "kernels": (3, 5, 7), "expansions": (3, 4, 6)}
+OFA_DEPTHS, OFA_KERNELS, OFA_EXPANSIONS = (2, 3, 4), (3, 5, 7), (3, 4, 6)
 SMALL = ("small-mobile", "small-fused")
 SMALLEST_SIDE, LARGEST_SIDE = 8, 64
 
@@ -94,16 +99,16 @@ def _ofa_mobilenet(width: float) -> Space:
         (112, 1, True, "h_swish"),
         (160, 2, True, "h_swish"),
     )
-    first = StageDesign(
-        widths=(scaled(16),), depths=(1,), kernels=(3,), expansions=(1,), stride=1
-    )
+    first = StageDesign(widths=(scaled(16),), depths=(1,), kernels=(3,), expansions=(1,), stride=1)
     searched = tuple(
         StageDesign(
             widths=(scaled(channels),),
             stride=stride,
             has_squeeze=has_squeeze,
             activation=activation,
-            **OFA_CHOICES,
+            depths=OFA_DEPTHS,
+            kernels=OFA_KERNELS,
+            expansions=OFA_EXPANSIONS,
         )
         for channels, stride, has_squeeze, activation in rows
     )
@@ -120,21 +125,34 @@ def _ofa_mobilenet(width: float) -> Space:
 
 
 def _ofa_proxyless(width: float) -> Space:
-    def stage(channels: int, stride: int, **choices: tuple[int, ...]) -> StageDesign:
-        widths = (divisible(channels * width, 8),)
-        return StageDesign(widths=widths, stride=stride, activation="relu6", **choices)
+    def searched(channels: int, stride: int, depths: tuple[int, ...] = OFA_DEPTHS) -> StageDesign:
+        return StageDesign(
+            widths=(divisible(channels * width, 8),),
+            depths=depths,
+            kernels=OFA_KERNELS,
+            expansions=OFA_EXPANSIONS,
+            stride=stride,
+            activation="relu6",
+        )
 
+    first = StageDesign(
+        widths=(divisible(16 * width, 8),),
+        depths=(1,),
+        kernels=(3,),
+        expansions=(1,),
+        stride=1,
+        activation="relu6",
+    )
     rows = ((24, 2), (40, 2), (80, 2), (96, 1), (192, 2))
-    searched = (stage(channels, stride, **OFA_CHOICES) for channels, stride in rows)
     design = Design(
         name=f"ofa-proxyless-w{width}",
         resolutions=OFA_RESOLUTIONS,
         stems=(divisible(32 * width, 8),),
         activation="relu6",
         stages=(
-            stage(16, 1, depths=(1,), kernels=(3,), expansions=(1,)),
-            *searched,
-            stage(320, 1, **{**OFA_CHOICES, "depths": (1,)}),
+            first,
+            *(searched(channels, stride) for channels, stride in rows),
+            searched(320, 1, depths=(1,)),
         ),
         n_expand=divisible(1280 * width, 8),
         epsilon=1e-3,

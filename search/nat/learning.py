@@ -89,7 +89,8 @@ class Learner:
 
         Args:
             lesson: what is learnt from a batch.
-            start, end: how far the whole training is before and after it, in 0..1.
+            start: how far the whole training is before it, in 0..1.
+            end: how far it is after it.
             rng: all randomness.
         """
         self.supernet.module.train()
@@ -138,9 +139,7 @@ class Learner:
         targets = functional.one_hot(self._table.label[rows], self._table.n_classes).float()
         targets = targets * (1 - training.label_smoothing)
         targets = targets + training.label_smoothing / self._table.n_classes
-        x, targets = augmented(
-            self._table.batch(rows), targets, training.augmentation, generator
-        )
+        x, targets = augmented(self._table.batch(rows), targets, training.augmentation, generator)
         self._optimizer.zero_grad(set_to_none=True)
         first = None
         for loss in lesson(self._forward, x, targets, rng):

@@ -75,7 +75,7 @@ class BareLinear(nn.Linear):
 class Convolution(nn.Module):
     """Convolution, batch normalisation, activation."""
 
-    def __init__(  # noqa: PLR0913 - the sizes of a convolution
+    def __init__(
         self,
         n_in: int,
         n_out: int,
@@ -87,9 +87,7 @@ class Convolution(nn.Module):
         groups: int = 1,
     ) -> None:
         super().__init__()
-        self.conv = BareConv2d(
-            n_in, n_out, kernel, stride, kernel // 2, groups=groups, bias=False
-        )
+        self.conv = BareConv2d(n_in, n_out, kernel, stride, kernel // 2, groups=groups, bias=False)
         self.norm = nn.BatchNorm2d(n_out, eps=recipe.epsilon)
         self.activation = activation_of(activation) if activation else None
 
@@ -173,7 +171,7 @@ def mean_over_pixels(x: Tensor) -> Tensor:
 
 
 def resized(x: Tensor, side: int) -> Tensor:
-    """Samples [n, channels, H, W] as [n, channels, side, side], bilinear, unchanged where they fit."""
+    """Samples [n, channels, H, W] as [n, channels, side, side], bilinear; those that fit stay."""
     if x.shape[-2:] == (side, side):
         return x
     return functional.interpolate(x, size=(side, side), mode="bilinear", align_corners=False)

@@ -1,7 +1,7 @@
 """The supernetworks of Once-for-All, on their authors' package `ofa`.
 
-Source: H. Cai, C. Gan, T. Wang, Z. Zhang, S. Han, "Once-for-All: Train One Network and Specialize it
-for Efficient Deployment", ICLR 2020, arXiv 1908.09791. Its kernels of 3 and 5 are linear maps of
+Source: H. Cai, C. Gan, T. Wang, Z. Zhang, S. Han, "Once-for-All: Train One Network and Specialize
+it for Efficient Deployment", ICLR 2020, arXiv 1908.09791. Its kernels of 3 and 5 are linear maps of
 those of 7, which are learnt with the rest.
 """
 
@@ -51,7 +51,7 @@ class OfaSupernet:
         self.space = space
         self.n_classes = n_classes
         family, _, width = space.design.name.rpartition("-w")
-        make = OFAMobileNetV3 if family == "ofa-mbv3" else OFAProxylessNASNets
+        make: Any = OFAMobileNetV3 if family == "ofa-mbv3" else OFAProxylessNASNets
         stage = space.design.stages[1]
         net: Any = make(
             n_classes=n_classes,

@@ -152,9 +152,7 @@ def _convolution(n_in: int, n_out: int, kernel: int, stride: int, side: int) -> 
 
 def _depthwise(n: int, kernel: int, stride: int, side: int) -> Layer:
     pixels = out_side(side, stride) ** 2
-    return Layer(
-        kind="depthwise", macs=pixels * n * kernel**2, elements=side**2 * n + pixels * n
-    )
+    return Layer(kind="depthwise", macs=pixels * n * kernel**2, elements=side**2 * n + pixels * n)
 
 
 def _linear(n_in: int, n_out: int) -> Layer:

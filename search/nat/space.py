@@ -109,7 +109,7 @@ class StageSpace:
     def decode(self, genome: IntArray) -> Architecture:
         """See `Space.decode`."""
         genes = iter(genome.tolist())
-        values = iter([c[next(genes)] if len(c) > 1 else c[0] for c in self._choices()])
+        values = iter([c[next(genes) if len(c) > 1 else 0] for c in self._choices()])
         resolution, stem = next(values), next(values)
         stages: list[tuple[Block, ...]] = []
         for _ in self.design.stages:

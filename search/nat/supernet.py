@@ -52,9 +52,9 @@ class Supernet(Protocol):
 
 
 class ElasticSupernet:
-    """A supernetwork whose subnets take the first channels, the first blocks, and the centres of
-    kernels: AttentiveNAS, AlphaNet, and the small ones.
+    """A supernetwork whose subnets take first channels, first blocks, and centres of kernels.
 
+    AttentiveNAS, AlphaNet, and the small ones are such.
     A subnet runs as a `Network` of its recipe whose weights are views of the shared ones.
 
     Args:

@@ -4,8 +4,8 @@ Each network interpolates the targets with cubic functions of distances and a li
 random subset of the features; the ensemble answers with the median. All networks are solved, and
 asked, as one batch of matrices.
 
-Sources: Z. Lu et al., "Neural Architecture Transfer", TPAMI 2021, arXiv 2005.05859; H. Wang, Y. Jin,
-C. Sun, J. Doherty, "Offline Data-Driven Evolutionary Optimization Using Selective Surrogate
+Sources: Z. Lu et al., "Neural Architecture Transfer", TPAMI 2021, arXiv 2005.05859; H. Wang,
+Y. Jin, C. Sun, J. Doherty, "Offline Data-Driven Evolutionary Optimization Using Selective Surrogate
 Ensembles", IEEE Transactions on Evolutionary Computation 23(2), 2019,
 doi 10.1109/TEVC.2018.2834881.
 
@@ -16,6 +16,7 @@ lets points that coincide in a subset of the features have different targets.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -50,7 +51,8 @@ class Quality:
     @classmethod
     def of(cls, predicted: DoubleArray, measured: DoubleArray) -> Quality:
         """The quality of predictions [n], n at least 1."""
-        tau = float(kendalltau(predicted, measured).statistic) if len(predicted) > 1 else 0.0
+        found: Any = kendalltau(predicted, measured) if len(predicted) > 1 else None
+        tau = 0.0 if found is None else float(found.statistic)
         rmse = float(np.sqrt(np.mean((predicted - measured) ** 2)))
         return cls(tau=0.0 if np.isnan(tau) else tau, rmse=rmse, n=len(predicted))
 
