@@ -37,10 +37,23 @@ def import_timm() -> ModuleType:
     Raises:
         MissingExtraError: it is not installed.
     """
+    import_torchvision("timm models", extra="timm")
+    try:
+        return importlib.import_module("timm")
+    except ImportError as error:
+        raise MissingExtraError("timm models", extra="timm") from error
+
+
+def import_torchvision(feature: str, *, extra: str) -> None:
+    """Makes torchvision importable, whatever build of torch it finds.
+
+    Raises:
+        MissingExtraError: it is not installed; names the feature that needs it, and its extra.
+    """
     try:
         importlib.import_module("torchvision")
     except ImportError as error:
-        raise MissingExtraError("timm models", extra="timm") from error
+        raise MissingExtraError(feature, extra=extra) from error
     except RuntimeError as error:
         if "torchvision::nms does not exist" not in str(error):
             raise
@@ -48,10 +61,6 @@ def import_timm() -> ModuleType:
             del sys.modules[name]
         for name, schema in MISSING_OPERATORS.items():
             torch.library.define(name, schema)
-    try:
-        return importlib.import_module("timm")
-    except ImportError as error:
-        raise MissingExtraError("timm models", extra="timm") from error
 
 
 def timm_builder(
