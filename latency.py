@@ -33,6 +33,7 @@ class Setting:
         provider: the execution provider that really ran.
         n_threads: intra-operator threads of a session.
         versions: package name -> version, of everything that could move the time.
+        options: whatever else moves it: "cuda_graphs" on a GPU.
     """
 
     device: str
@@ -40,6 +41,7 @@ class Setting:
     provider: str
     n_threads: int
     versions: Mapping[str, str]
+    options: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,13 +8,14 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
-from ..export.agreement import Member, shared_input_shape, shared_preprocessing
+from ..export.agreement import Member, input_shapes, views_of
 from ..export.onnx_export import Exporter, export_member
 from ..export.onnx_model import save_model
 from ..files import sha256_of
+from ..manifest import INPUT
 from ..runtime.dataset import open_data
-from ..runtime.loading import Placement
-from ..runtime.ort_session import OrtSession
+from ..runtime.ort_member import OrtSession
+from ..runtime.placement import Placement
 from ..runtime.profiler import Target
 from ..search.pool import Pool
 from ..search.sources.data import DATA_KINDS
@@ -51,11 +52,11 @@ def _open_exported(
     member: Member, folder: Path, placement: Placement, exporter: Exporter, data: str | None
 ) -> OrtSession:
     """What will be deployed is what is measured: the exported member."""
-    preprocessing = shared_preprocessing([member])
+    views = views_of([member])
     dataset = None
-    if preprocessing is None and data is not None:
+    if data is not None and None in views.preprocessings.values():
         dataset = open_data(data, kinds=DATA_KINDS)
-    shape = shared_input_shape([member], preprocessing, dataset)
+    shape = input_shapes([member], views, dataset)[INPUT]
     exported = export_member(
         member.source,
         input_shape=shape,
@@ -71,8 +72,6 @@ def _open_exported(
         name=member.name,
         input_shape=shape,
         n_classes=exported.n_classes,
-        device=placement.device,
-        n_threads=placement.n_threads,
-        gpu_memory_bytes=placement.gpu_memory_bytes,
+        placement=placement,
         sha256=sha256_of(path),
     )

@@ -17,7 +17,8 @@ from ..runtime.clock import StabilityProtocol
 from ..runtime.dataset import Dataset
 from ..runtime.doctor import Diagnosis, examine
 from ..runtime.executor import Prediction
-from ..runtime.loading import Backend, Placement, load, open_bundle_data
+from ..runtime.loading import Backend, load, open_bundle_data
+from ..runtime.placement import Placement
 from ..runtime.predicting import predict, save_predictions
 from ..search.sources.data import DATA_KINDS
 from .console import emit, json_option, note, progress
