@@ -11,8 +11,8 @@ from rich.table import Table
 from ..latency import LatencyProfile
 from ..search.compare import Plan, run_plan, seeds_of
 from ..search.contest import Contest, contest_of
-from ..search.finder import SearchOptions
 from ..search.front import Front
+from ..search.options import SearchOptions
 from ..search.pool import Pool
 from ..search.report.compare_page import SUMMARY_COLUMNS, summary_rows
 from ..search.report.compare_writing import write_contest

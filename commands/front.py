@@ -57,6 +57,8 @@ def front_table(loaded: Front) -> Table:
         f"{len(loaded.cascades)} cascades on {loaded.pool.name} "
         f"({loaded.pool.n_samples} samples), {' against '.join(loaded.objectives)}"
     )
+    if "algorithm" in loaded.search:
+        title += f", found by {loaded.search['algorithm']}"
     table = Table(title=title, title_justify="left")
     for column in ("index", "accuracy", "cost"):
         table.add_column(column, justify="right")

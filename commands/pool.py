@@ -19,6 +19,7 @@ from ..search.pool_samples import moved_models, refuse_held_out
 from ..search.pool_summary import PoolSummary, summarise
 from .console import emit, json_option
 from .pool_build import build
+from .pool_compress import compress
 from .pool_tables import details_tables, summary_table
 from .pool_tools import compare, cost, dedup, filter_, merge, split
 
@@ -141,5 +142,5 @@ def _emit_summary(summary: PoolSummary, as_json: bool) -> None:
     emit(as_json, summary.to_json(), summary_table(summary))
 
 
-for command in (build, compare, cost, dedup, filter_, merge, split):
+for command in (build, compare, compress, cost, dedup, filter_, merge, split):
     pool.add_command(command)

@@ -8,8 +8,12 @@ import click
 
 from ..errors import FrontError
 from ..latency import LatencyProfile
-from ..search.finder import SearchOptions, search_pool
+from ..search.algorithms import ALGORITHMS, AUTO
+from ..search.automatic import expected_evaluations, resolved
+from ..search.finder import search_pool
+from ..search.front import Front
 from ..search.loop import Milestone
+from ..search.options import SearchOptions
 from ..search.pool import Pool
 from .console import emit, json_option, note, progress
 from .front import front_table
@@ -20,12 +24,19 @@ INTERRUPTED = 130
 @click.command()
 @click.argument("folder", metavar="POOL", type=click.Path(path_type=Path))
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Front to write.")
-@click.option("--evaluations", type=int, help="End after so many [default: 100,000].")
+@click.option(
+    "--evaluations", type=int, help="End after so many [default: 100,000; exact ends by itself]."
+)
 @click.option("--seconds", type=float, help="End after so much wall time.")
 @click.option("--stagnation", type=int, help="End after so many without progress.")
 @click.option("--max-members", default=5, show_default=True, help="Members of a cascade, at most.")
 @click.option("--seed", default=0, show_default=True)
-@click.option("--algorithm", default=SearchOptions().algorithm, show_default=True)
+@click.option(
+    "--algorithm",
+    default=AUTO,
+    show_default=True,
+    help=f"{', '.join(sorted(ALGORITHMS))}; auto takes the best one and says which.",
+)
 @click.option(
     "--objective",
     "objectives",
@@ -48,12 +59,19 @@ INTERRUPTED = 130
 @click.option("--profile", type=click.Path(path_type=Path), help="Measured times, for latency.")
 @click.option("--batch-size", default=1, show_default=True, help="Rows per batch, for latency.")
 @click.option("--device", default="cpu", show_default=True, help="Evaluate on: cpu, cuda:0, ...")
+@click.option(
+    "--warm-start",
+    metavar="FRONT.json",
+    type=click.Path(path_type=Path),
+    help="Start from the cascades of an earlier front, whatever its costs were.",
+)
 @click.option("--resume", is_flag=True, help="Continue from the checkpoint beside the front.")
 @json_option
 def search(
     folder: Path,
     out: Path,
     profile: Path | None,
+    warm_start: Path | None,
     resume: bool,
     as_json: bool,
     **options: object,
@@ -65,20 +83,22 @@ def search(
 
     Example: encas search pool --out front.json --evaluations 100000 --seed 1
     """
-    settings = SearchOptions(**options)  # type: ignore[arg-type]  # click has parsed them
+    asked = SearchOptions(**options)  # type: ignore[arg-type]  # click has parsed them
     if not out.resolve().parent.is_dir():
         raise FrontError("no such folder to write the front to", where=str(out.parent))
-    budget = settings.budget
-    total = budget.evaluations or budget.seconds
-    with progress(f"{settings.algorithm} on {folder.name}", total) as show:
+    pool = Pool.load(folder)
+    settings = resolved(asked, pool)
+    total = expected_evaluations(settings, pool)
+    with progress(f"{settings.algorithm} on {folder.name}", total or settings.seconds) as show:
 
         def report(milestone: Milestone) -> None:
-            show(milestone.evaluations if budget.evaluations else milestone.seconds)
+            show(milestone.evaluations if total else milestone.seconds)
 
         found = search_pool(
-            Pool.load(folder),
+            pool,
             settings,
             profile=LatencyProfile.load(profile) if profile else None,
+            warm_start=Front.load(warm_start) if warm_start else None,
             checkpoint=out.with_name(f"{out.name}.checkpoint.npz"),
             resume=resume,
             on_progress=report,

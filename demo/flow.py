@@ -22,8 +22,9 @@ from ..runtime.dataset import open_data
 from ..runtime.loading import load
 from ..runtime.placement import Placement
 from ..runtime.predicting import predict, save_predictions
-from ..search.finder import SearchOptions, search_pool
+from ..search.finder import search_pool
 from ..search.front import Front
+from ..search.options import SearchOptions
 from ..search.pool import Pool
 from ..search.report.writing import write_report
 from ..search.scoring import evaluate_front

@@ -12,8 +12,12 @@ from ..arrays import IntArray
 from ..cascade import Cascade, Confidence
 from ..errors import SearchError
 from .ensemble import EnsembleProblem, with_thresholds
+from .evaluate.contenders import Contenders
 from .evaluate.counts import Evaluator
-from .genome import CascadeProblem
+from .evaluate.sweep_prices import prices_of, weightings
+from .evaluate.sweeper import LONGEST, Sweeper
+from .exact import ExactSearch, check_work
+from .genome import CascadeProblem, decode
 from .gomea import MoGomea
 from .greedy import STREETER, GreedySearch, Rule, cascades_of_bits
 from .grid import SequenceGrid, cascade_grid, ensemble_grid
@@ -22,10 +26,12 @@ from .objectives import Error, LatencyCost, LinearCost
 from .pool import Pool
 from .random_draw import RandomDraw
 from .strategy import AskTellSearch, Problem, Search, Strategy
+from .sweep import SweepSearch, single_objectives
 
 Mode: TypeAlias = Literal["cascade", "ensemble"]
 
-DEFAULT_ALGORITHM = "mo-gomea"
+# Not an algorithm: the best one for the pool and the options, see automatic.py.
+AUTO = "auto"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -39,8 +45,10 @@ class Setup:
         costs: the cost objectives.
         max_members: K.
         seed: the same seed gives the same front, on any number of threads.
+        contenders: the compressed pool, None where the confidence needs all classes.
         confidence: what thresholds are compared with.
         mode: "ensemble" fixes all thresholds at 1.
+        start: int64 [n, 2K - 1], genomes to start from, None for none.
     """
 
     pool: Pool
@@ -49,8 +57,10 @@ class Setup:
     costs: Sequence[LinearCost | LatencyCost]
     max_members: int
     seed: int
+    contenders: Contenders | None = None
     confidence: Confidence = "max_probability"
     mode: Mode = "cascade"
+    start: IntArray | None = None
 
     @property
     def problem(self) -> Problem:
@@ -84,12 +94,16 @@ class Algorithm:
         read: the cascades of genomes of its archive, None where they are those of
             `Setup.problem`.
         is_random: whether the seed makes a difference.
+        default_evaluations: where no limit is given; None where it ends by itself.
+        takes_start: whether it can start from given cascades.
     """
 
     make: Callable[[Setup], Search]
     modes: tuple[Mode, ...] = ("cascade", "ensemble")
     read: Callable[[Setup, IntArray], list[Cascade]] | None = None
     is_random: bool = True
+    default_evaluations: int | None = 100_000
+    takes_start: bool = False
 
 
 def _ask_tell(make: Callable[..., Strategy]) -> Algorithm:
@@ -98,6 +112,11 @@ def _ask_tell(make: Callable[..., Strategy]) -> Algorithm:
         return AskTellSearch(problem, make(problem, rng=setup.rng))
 
     return Algorithm(make=search)
+
+
+def _mo_gomea(setup: Setup) -> Search:
+    problem = setup.problem
+    return AskTellSearch(problem, MoGomea(problem, rng=setup.rng, start=setup.start))
 
 
 def _nsga2(problem: Problem, *, rng: np.random.Generator) -> Strategy:
@@ -124,6 +143,52 @@ def _single(setup: Setup) -> Search:
     n_models, max_members = setup.pool.n_models, setup.max_members
     singles = SequenceGrid(n_models=n_models, n_members=1, max_members=max_members)
     return ListedSearch(setup.problem, singles)
+
+
+def _exact(setup: Setup) -> Search:
+    if len(setup.costs) > 1:
+        raise SearchError("exact fronts have one cost; use --algorithm sweep for several")
+    n_models, max_members = setup.pool.n_models, setup.max_members
+    (sweeper,) = _sweepers(setup, "exact", [(1.0,)])
+    check_work(n_models, max_members, n_samples=setup.pool.n_samples)
+    return ExactSearch(setup.problem, sweeper, n_models=n_models, max_members=max_members)
+
+
+def _sweep(setup: Setup) -> Search:
+    n_models, max_members = setup.pool.n_models, setup.max_members
+    singles = single_objectives(setup.problem, n_models, max_members)
+    return SweepSearch(
+        setup.problem,
+        _sweepers(setup, "sweep", weightings(singles[:, 1:])),
+        singles=singles,
+        max_members=max_members,
+        rng=setup.rng,
+        start=None if setup.start is None else decode(setup.start)[0],
+    )
+
+
+def _sweepers(
+    setup: Setup, algorithm: str, weights: Sequence[tuple[float, ...]]
+) -> Sequence[Sweeper]:
+    contenders = setup.contenders
+    faults: list[str] = []
+    if setup.error.needs_predicted:
+        faults.append("it counts right answers, so the metric must be top1")
+    if contenders is None:
+        faults.append(f"it cannot use the confidence {setup.confidence}")
+    if setup.max_members > LONGEST:
+        faults.append(f"it sweeps at most {LONGEST} members, got {setup.max_members}")
+    if faults or contenders is None:
+        raise SearchError(*faults, "use --algorithm mo-gomea", where=algorithm)
+    pool = setup.pool
+    return [
+        Sweeper(
+            contenders,
+            prices_of(setup.costs, w, n_models=pool.n_models, n_samples=pool.n_samples),
+            confidence=setup.confidence,
+        )
+        for w in weights
+    ]
 
 
 def _streeter(setup: Setup) -> Rule:
@@ -156,12 +221,16 @@ def _greedy(rule: Callable[[Setup], Rule]) -> Algorithm:
 
 
 ALGORITHMS: Mapping[str, Algorithm] = {
+    "exact": Algorithm(
+        make=_exact, modes=("cascade",), is_random=False, default_evaluations=None, takes_start=True
+    ),
     "greedy": _greedy(_streeter),
     "greedy-mean": _greedy(_averaging),
     "grid": Algorithm(make=_grid),
-    "mo-gomea": _ask_tell(MoGomea),
+    "mo-gomea": Algorithm(make=_mo_gomea, takes_start=True),
     "nsga2": _ask_tell(_nsga2),
     "nsga3": _ask_tell(_nsga3),
     "random": _ask_tell(RandomDraw),
     "single": Algorithm(make=_single, modes=("cascade",), is_random=False),
+    "sweep": Algorithm(make=_sweep, modes=("cascade",), takes_start=True),
 }

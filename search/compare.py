@@ -13,8 +13,9 @@ from pathlib import Path
 from ..errors import SearchError
 from ..latency import LatencyProfile
 from .algorithms import ALGORITHMS
-from .finder import SearchOptions, search_pool
+from .finder import search_pool
 from .front import Front
+from .options import SearchOptions
 from .pool import Pool
 from .scoring import evaluate_front
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, get_args
 
 import numpy as np
 
@@ -15,92 +15,25 @@ from ..cascade import Confidence
 from ..errors import SearchError
 from ..latency import LatencyProfile
 from ..version import __version__
-from .algorithms import ALGORITHMS, DEFAULT_ALGORITHM, Mode, Setup
+from .algorithms import ALGORITHMS, AUTO, Mode, Setup
+from .automatic import resolved
 from .checkpoint import Checkpoint
-from .evaluate.choice import evaluator_for
+from .evaluate.choice import contenders_of, evaluator_for
 from .front import Front, ScoredCascade
 from .genome import cascades_of, decode, encode
 from .indicators import hypervolume, non_dominated
-from .loop import Budget, Milestone, Outcome, run
+from .loop import Milestone, Outcome, run
 from .metrics import TOP1
 from .objectives import LatencyCost, LinearCost, error_objective, front_costs
+from .options import SearchOptions
 from .pool import Pool
 from .pool_samples import refuse_held_out
 from .provenance import provenance
 from .scoring import pool_reference, score, scored_from_counts
+from .warm_start import start_of
 
-DEFAULT_EVALUATIONS = 100_000
 # Cascades dearer than this many times the dearest model count nothing in the history.
 REFERENCE_COSTS = 2.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SearchOptions:
-    """How to search; see `find_front` for the meaning.
-
-    Raises:
-        SearchError: names every fault of the values.
-    """
-
-    evaluations: int | None = None
-    seconds: float | None = None
-    stagnation: int | None = None
-    max_members: int = 5
-    seed: int = 0
-    algorithm: str = DEFAULT_ALGORITHM
-    objectives: tuple[str, ...] = ("macs",)
-    batch_size: int = 1
-    metric: str = TOP1
-    confidence: Confidence = "max_probability"
-    mode: Mode = "cascade"
-    reference: tuple[float, ...] | None = None
-    device: str = "cpu"
-
-    def __post_init__(self) -> None:
-        faults: list[str] = []
-        if self.algorithm not in ALGORITHMS:
-            known = ", ".join(sorted(ALGORITHMS))
-            faults.append(f"algorithm must be one of {known}, got {self.algorithm!r}")
-        elif self.mode not in ALGORITHMS[self.algorithm].modes:
-            allowed = " or ".join(ALGORITHMS[self.algorithm].modes)
-            faults.append(f"{self.algorithm} has the mode {allowed}, got {self.mode!r}")
-        faults += _reference_faults(self.reference, len(self.objectives))
-        if not 1 <= self.max_members <= 16:
-            faults.append(f"max members must be in 1..16, got {self.max_members}")
-        if self.confidence not in get_args(Confidence):
-            allowed = ", ".join(get_args(Confidence))
-            faults.append(f"confidence must be one of {allowed}, got {self.confidence!r}")
-        if self.batch_size < 1:
-            faults.append(f"batch size must be at least 1, got {self.batch_size}")
-        if self.seed < 0:
-            faults.append(f"seed must not be negative, got {self.seed}")
-        if not self.objectives or len(set(self.objectives)) < len(self.objectives):
-            faults.append(f"objectives must be different costs, got {self.objectives}")
-        if faults:
-            raise SearchError(*faults, where="search")
-
-    @property
-    def budget(self) -> Budget:
-        """The budget; 100,000 evaluations where nothing else is given."""
-        is_open = self.evaluations is None and self.seconds is None and self.stagnation is None
-        return Budget(
-            evaluations=DEFAULT_EVALUATIONS if is_open else self.evaluations,
-            seconds=self.seconds,
-            stagnation=self.stagnation,
-        )
-
-    @property
-    def settings(self) -> dict[str, Any]:
-        """What a front says of its options, as a JSON object."""
-        return {
-            "algorithm": self.algorithm,
-            "seed": self.seed,
-            "max_members": self.max_members,
-            "mode": self.mode,
-            "objective": self.objectives[0],
-            "confidence": self.confidence,
-            "budget": asdict(self.budget),
-        }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,7 +52,7 @@ def find_front(  # noqa: PLR0913 - one keyword for each option of a search
     stagnation: int | None = None,
     max_members: int = 5,
     seed: int = 0,
-    algorithm: str = DEFAULT_ALGORITHM,
+    algorithm: str = AUTO,
     objective: str | Sequence[str] = "macs",
     profile: LatencyProfile | None = None,
     batch_size: int = 1,
@@ -128,17 +61,20 @@ def find_front(  # noqa: PLR0913 - one keyword for each option of a search
     mode: Mode = "cascade",
     reference: Sequence[float] | None = None,
     device: str = "cpu",
+    warm_start: Front | None = None,
 ) -> Front:
     """Searches a pool for the trade-off front of cascades.
 
     Args:
         pool: the stored outputs of the search split.
-        evaluations: end after exactly so many; 100,000 where no other limit is given.
+        evaluations: end after exactly so many; one is a cascade, or, for the algorithms exact and
+            sweep, a member sequence with all its thresholds. Where no limit is given, 100,000, but
+            exact ends by itself.
         seconds: end after so much wall time.
         stagnation: end when the hypervolume has not grown for so many evaluations.
         max_members: members of a cascade at most.
         seed: the same seed gives the same front.
-        algorithm: a name of `algorithms.ALGORITHMS`.
+        algorithm: a name of `algorithms.ALGORITHMS`, or "auto" (see automatic.py).
         objective: the cost besides the error: macs, params, latency, cost_<name>; or several.
         profile: measured times of the pool's models, for the objective latency.
         batch_size: rows per batch that the latency is for.
@@ -147,6 +83,7 @@ def find_front(  # noqa: PLR0913 - one keyword for each option of a search
         mode: "ensemble" fixes all thresholds at 1.
         reference: error and costs beyond which nothing counts in the hypervolume of the history.
         device: where cascades are evaluated: "cpu", or a torch device; the front is the same.
+        warm_start: an earlier front to start from, see warm_start.py.
 
     Raises:
         SearchError, PoolError, ProfileError: an option or input that cannot be used.
@@ -166,7 +103,7 @@ def find_front(  # noqa: PLR0913 - one keyword for each option of a search
         reference=None if reference is None else tuple(reference),
         device=device,
     )
-    return search_pool(pool, options, profile=profile).front
+    return search_pool(pool, options, profile=profile, warm_start=warm_start).front
 
 
 def search_pool(
@@ -174,20 +111,21 @@ def search_pool(
     options: SearchOptions,
     *,
     profile: LatencyProfile | None = None,
+    warm_start: Front | None = None,
     checkpoint: Path | None = None,
     resume: bool = False,
     on_progress: Callable[[Milestone], None] | None = None,
 ) -> Finding:
-    """Searches a pool, with checkpoints in the file `checkpoint` and progress.
+    """Searches a pool, from an earlier front if any, with checkpoints and progress.
 
     Raises:
         SearchError, PoolError, ProfileError: an option or input that cannot be used.
     """
     refuse_held_out(pool, purpose="search")
-    max_members = min(options.max_members, pool.n_models)
-    evaluator = evaluator_for(
-        pool, max_members=max_members, confidence=options.confidence, device=options.device
-    )
+    options = resolved(options, pool)
+    max_members, confidence = min(options.max_members, pool.n_models), options.confidence
+    contenders = contenders_of(pool, max_members=max_members, confidence=confidence)
+    evaluator = evaluator_for(pool, contenders, confidence=confidence, device=options.device)
     error = error_objective(options.metric, pool)
     costs = front_costs(options.objectives, pool, profile=profile, batch_size=options.batch_size)
     setup = Setup(
@@ -197,8 +135,10 @@ def search_pool(
         costs=costs[: len(options.objectives)],
         max_members=max_members,
         seed=options.seed,
-        confidence=options.confidence,
+        contenders=contenders,
+        confidence=confidence,
         mode=options.mode,
+        start=None if warm_start is None else _start(warm_start, pool, options),
     )
     reference = np.array(options.reference or _reference(setup.costs, pool))
     outcome = run(
@@ -206,7 +146,7 @@ def search_pool(
         budget=options.budget,
         hypervolume=lambda points: hypervolume(points / reference, [1.0] * len(reference)),
         on_progress=on_progress,
-        checkpoint=_checkpoint(checkpoint, resume, pool, options, profile),
+        checkpoint=_checkpoint(checkpoint, resume, options, setup, profile),
     )
     front = Front(
         pool=pool_reference(pool),
@@ -251,15 +191,6 @@ def _scored_genomes(
     )
 
 
-def _reference_faults(reference: Sequence[float] | None, n_costs: int) -> list[str]:
-    if reference is None:
-        return []
-    if len(reference) != 1 + n_costs or min(reference) <= 0:
-        values = ", ".join(f"{value:g}" for value in reference)
-        return [f"reference must be an error and {n_costs} costs above 0, got {values}"]
-    return []
-
-
 def _reference(costs: Sequence[LinearCost | LatencyCost], pool: Pool) -> DoubleArray:
     everyone = np.arange(pool.n_models)
     full = np.full(pool.n_models, pool.n_samples)
@@ -269,17 +200,24 @@ def _reference(costs: Sequence[LinearCost | LatencyCost], pool: Pool) -> DoubleA
     return np.array([1.0, *(REFERENCE_COSTS * cost or 1.0 for cost in dearest)])
 
 
+def _start(front: Front, pool: Pool, options: SearchOptions) -> IntArray:
+    if not ALGORITHMS[options.algorithm].takes_start:
+        able = ", ".join(name for name, entry in sorted(ALGORITHMS.items()) if entry.takes_start)
+        raise SearchError(f"{options.algorithm} has no warm start; these have: {able}")
+    return start_of(front, pool, options)
+
+
 def _checkpoint(
     path: Path | None,
     resume: bool,
-    pool: Pool,
     options: SearchOptions,
+    setup: Setup,
     profile: LatencyProfile | None,
 ) -> Checkpoint | None:
     if path is None:
         return None
     settings = {
-        "pool": pool.sha256,
+        "pool": setup.pool.sha256,
         "algorithm": options.algorithm,
         "seed": options.seed,
         "max_members": options.max_members,
@@ -291,6 +229,7 @@ def _checkpoint(
         "reference": options.reference,
         "stagnation": options.stagnation,
         "profile": profile.digest if profile else None,
+        "start": None if setup.start is None else hashlib.sha256(setup.start.tobytes()).hexdigest(),
         "encas": __version__,
     }
     return Checkpoint(path=path, fingerprint=json.dumps(settings, sort_keys=True), resume=resume)

@@ -77,6 +77,26 @@ def cascades_of(
     return cascades
 
 
+def genes_of(cascades: Sequence[Cascade], names: Sequence[str]) -> tuple[IntArray, IntArray]:
+    """Members [n, K] and thresholds [n, K - 1] of cascades, as `decode` gives them.
+
+    K is the length of the longest; a threshold's gene is that of the nearest value.
+
+    Args:
+        cascades: at least one.
+        names: of the models, among which all members are.
+    """
+    place = {name: index for index, name in enumerate(names)}
+    max_members = max(cascade.n_stages for cascade in cascades)
+    members = np.full((len(cascades), max_members), -1, np.int64)
+    thresholds = np.zeros((len(cascades), max_members - 1), np.int64)
+    for i, cascade in enumerate(cascades):
+        members[i, : cascade.n_stages] = [place[name] for name in cascade.members]
+        values = np.array(cascade.thresholds, np.float32)[:, None]
+        thresholds[i, : cascade.n_stages - 1] = np.abs(values - THRESHOLDS).argmin(axis=1)
+    return members, thresholds
+
+
 class CascadeProblem:
     """Genomes in, objectives out; the error is the first objective.
 

@@ -86,6 +86,8 @@ class MoGomea:
         scheme: population sizes.
         mutation: of genes that are mixed: "none", "weak" or "strong", see `mixing.mutation_of`.
         archive_target: see `ElitistArchive`.
+        start: int64 [n, n_genes], genomes of a population before the first random one, None for
+            none.
     """
 
     def __init__(
@@ -96,7 +98,9 @@ class MoGomea:
         scheme: Scheme | None = None,
         mutation: MutationKind = "strong",
         archive_target: int = TARGET,
+        start: IntArray | None = None,
     ) -> None:
+        self._start = start
         self._n_values = np.asarray(problem.n_values, np.int64)
         self._n_objectives = problem.n_objectives
         self._rng = rng
@@ -165,9 +169,14 @@ class MoGomea:
         self._generation = Generation(**fields_from(part)) if part else None
 
     def _new_population(self) -> Population:
-        n = min(self._scheme.smallest << len(self._populations), self._scheme.largest)
+        unscored, n_before = np.empty((0, self._n_objectives)), len(self._populations)
+        if self._start is not None:
+            if not n_before:
+                return Population(genomes=self._start, objectives=unscored)
+            n_before -= 1
+        n = min(self._scheme.smallest << n_before, self._scheme.largest)
         genomes = self._rng.integers(self._n_values, size=(n, len(self._n_values)))
-        return Population(genomes=genomes, objectives=np.empty((0, self._n_objectives)))
+        return Population(genomes=genomes, objectives=unscored)
 
     def _started(self, population: Population) -> Generation:
         n_clusters = self._n_objectives + self._scheme.more_clusters + self._turn

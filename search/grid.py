@@ -14,13 +14,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import comb, gcd, perm
+from math import comb, gcd
 
 import numpy as np
 
 from ..arrays import IntArray
 from .genome import N_THRESHOLDS
 from .listing import Listing
+from .sequences import n_sequences, sequences_at
 
 # Threshold genes from one to the next, by the number of members.
 THRESHOLD_STEPS = {1: 1, 2: 1, 3: 5}
@@ -48,7 +49,7 @@ class SequenceGrid:
     @property
     def n_sequences(self) -> int:
         """How many sequences there are."""
-        return perm(self.n_models, self.n_members)
+        return n_sequences(self.n_models, self.n_members)
 
     @property
     def n_levels(self) -> int:
@@ -74,13 +75,7 @@ class SequenceGrid:
         offset, stride = self.order
         # Exact integers: the product may not fit in 64 bits.
         rest = np.array((places.astype(object) * stride + offset) % self.n_sequences, np.int64)
-        members = np.empty((len(places), self.n_members), np.int64)
-        for j in range(self.n_members):
-            rest, member = np.divmod(rest, self.n_models - j)
-            for taken in np.sort(members[:, :j], axis=1).T:
-                member += member >= taken
-            members[:, j] = member
-        return members
+        return sequences_at(rest, n_models=self.n_models, n_members=self.n_members)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,7 +142,7 @@ def cascade_grid(n_models: int, max_members: int, rng: np.random.Generator) -> C
                 n_members=n_members,
                 max_members=max_members,
                 threshold_step=step,
-                order=_scattered(perm(n_models, n_members), rng),
+                order=_scattered(n_sequences(n_models, n_members), rng),
             )
             for n_members, step in THRESHOLD_STEPS.items()
             if n_members <= min(n_models, max_members)

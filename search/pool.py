@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from ..arrays import ByteArray, FloatArray, IntArray, frozen
 from ..cascade import softmax
 from ..errors import PoolError
+from .absent_output import AbsentOutput
 from .pool_faults import pool_faults
 
 Kind: TypeAlias = Literal["probabilities", "logits"]
@@ -49,7 +50,8 @@ class Pool:
         name: the pool's name, for people.
         models: one record for each classifier.
         outputs: one array [n_samples, n_classes] for each classifier, float16 or float32, often
-            memory-mapped; read them through `probabilities`.
+            memory-mapped; read them through `probabilities`. All are `AbsentOutput`s in a
+            compressed pool (pool_compress.py).
         label: int64 [n_samples], the true classes.
         sha256: identifies names, outputs, labels, costs and sources.
         classes: class names by label, or None.
@@ -84,6 +86,11 @@ class Pool:
     def n_classes(self) -> int:
         """The number of classes."""
         return int(self.outputs[0].shape[1])
+
+    @property
+    def is_compressed(self) -> bool:
+        """Whether it holds contenders alone, and no outputs."""
+        return isinstance(self.outputs[0], AbsentOutput)
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -6,7 +6,8 @@
     POOL/samples.npy          uint8 [n_samples, 32], SHA-256 of each sample's bytes (optional)
     POOL/held_out.npy         uint8 [n, 32], hashes of samples kept for the test (optional)
 
-A model's file is written once and never changed, so a pool can grow model by model.
+A model's file is written once and never changed, so a pool can grow model by model. Beside them
+may lie POOL/contenders (evaluate/store.py); a compressed pool has them and no outputs.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,12 +27,14 @@ from ..arrays import ByteArray, frozen
 from ..errors import PoolError
 from ..files import inside, json_text, new_folder, read_json, sha256_of, write_atomically
 from ..schema import check
+from .absent_output import AbsentOutput
 from .pool import Model, Pool, pool_sha256
 from .pool_faults import pool_faults
 
 POOL_FILE = "pool.json"
 LABEL_FILE = "label.npy"
 HASH_FILES = {"samples": "samples.npy", "held_out": "held_out.npy"}
+CONTENDERS = "contenders"
 HASH_BYTES = 32
 
 
@@ -122,7 +125,7 @@ def mark_held_out(path: Path, *, samples: ByteArray, held_out: ByteArray | None)
     pool = load_pool(path)
     write_index(
         path,
-        stored_models(path, _read_index(path)),
+        stored_models(path, read_index(path)),
         pool.label,
         name=pool.name,
         classes=pool.classes,
@@ -137,12 +140,12 @@ def load_pool(path: Path) -> Pool:
     Raises:
         PoolError: the folder is missing, foreign, truncated or has faults.
     """
-    content = _read_index(path)
+    content = read_index(path)
     records = stored_models(path, content)
     label = _open_array(path, content["label"]["file"])
-    outputs = [_open_array(path, record.file) for record in records]
-    models = tuple(record.model for record in records)
     expected = (content["n_samples"], content["n_classes"])
+    outputs = [_open_outputs(path, content, record) for record in records]
+    models = tuple(record.model for record in records)
     faults = [
         f"{record.file}: expected {record.dtype} {list(expected)}, "
         f"got {out.dtype} {list(out.shape)}"
@@ -184,8 +187,9 @@ def check_pool(path: Path) -> Pool:
         PoolError: names every fault.
     """
     pool = load_pool(path)
-    content = _read_index(path)
-    files = [(r.file, r.sha256) for r in stored_models(path, content)]
+    content = read_index(path)
+    records = [] if pool.is_compressed else stored_models(path, content)
+    files = [(record.file, record.sha256) for record in records]
     arrays = [content[key] for key in ("label", *HASH_FILES) if key in content]
     files += [(item["file"], item["sha256"]) for item in arrays]
     faults = [
@@ -193,7 +197,13 @@ def check_pool(path: Path) -> Pool:
         for file, digest in files
         if sha256_of(path / file) != digest
     ]
-    faults += pool_faults(pool.models, pool.outputs, pool.label, pool.classes)
+    if (path / CONTENDERS).is_dir():
+        from .evaluate.store import check_contenders  # noqa: PLC0415 - needs the extra search
+
+        check_contenders(path / CONTENDERS)
+    if not pool.is_compressed:
+        outputs = [np.asarray(output) for output in pool.outputs]
+        faults += pool_faults(pool.models, outputs, pool.label, pool.classes)
     if faults:
         raise PoolError(*faults, where=str(path))
     return pool
@@ -217,7 +227,12 @@ def stored_models(path: Path, content: Mapping[str, Any]) -> list[StoredModel]:
     return records
 
 
-def _read_index(path: Path) -> dict[str, Any]:
+def read_index(path: Path) -> dict[str, Any]:
+    """The content of a pool's `pool.json`, checked against its schema.
+
+    Raises:
+        PoolError: there is none, or it has faults.
+    """
     if not path.is_dir():
         raise PoolError("no such pool folder; make one with `encas pool import`", where=str(path))
     content: Any = read_json(path / POOL_FILE, error=PoolError)
@@ -258,6 +273,13 @@ def hash_faults(hashes: Mapping[str, ByteArray | None], n_samples: int) -> list[
                 f"{key}: expected uint8 [{rows}, {HASH_BYTES}], got {array.dtype} {array.shape}"
             )
     return faults
+
+
+def _open_outputs(path: Path, content: Mapping[str, Any], record: StoredModel) -> NDArray[Any]:
+    if not content.get("compressed"):
+        return _open_array(path, record.file)
+    shape = (content["n_samples"], content["n_classes"])
+    return cast("NDArray[Any]", AbsentOutput(shape=shape, dtype=record.dtype, where=str(path)))
 
 
 def _open_array(path: Path, file: str) -> NDArray[Any]:

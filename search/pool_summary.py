@@ -45,10 +45,7 @@ class PoolSummary:
 def summarise(pool: Pool) -> PoolSummary:
     """The summary of a pool; reads all of its outputs once."""
     models: list[ModelSummary] = []
-    for index, model in enumerate(pool.models):
-        # Softmax keeps the order of logits, so the stored outputs tell the label.
-        label = np.argmax(pool.outputs[index], axis=1)
-        n_correct = int(np.count_nonzero(label == pool.label))
+    for index, (model, n_correct) in enumerate(zip(pool.models, _correct(pool), strict=True)):
         models.append(
             ModelSummary(
                 name=model.name,
@@ -67,3 +64,17 @@ def summarise(pool: Pool) -> PoolSummary:
         n_classes=pool.n_classes,
         models=tuple(models),
     )
+
+
+def _correct(pool: Pool) -> list[int]:
+    """How many samples each model answers rightly."""
+    if pool.is_compressed:
+        from .evaluate.choice import contenders_of, evaluator_for  # noqa: PLC0415 - extra search
+
+        contenders = contenders_of(pool, max_members=1, confidence="max_probability")
+        evaluator = evaluator_for(pool, contenders, confidence="max_probability")
+        singles, no_thresholds = np.arange(pool.n_models)[:, None], np.empty((pool.n_models, 0))
+        return evaluator.count(singles, no_thresholds.astype(np.int64)).correct.tolist()
+    # Softmax keeps the order of logits, so the stored outputs tell the label.
+    labels = (np.argmax(output, axis=1) for output in pool.outputs)
+    return [int(np.count_nonzero(label == pool.label)) for label in labels]

@@ -9,9 +9,11 @@ import numpy as np
 
 from ..arrays import FloatArray, IntArray
 from ..cascade import Cascade, decide
+from ..errors import PoolError
 from ..latency import LatencyProfile
 from .evaluate.counts import Counts
 from .front import Front, PoolReference, ScoredCascade
+from .genome import cascades_of, encode, genes_of
 from .objectives import Error, Objective, error_objective, front_costs
 from .pool import Pool
 
@@ -30,8 +32,10 @@ def score(
         costs: the first one becomes `cost`; all are in `costs`.
 
     Raises:
-        PoolError: the pool has no model of a member's name.
+        PoolError: the pool has no model of a member's name, or is compressed for other cascades.
     """
+    if pool.is_compressed:
+        return _score_compressed(cascades, pool, error, costs)
     model_bytes = 4 * pool.n_samples * pool.n_classes
     probabilities = lru_cache(maxsize=max(2, CACHE_BYTES // model_bytes))(pool.probabilities)
     scored: list[ScoredCascade] = []
@@ -52,6 +56,34 @@ def score(
             [cascade], np.array([indices]), counts, error, costs, n_samples=pool.n_samples
         )
     return tuple(scored)
+
+
+def _score_compressed(
+    cascades: Sequence[Cascade], pool: Pool, error: Error, costs: Sequence[Objective]
+) -> tuple[ScoredCascade, ...]:
+    """The same numbers from the contenders, for cascades that a search gives."""
+    from .evaluate.choice import contenders_of, evaluator_for  # noqa: PLC0415 - extra search
+
+    if not cascades:
+        return ()
+    for cascade in cascades:
+        for member in cascade.members:
+            pool.index(member)
+    members, thresholds = genes_of(cascades, pool.names)
+    confidence = cascades[0].confidence
+    again = cascades_of(encode(members, thresholds), pool.names, confidence=confidence)
+    if list(cascades) != again:
+        raise PoolError(
+            "in a compressed pool, cascades must average their members, have one confidence, and "
+            "thresholds that are multiples of 0.02; use the pool that it was made of",
+            where=f"pool {pool.name}",
+        )
+    contenders = contenders_of(pool, max_members=members.shape[1], confidence=confidence)
+    evaluator = evaluator_for(pool, contenders, confidence=confidence)
+    counts = evaluator.count(members, thresholds, with_predicted=error.needs_predicted)
+    return tuple(
+        scored_from_counts(cascades, members, counts, error, costs, n_samples=pool.n_samples)
+    )
 
 
 def scored_from_counts(

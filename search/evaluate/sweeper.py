@@ -9,7 +9,6 @@ import numpy as np
 from ...arrays import DoubleArray, IntArray
 from ...cascade import Confidence
 from ..compiled import n_threads
-from ..objectives import LatencyCost, LinearCost
 from .contenders import CHUNK, Contenders
 from .source import source_of
 from .stages import fill_units
@@ -45,20 +44,20 @@ class Sweeper:
 
     Args:
         contenders: the compressed pool.
-        cost: the cost objective.
+        prices: the cost, see sweep_prices.py.
         confidence: see `ContenderEvaluator`.
     """
 
     def __init__(
         self,
         contenders: Contenders,
-        cost: LinearCost | LatencyCost,
+        prices: Prices,
         *,
         confidence: Confidence = "max_probability",
     ) -> None:
         self.n_samples = contenders.n_samples
         self._source = source_of(contenders, confidence)
-        self._prices = prices_of(cost, contenders.n_models, contenders.n_samples)
+        self._prices = prices
         self._padded = contenders.n_chunks * CHUNK
         unit_bytes = 2 * (N_PREFIX + N_LANES) * self._padded + 16 * self.n_samples
         self._at_once = max(n_threads(), BATCH_BYTES // unit_bytes)
@@ -69,6 +68,12 @@ class Sweeper:
         stair[c] is the least cost known for c or more right answers.
         """
         return np.full(self.n_samples + 1 + MARGIN, np.inf)
+
+    def lowered(self, stair: DoubleArray, swept: Sweep) -> DoubleArray:
+        """The staircase, lowered by what a sweep found."""
+        result = stair.copy()
+        np.minimum.at(result, swept.correct, swept.cost)
+        return np.minimum.accumulate(result[::-1])[::-1].copy()
 
     def sweep(self, sequences: IntArray, stair: DoubleArray) -> Sweep:
         """Sweeps sequences [n, max_members], -1 past the last member.
@@ -149,22 +154,6 @@ def units_of(sequences: IntArray) -> Grouped:
 def portions(n: int, size: int) -> list[slice]:
     """Slices that cover 0 .. n - 1 in order, each of at most `size`; at least one."""
     return [slice(start, min(start + size, n)) for start in range(0, max(n, 1), size)]
-
-
-def prices_of(cost: LinearCost | LatencyCost, n_models: int, n_samples: int) -> Prices:
-    """A cost objective as the sweep's prices, equal to it bit by bit."""
-    if isinstance(cost, LinearCost):
-        share = np.arange(n_samples + 1) / n_samples
-        return Prices(share[None], np.zeros((2, n_models), np.int64), cost.costs, True)
-    models, reached = np.arange(n_models)[:, None], np.arange(n_samples + 1)
-    table = np.concatenate(
-        [
-            cost.stage_values(models, reached, n_samples=n_samples, is_last=is_last)
-            for is_last in (False, True)
-        ]
-    )
-    rows = np.arange(2 * n_models).reshape(2, n_models)
-    return Prices(table, rows, np.ones(n_models), bool((np.diff(table) >= 0).all()))
 
 
 def _in_front(genes: IntArray, sequences: IntArray) -> IntArray:

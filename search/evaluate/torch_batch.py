@@ -15,7 +15,7 @@ from ...arrays import IntArray
 from ...cascade import Confidence
 from ...errors import MissingExtraError, SearchError
 from ..genome import THRESHOLDS
-from .contenders import CHUNK, Contenders
+from .contenders import CHUNK, Contenders, rank_of
 from .counts import Counts
 
 try:
@@ -58,7 +58,7 @@ class TorchEvaluator:
     """Counts cascades that average probabilities, a batch at a time on one device.
 
     Args:
-        contenders: the compressed pool.
+        contenders: the compressed pool; None, which the entropy means, is refused.
         device: a torch device, "cuda:0" or "cpu".
         confidence: "max_probability", or with contenders of rank 2 "margin" or "logit_gap".
         batch_numbers: bounds the device memory of a batch's sums; it changes no result.
@@ -69,13 +69,13 @@ class TorchEvaluator:
 
     def __init__(
         self,
-        contenders: Contenders,
+        contenders: Contenders | None,
         *,
         device: str,
         confidence: Confidence = "max_probability",
         batch_numbers: int = BATCH_NUMBERS,
     ) -> None:
-        if confidence == "entropy" or (confidence != "max_probability" and contenders.rank < 2):
+        if contenders is None or contenders.rank < rank_of(confidence):
             raise SearchError(f"the compressed pool does not keep the confidence {confidence}")
         self._device = checked_device(device)
         self._contenders = contenders

@@ -68,16 +68,22 @@ def _sort(u, stages, lasts, last, units):
     end = units.end[u]
     end[:] = 0
     for i in range(n_samples):
-        end[stages[1, i] >> 1, stages[0, i] >> 1] += 1
+        end[_bin(stages[1, i]), _bin(stages[0, i])] += 1
     n = 0
     for b2 in range(N_GENES + 1):
         for b1 in range(N_GENES + 1):
             n, end[b2, b1] = n + end[b2, b1], n
     # While samples are put, `end` is where the next one goes.
     for i in range(n_samples):
-        b1, b2 = stages[0, i] >> 1, stages[1, i] >> 1
+        b1, b2 = _bin(stages[0, i]), _bin(stages[1, i])
         _put(u, stages, lasts, last, i, units, end[b2, b1])
         end[b2, b1] += 1
+
+
+@compiled
+def _bin(byte):
+    """The bin of a stage byte; within bounds whatever the stored outputs were."""
+    return min(np.int64(byte) >> 1, np.int64(N_GENES))
 
 
 @compiled

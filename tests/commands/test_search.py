@@ -36,6 +36,13 @@ def test_search_json_is_the_front(encas, pool_folder, tmp_path):
     assert ran.json == Front.load(tmp_path / "f.json").to_json()
 
 
+def test_search_says_which_algorithm_auto_took(encas, pool_folder, tmp_path):
+    ran = encas("search", pool_folder, "--out", tmp_path / "f.json")
+    assert ran.code == 0
+    assert "found by exact" in ran.out
+    assert "exact on pool" in ran.err
+
+
 def test_search_by_latency_uses_the_profile(encas, pool_folder, tmp_path):
     setting = Setting(device="cpu", device_name="x", provider="p", n_threads=1, versions={})
     times = {"cheap": 1.0, "middle": 0.5, "dear": 2.0}
@@ -72,9 +79,10 @@ def test_search_missing_output_folder_is_refused_at_once(encas, pool_folder, tmp
 
 def test_search_resume_goes_on(encas, pool_folder, tmp_path):
     whole, part = tmp_path / "whole.json", tmp_path / "part.json"
-    encas("search", pool_folder, "--out", whole, "--evaluations", 700)
-    encas("search", pool_folder, "--out", part, "--evaluations", 300)
-    encas("search", pool_folder, "--out", part, "--evaluations", 700, "--resume")
+    search = ("search", pool_folder, "--algorithm", "mo-gomea", "--out")
+    encas(*search, whole, "--evaluations", 700)
+    encas(*search, part, "--evaluations", 300)
+    encas(*search, part, "--evaluations", 700, "--resume")
     assert Front.load(part).cascades == Front.load(whole).cascades
 
 
@@ -87,7 +95,9 @@ def test_search_ctrl_c_leaves_a_valid_front(tmp_path, rng):
     file = tmp_path / "front.json"
     command = [sys.executable, "-m", "encas", "search", str(tmp_path / "pool"), "--out", str(file)]
     process = subprocess.Popen(
-        [*command, "--evaluations", "100000000"], stderr=subprocess.PIPE, start_new_session=True
+        [*command, "--algorithm", "mo-gomea", "--evaluations", "100000000"],
+        stderr=subprocess.PIPE,
+        start_new_session=True,
     )
     checkpoint = tmp_path / "front.json.checkpoint.npz"
     deadline = time.monotonic() + 120

@@ -6,8 +6,9 @@ import pytest
 from encas.errors import SearchError
 from encas.search import compare
 from encas.search.compare import Plan, run_plan, seeds_of
-from encas.search.finder import Finding, SearchOptions, find_front
+from encas.search.finder import Finding, find_front
 from encas.search.front import Front
+from encas.search.options import SearchOptions
 
 
 def make_plan(**more) -> Plan:

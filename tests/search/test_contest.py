@@ -7,8 +7,9 @@ from scipy.stats import wilcoxon
 from encas.errors import SearchError
 from encas.search.compare import Plan, Run, run_plan
 from encas.search.contest import contest_of, curves_of, duels_of, summary_of
-from encas.search.finder import SearchOptions, find_front
+from encas.search.finder import find_front
 from encas.search.indicators import hypervolume, igd_plus
+from encas.search.options import SearchOptions
 
 
 @pytest.fixture

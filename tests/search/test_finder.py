@@ -5,11 +5,12 @@ import pytest
 
 from encas.errors import SearchError
 from encas.search.evaluate.dense import DenseEvaluator
-from encas.search.finder import SearchOptions, find_front, search_pool
+from encas.search.finder import find_front, search_pool
 from encas.search.front import Front
 from encas.search.genome import CascadeProblem
 from encas.search.indicators import non_dominated
 from encas.search.objectives import TopOneError, cost_objective
+from encas.search.options import SearchOptions
 from encas.search.scoring import evaluate_front
 
 
@@ -22,7 +23,7 @@ def without_times(front: Front) -> str:
 
 
 def test_find_front_is_sorted_non_dominated_and_exact(tiny_pool):
-    front = find_front(tiny_pool, evaluations=300, seed=1)
+    front = find_front(tiny_pool, evaluations=300, seed=1, algorithm="mo-gomea")
     assert (np.diff(front.points[:, 1]) > 0).all()
     assert non_dominated(front.points).all()
     assert evaluate_front(front, tiny_pool).cascades == front.cascades
@@ -31,7 +32,8 @@ def test_find_front_is_sorted_non_dominated_and_exact(tiny_pool):
 
 
 def test_find_front_same_seed_gives_the_same_front(tiny_pool):
-    fronts = [find_front(tiny_pool, evaluations=200, seed=s) for s in (3, 3, 4)]
+    settings = {"evaluations": 200, "algorithm": "mo-gomea"}
+    fronts = [find_front(tiny_pool, seed=s, **settings) for s in (3, 3, 4)]
     assert without_times(fronts[0]) == without_times(fronts[1])
     assert fronts[2].search["seed"] == 4
 
@@ -99,9 +101,11 @@ def test_options_negative_budget_is_refused():
 
 
 def test_resumed_search_equals_uninterrupted(tiny_pool, tmp_path):
-    whole = search_pool(tiny_pool, SearchOptions(evaluations=900, seed=5)).front
+    whole = search_pool(
+        tiny_pool, SearchOptions(evaluations=900, seed=5, algorithm="mo-gomea")
+    ).front
     for evaluations in (100, 350, 351, 900):
-        options = SearchOptions(evaluations=evaluations, seed=5)
+        options = SearchOptions(evaluations=evaluations, seed=5, algorithm="mo-gomea")
         part = search_pool(tiny_pool, options, checkpoint=tmp_path / "c.npz", resume=True).front
     assert without_times(part) == without_times(whole)
 
@@ -124,11 +128,11 @@ def test_find_front_has_no_stage_that_nobody_reaches(tiny_pool):
 
 @pytest.mark.torch
 def test_find_front_on_a_torch_device_is_the_same_front(tiny_pool, monkeypatch):
-    on_cpu = find_front(tiny_pool, evaluations=300, seed=1)
+    on_cpu = find_front(tiny_pool, evaluations=300, seed=1, algorithm="mo-gomea")
     monkeypatch.setattr("encas.search.evaluate.torch_batch.checked_device", lambda _: "cpu")
-    assert (
-        find_front(tiny_pool, evaluations=300, seed=1, device="cuda:0").cascades == on_cpu.cascades
-    )
+    there = find_front(tiny_pool, evaluations=300, seed=1, device="cuda:0")
+    assert there.search["algorithm"] == "mo-gomea"
+    assert there.cascades == on_cpu.cascades
 
 
 def test_find_front_missing_device_is_refused(tiny_pool):

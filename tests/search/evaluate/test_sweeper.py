@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from encas.search.evaluate.compress import compress
 from encas.search.evaluate.contender import ContenderEvaluator
 from encas.search.evaluate.counts import Counts
+from encas.search.evaluate.sweep_prices import prices_of
 from encas.search.evaluate.sweeper import Sweeper, portions, units_of
 from encas.search.objectives import LinearCost
 from encas.search.pool import Pool
@@ -49,6 +50,11 @@ class BentCost:
         return total
 
 
+def sweeper_of(pool, cost, *, max_members) -> Sweeper:
+    prices = prices_of([cost], n_models=pool.n_models, n_samples=pool.n_samples)
+    return Sweeper(compress(pool, max_members=max_members), prices)
+
+
 def every_cascade(sequences: np.ndarray, genes: range) -> tuple[np.ndarray, np.ndarray]:
     members, thresholds = [], []
     for sequence in sequences:
@@ -77,11 +83,10 @@ def with_prefixes(sequences: np.ndarray) -> np.ndarray:
 
 def assert_sweep_is_the_front(pool, cost, sequences, *, genes=range(51), stair=None) -> None:
     sequences = with_prefixes(sequences)
-    contenders = compress(pool, max_members=sequences.shape[1])
-    sweeper = Sweeper(contenders, cost)
+    sweeper = sweeper_of(pool, cost, max_members=sequences.shape[1])
     stair = sweeper.empty_stair() if stair is None else stair
     swept = sweeper.sweep(sequences, stair)
-    evaluator = ContenderEvaluator(contenders)
+    evaluator = ContenderEvaluator(compress(pool, max_members=sequences.shape[1]))
 
     def scored(members, thresholds) -> tuple[Counts, np.ndarray]:
         counts = evaluator.count(members, thresholds)
@@ -148,7 +153,7 @@ def test_sweep_of_five_members_is_beaten_by_no_cascade_of_a_grid(seed, is_bent):
 def test_sweep_against_a_known_front_reports_improvements_alone(rng):
     pool = random_pool(rng, n_models=5, n_samples=120, n_classes=4)
     cost = LinearCost(name="macs", costs=pool.costs("macs"))
-    sweeper = Sweeper(compress(pool, max_members=3), cost)
+    sweeper = sweeper_of(pool, cost, max_members=3)
     pairs = np.array([[a, b, -1] for a in range(5) for b in range(5) if a != b])
     swept = sweeper.sweep(pairs, sweeper.empty_stair())
     stair = stair_of(swept.correct, swept.cost, sweeper.empty_stair())
@@ -161,7 +166,7 @@ def test_sweep_against_a_known_front_reports_improvements_alone(rng):
 
 def test_sweep_of_real_outputs_of_three_members_is_what_enumeration_found(cifar_pool):
     cost = LinearCost(name="macs", costs=cifar_pool.costs("macs"))
-    sweeper = Sweeper(compress(cifar_pool, max_members=3), cost)
+    sweeper = sweeper_of(cifar_pool, cost, max_members=3)
     sequences = [[a, -1, -1] for a in range(16)]
     sequences += [[a, b, -1] for a, b in itertools.permutations(range(16), 2)]
     sequences += [list(triple) for triple in itertools.permutations(range(16), 3)]
@@ -175,7 +180,7 @@ def test_sweep_of_real_outputs_of_three_members_is_what_enumeration_found(cifar_
 def test_sweep_on_another_number_of_threads_is_the_same(rng, monkeypatch):
     pool = random_pool(rng, n_models=6, n_samples=150, n_classes=4)
     cost = LinearCost(name="macs", costs=pool.costs("macs"))
-    sweeper = Sweeper(compress(pool, max_members=4), cost)
+    sweeper = sweeper_of(pool, cost, max_members=4)
     sequences = random_sequences(rng, n=20, n_models=6, max_members=4)
     first = sweeper.sweep(sequences, sweeper.empty_stair())
     monkeypatch.setattr("encas.search.evaluate.sweeper.n_threads", lambda: 1)

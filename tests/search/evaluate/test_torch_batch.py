@@ -73,7 +73,7 @@ def test_missing_device_is_refused(tiny_pool):
 
 
 def test_entropy_is_refused(tiny_pool):
-    with pytest.raises(SearchError, match="does not keep the confidence entropy"):
+    with pytest.raises(SearchError, match="the entropy depends on all classes"):
         TorchEvaluator(compress(tiny_pool, max_members=2), device="cpu", confidence="entropy")
 
 
