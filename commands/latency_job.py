@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 RANDOM = "random"
 RANDOM_SAMPLES = 256
+# Where many models are measured, one busy second of the machine must not end it all.
+PATIENT = StabilityProtocol(max_windows=100)
 # A profile holds every raw time: writing all of it after each measurement would take longer than
 # measuring does.
 SAVE_EVERY_S = 10.0
@@ -132,6 +134,7 @@ def bench_bundle(
         n_threads=placement.n_threads,
         backend=options.backend,
         gpu_memory_bytes=placement.gpu_memory_bytes,
+        cuda_graphs=placement.cuda_graphs,
     )
     with _bundle_targets(path, options) as targets:
         wanted = {size for batch_size in sizes for size in profiled_sizes(batch_size)}

@@ -16,7 +16,7 @@ from ..errors import ProfileError
 from ..latency import LatencyProfile, Timing
 from .clock import DEFAULT_PROTOCOL, Clock, StabilityProtocol, measure
 from .executor import Predictor
-from .profiler import check_same_setting
+from .profiler import check_same_setting, setting_under
 from .samples import Batch, samples_of
 
 MIN_BATCHES = 25
@@ -95,7 +95,8 @@ def bench(
     Raises:
         ProfileError: the times never settled, or the profile comes from another setting.
     """
-    check_same_setting(profile.setting, runner.info.setting)
+    setting = setting_under(protocol, runner.info.setting)
+    check_same_setting(profile.setting, setting)
     batch_size = len(samples_of(batches[0], runner.inputs))
     cascade = runner.cascade
     predictions = [runner(batch) for batch in batches]
@@ -106,11 +107,12 @@ def bench(
         protocol=protocol,
         clock=clock,
     )
+    predicted_ms = profile.cascade_ms(cascade.members, reach.tolist(), batch_size=batch_size)
     latency = Latency(
-        setting=runner.info.setting,
+        setting=setting,
         timing=Timing.of(name, batch_size, measured.times_ms.ravel().tolist()),
         mean_ms=measured.typical_ms,
-        predicted_ms=profile.cascade_ms(cascade.members, reach.tolist(), batch_size=batch_size),
+        predicted_ms=predicted_ms + profile.transfer_ms(cascade.members[0], batch_size),
         reach=tuple(reach.tolist()),
         data=data,
     )
