@@ -41,7 +41,7 @@ from .check import (
 )
 from .graph import WeightPlace, cascade_graph
 from .onnx_export import ExportedModel, Exporter, export_member
-from .onnx_model import INLINE_LIMIT, load_model, save_model
+from .onnx_model import INLINE_LIMIT, load_model, precision_of, save_model
 
 OnStep: TypeAlias = Callable[[str], object]
 
@@ -219,6 +219,7 @@ def _entry(
         name=member.name,
         macs=member.macs,
         params=member.params,
+        precision=precision_of(exported.model),
         exporter=exported.exporter,
         source=member.source.spec,
         temperature=member.temperature,

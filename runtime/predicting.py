@@ -8,9 +8,11 @@ from pathlib import Path
 
 import numpy as np
 
+from ..arrays import FloatArray
 from ..files import write_atomically
 from .dataset import Dataset
 from .executor import Prediction, Predictor, joined
+from .session import Session
 
 BATCH_SIZE = 256
 
@@ -36,6 +38,14 @@ def predict(
         predictions.append(predictor(dataset.batch(rows)))
         on_rows(int(rows[-1]) + 1)
     return joined(predictions)
+
+
+def outputs_of(session: Session, dataset: Dataset) -> FloatArray:
+    """What one member answers to every sample of a data set, float32 [n_samples, n_classes]."""
+    view = dataset.view(session.info.reads)
+    starts = range(0, dataset.n_samples, BATCH_SIZE)
+    rows = [np.arange(s, min(s + BATCH_SIZE, dataset.n_samples), dtype=np.int64) for s in starts]
+    return np.concatenate([session.run(view.samples(piece)) for piece in rows])
 
 
 def save_predictions(prediction: Prediction, path: Path) -> None:

@@ -13,9 +13,10 @@ from pathlib import Path
 
 import numpy as np
 
-from ..arrays import FloatArray, IntArray
-from ..export.check import BATCH, TOLERANCE, storage_margin
+from ..arrays import FloatArray
+from ..export.check import TOLERANCE, storage_margin
 from ..runtime.dataset import Dataset
+from ..runtime.predicting import outputs_of
 from ..runtime.session import Session
 from ..search.pool import Model, Pool
 from ..search.pool_samples import moved_models
@@ -99,19 +100,6 @@ def recomputed(
         data=pool.data or dataset.name,
     )
     return replace(made, samples=pool.samples, held_out=pool.held_out)
-
-
-def outputs_of(
-    session: Session, dataset: Dataset, *, on_rows: Callable[[int], object] = lambda _n: None
-) -> FloatArray:
-    """The probabilities of all samples of a data set, float32 [n_samples, n_classes]."""
-    view = dataset.view(session.info.reads)
-    pieces: list[FloatArray] = []
-    for start in range(0, dataset.n_samples, BATCH):
-        rows: IntArray = np.arange(start, min(start + BATCH, dataset.n_samples), dtype=np.int64)
-        pieces.append(session.run(view.samples(rows)))
-        on_rows(int(rows[-1]) + 1)
-    return np.concatenate(pieces)
 
 
 def _stored(answers: FloatArray, model: Model) -> tuple[FloatArray, Model]:
