@@ -76,7 +76,8 @@ def samples_of(x: Batch, inputs: Mapping[str, SessionInfo]) -> Samples:
     Raises:
         SessionError: an input is missing or unknown, or has another shape, type or length.
     """
-    if isinstance(x, Samples):
+    # Arrays first: asking for the protocol costs more than all that follows.
+    if not isinstance(x, (np.ndarray, Mapping)) and isinstance(x, Samples):
         return x
     arrays = dict(x) if isinstance(x, Mapping) else {INPUT: np.asarray(x)}
     if set(arrays) != set(inputs):
