@@ -23,6 +23,7 @@ from .pool_build import build
 from .pool_compress import compress
 from .pool_tables import details_tables, summary_table
 from .pool_tools import compare, cost, dedup, filter_, merge, split
+from .quantize import quantize
 
 
 @click.group()
@@ -153,5 +154,5 @@ def _emit_summary(summary: PoolSummary, as_json: bool) -> None:
     emit(as_json, summary.to_json(), summary_table(summary))
 
 
-for command in (build, compare, compress, cost, dedup, filter_, merge, split):
+for command in (build, compare, compress, cost, dedup, filter_, merge, quantize, split):
     pool.add_command(command)

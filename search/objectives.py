@@ -226,7 +226,10 @@ def cost_objective(
     if name != "latency":
         return LinearCost(name=name, costs=pool.costs(name.removeprefix("cost_")))
     if profile is None:
-        raise ProfileError("the objective latency needs a profile: --profile PROFILE.json")
+        raise ProfileError(
+            "the objective latency needs measured times: give --profile PROFILE.json, or --device "
+            "to measure them there first"
+        )
     return LatencyCost(profile=profile, members=pool.names, batch_size=batch_size)
 
 

@@ -7,7 +7,7 @@ from encas.errors import ProfileError
 from encas.latency import LatencyProfile, Setting
 from encas.runtime.clock import StabilityProtocol
 from encas.runtime.profiler import Target, check_same_setting, gate_time_ms, profile_members
-from encas.runtime.session import SessionInfo
+from encas.runtime.session import HostSamples, SessionInfo
 
 SETTING = Setting(device="cpu", device_name="x", provider="p", n_threads=2, versions={"a": "1"})
 PROTOCOL = StabilityProtocol(window=3, min_window_ms=0.001)
@@ -43,6 +43,9 @@ class SlowSession:
             name=name, input_shape=(2,), input_dtype="float32", n_classes=3, setting=setting,
             sha256=sha256,
         )  # fmt: skip
+
+    def hold(self, x):
+        return HostSamples(x)
 
     def run(self, batch):
         self.machine.now_ns += int((1 + 0.5 * len(batch)) * 1e6)
