@@ -13,7 +13,7 @@ from ...arrays import IntArray
 from ...errors import DataError
 from ...runtime.preprocessing import Preprocessing
 from ..sources.data import DataSource
-from ..sources.pixels import PixelPlan, read_pixels
+from ..sources.pixels import pixel_steps, read_pixels
 
 IMAGE_DIMENSIONS = 3
 
@@ -91,7 +91,7 @@ def table_of(data: DataSource, preprocessing: Preprocessing | None) -> SampleTab
     if data.is_image:
         if preprocessing is None:
             raise DataError("images need a preprocessing", where=data.name)
-        plan = PixelPlan.of(preprocessing)
+        plan = pixel_steps(preprocessing)
     x = read_pixels(data, plan, 0, data.n_samples)
     # Bytes of pixels stay as they are decoded: seen from outside, channels come first.
     tensor = torch.from_numpy(np.ascontiguousarray(x))
