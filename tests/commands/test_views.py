@@ -50,7 +50,7 @@ def patient(monkeypatch):
     def tolerant(**values):
         return original(**values, tolerance=20.0, min_window_ms=0.5)
 
-    monkeypatch.setattr("encas.commands.runtime.StabilityProtocol", tolerant)
+    monkeypatch.setattr("encas.commands.measuring.StabilityProtocol", tolerant)
 
 
 @pytest.fixture
