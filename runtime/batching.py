@@ -84,6 +84,11 @@ class Batching:
         """The sizes worth running once before the first sample comes."""
         return self.buckets or tuple(sorted({1, self.max_batch_size}))
 
+    @property
+    def unpadded_rows(self) -> int:
+        """So many rows, and all fewer, are one batch without padding."""
+        return 0 if self.buckets else self.max_batch_size
+
     def pieces(self, n_rows: int) -> Iterator[Piece]:
         """Cuts `n_rows` rows into batches."""
         for start in range(0, n_rows, self.max_batch_size):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -133,11 +132,12 @@ class Runner:
         """Runs every size of batch through every member, from the same memory as later calls."""
         for size in sorted(self._batching.warm_up_sizes, reverse=True):
             rows = np.arange(size, dtype=np.int64)
-            with ExitStack() as stack:
-                call = _Call(_Nothing(self._inputs, size), self._sessions, self._batching, stack)
-                for _ in range(WARM_UP_CALLS):
-                    for j in range(len(self._sessions)):
-                        call.outputs(j, rows)
+            call = _Call(_Nothing(self._inputs, size), self._sessions, self._batching)
+            try:
+                for j in tuple(range(len(self._sessions))) * WARM_UP_CALLS:
+                    call.outputs(j, rows)
+            finally:
+                call.release()
 
     def __call__(self, x: Batch) -> Prediction:
         """Predicts samples.
@@ -162,9 +162,11 @@ class Runner:
         )
 
     def _predicted(self, samples: Samples) -> Prediction:
-        with ExitStack() as stack:
-            call = _Call(samples, self._sessions, self._batching, stack)
+        call = _Call(samples, self._sessions, self._batching)
+        try:
             decision = decide(self._cascade, call.outputs, n_samples=len(samples))
+        finally:
+            call.release()
         return Prediction(
             label=decision.label,
             stage=decision.stage,
@@ -197,7 +199,6 @@ class _Call:
     samples: Samples
     sessions: Sequence[Session]
     batching: Batching
-    stack: ExitStack
     work: list[StageWork] = field(init=False)
     _held: dict[str, tuple[IntArray, Held]] = field(init=False)
 
@@ -211,6 +212,9 @@ class _Call:
         if not len(rows):
             return np.empty((0, session.info.n_classes), np.float32)
         held, rows = self._placed(session, rows)
+        if len(rows) <= self.batching.unpadded_rows:
+            self.work[j] = StageWork(calls=1, rows=len(rows))
+            return session.run(held.take(rows, len(rows)))
         pieces = list(self.batching.pieces(len(rows)))
         padding = sum(piece.size for piece in pieces) - len(rows)
         self.work[j] = StageWork(calls=len(pieces), rows=len(rows), padding=padding)
@@ -223,12 +227,16 @@ class _Call:
             probabilities[piece.start : piece.stop] = answers[: piece.stop - piece.start]
         return probabilities
 
+    def release(self) -> None:
+        """Gives back the memory of all samples."""
+        for _, held in self._held.values():
+            held.release()
+
     def _placed(self, session: Session, rows: IntArray) -> tuple[Held, IntArray]:
         """Where the input of a session lies, and the places of the samples `rows` in there."""
         name = session.info.reads
         if name not in self._held:
             held = session.hold(self.samples.read(name, rows))
-            self.stack.callback(held.release)
             self._held[name] = rows, held
         there, held = self._held[name]
         if len(there) == len(self.samples):
