@@ -77,9 +77,9 @@ def samples_of(x: Batch, inputs: Mapping[str, SessionInfo]) -> Samples:
         SessionError: an input is missing or unknown, or has another shape, type or length.
     """
     # Arrays first: asking for the protocol costs more than all that follows.
-    # Lists are taken as arrays, whatever the types say.
-    if not isinstance(x, (np.ndarray, Mapping, list)):
-        return x
+    if not isinstance(x, (np.ndarray, Mapping)):  # noqa: SIM102 - of two lines, one is ignored
+        if isinstance(x, Samples):  # pyright: ignore[reportUnnecessaryIsInstance]
+            return x
     arrays = dict(x) if isinstance(x, Mapping) else {INPUT: np.asarray(x)}
     if set(arrays) != set(inputs):
         raise SessionError(

@@ -13,7 +13,6 @@ import numpy as np
 
 from ..arrays import DoubleArray, FloatArray, IntArray, frozen
 from ..cascade import Cascade, Confidence
-from .compiled import compiled
 from .evaluate.counts import Evaluator
 from .objectives import Error, Objective
 
@@ -42,27 +41,17 @@ def decode(genomes: IntArray) -> tuple[IntArray, IntArray]:
     max_members = (n_genes + 1) // 2
     members = np.full((n, max_members), -1, np.int64)
     thresholds = np.zeros((n, max_members - 1), np.int64)
-    _decode(genomes, members, thresholds)
-    return members, thresholds
-
-
-@compiled
-def _decode(genomes: IntArray, members: IntArray, thresholds: IntArray) -> None:
-    for i in range(len(genomes)):
-        _decode_one(genomes[i], members[i], thresholds[i])
-
-
-@compiled
-def _decode_one(genome: IntArray, members: IntArray, thresholds: IntArray) -> None:
-    n_stages, max_members = 0, len(members)
+    n_stages = np.zeros(n, np.int64)
     for slot in range(max_members):
-        member = genome[slot] - 1
-        if member < 0 or (members[:n_stages] == member).any():
-            continue
-        members[n_stages] = member
-        if n_stages > 0:
-            thresholds[n_stages - 1] = genome[max_members + slot - 1]
-        n_stages += 1
+        gene = genomes[:, slot]
+        is_new = (gene > 0) & (genomes[:, :slot] != gene[:, None]).all(axis=1)
+        rows = np.flatnonzero(is_new)
+        members[rows, n_stages[rows]] = gene[rows] - 1
+        later = rows[n_stages[rows] > 0]
+        if len(later):
+            thresholds[later, n_stages[later] - 1] = genomes[later, max_members + slot - 1]
+        n_stages[rows] += 1
+    return members, thresholds
 
 
 def encode(members: IntArray, thresholds: IntArray) -> IntArray:
