@@ -48,19 +48,21 @@ def decode(genomes: IntArray) -> tuple[IntArray, IntArray]:
 
 @compiled
 def _decode(genomes: IntArray, members: IntArray, thresholds: IntArray) -> None:
-    max_members = members.shape[1]
     for i in range(len(genomes)):
-        n_stages = 0
-        for slot in range(max_members):
-            member = genomes[i, slot] - 1
-            is_new = member >= 0
-            for j in range(n_stages):
-                is_new = is_new and members[i, j] != member
-            if is_new:
-                members[i, n_stages] = member
-                if n_stages > 0:
-                    thresholds[i, n_stages - 1] = genomes[i, max_members + slot - 1]
-                n_stages += 1
+        _decode_one(genomes[i], members[i], thresholds[i])
+
+
+@compiled
+def _decode_one(genome: IntArray, members: IntArray, thresholds: IntArray) -> None:
+    n_stages, max_members = 0, len(members)
+    for slot in range(max_members):
+        member = genome[slot] - 1
+        if member < 0 or (members[:n_stages] == member).any():
+            continue
+        members[n_stages] = member
+        if n_stages > 0:
+            thresholds[n_stages - 1] = genome[max_members + slot - 1]
+        n_stages += 1
 
 
 def encode(members: IntArray, thresholds: IntArray) -> IntArray:

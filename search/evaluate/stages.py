@@ -51,10 +51,7 @@ def _place(source, chunk):
 
 @compiled
 def _finish(source, chunk, members, n, out, sums, rivals):
-    """Writes the bytes [64] of a chunk after the first n of `members`; `rivals` is scratch.
-
-    The sums [n_slots * 64] stay, for the next member to be added.
-    """
+    """Writes a chunk's bytes [64] after the first n members; the sums stay, rivals are scratch."""
     if source.kind == _MAX_PROBABILITY:
         _fold_rivals(sums, (source.start[chunk + 1] - source.start[chunk]) // CHUNK, rivals)
         if _fill_bytes(sums, rivals, np.float32(n), out):
@@ -184,7 +181,8 @@ def count_all(source, slab, fresh, members, slots, limits, n_stages, counts):
     """
     n_lanes = len(counts)
     for lane in prange(n_lanes):
-        scratch = _count_scratch(source)
+        scratch = np.empty((2, _scratch_size(source.start)), np.float32)
+        alive = np.empty(CHUNK, np.uint8)
         # Neighbouring blocks are equally wide: dealt out in turn, the work is even.
         for block in range(lane, len(slab), n_lanes):
             for slot in fresh:
@@ -192,7 +190,7 @@ def count_all(source, slab, fresh, members, slots, limits, n_stages, counts):
             for i in range(len(members)):
                 _count_block(
                     source, block, slab[block], members[i], slots[i], limits[i], n_stages[i],
-                    counts[lane, i], scratch,
+                    counts[lane, i], alive, scratch,
                 )  # fmt: skip
 
 
@@ -206,45 +204,26 @@ def _scratch_size(start):
 
 
 @compiled
-def _count_scratch(source):
-    """Room for the sums of a block and the rivals of a chunk, and what is known of its chunks."""
-    size, n_chunks = _scratch_size(source.start), source.block
-    return (
-        np.empty(size * n_chunks, np.float32),
-        np.empty(size, np.float32),
-        np.empty((n_chunks, CHUNK), np.uint8),
-        np.empty(n_chunks, np.int64),
-        np.empty(n_chunks, np.int64),
-    )
-
-
-@compiled
-def _count_block(source, block, known, members, slots, limits, n, counts, scratch):
-    """Counts a cascade over a block: a stage at a time, whose numbers stand side by side."""
-    sums, rivals, alive, n_alive, n_summed = scratch
+def _count_block(source, block, known, members, slots, limits, n, counts, alive, scratch):
+    sums, rivals = scratch[0], scratch[1]
     first = block * source.block
-    chunks = range(first, min(first + source.block, len(source.flat_chunk)))
-    for chunk in chunks:
-        n_alive[chunk - first] = min(CHUNK, source.n_samples - chunk * CHUNK)
-        n_summed[chunk - first] = 0
+    for chunk in range(first, min(first + source.block, len(source.flat_chunk))):
+        n_alive = min(CHUNK, source.n_samples - chunk * CHUNK)
         for t in range(CHUNK):
-            alive[chunk - first, t] = np.uint8(t < n_alive[chunk - first])
-    for j in range(n):
-        for chunk in chunks:
-            place = chunk - first
-            if n_alive[place] == 0:
-                continue
-            stage = known[slots[j], place]
+            alive[t] = np.uint8(t < n_alive)
+        n_summed = 0
+        for j in range(n):
+            stage = known[slots[j], chunk - first]
             if stage[0] == UNKNOWN:
-                own = sums[source.start[chunk] - source.start[first] :]
-                _add_up(source, chunk, members, n_summed[place], j + 1, own)
-                n_summed[place] = j + 1
-                _finish(source, chunk, members, j + 1, stage, own, rivals)
-            n_right, n_left = _leave(stage, limits[j], alive[place])
+                _add_up(source, chunk, members, n_summed, j + 1, sums)
+                n_summed = j + 1
+                _finish(source, chunk, members, n_summed, stage, sums, rivals)
+            n_right, n_left = _leave(stage, limits[j], alive)
             counts[0] += n_right
-            n_alive[place] -= n_left
-            if n_alive[place] > 0:
-                counts[j + 2] += n_alive[place]
+            n_alive -= n_left
+            if n_alive == 0:
+                break
+            counts[j + 2] += n_alive
 
 
 @compiled
@@ -275,9 +254,7 @@ def fill_units(source, prefix, last, stages, lasts, n_lanes):
     n_chunks = len(source.flat_chunk)
     for lane in prange(n_lanes):
         size = _scratch_size(source.start)
-        scratch = (
-            np.empty(size, np.float32), np.empty(size, np.float32), np.empty(size, np.float32),
-        )  # fmt: skip
+        scratch = np.empty((3, size), np.float32)
         members = np.empty(prefix.shape[1] + 1, np.int64)
         for first in range(lane * source.block, n_chunks, n_lanes * source.block):
             chunks = range(first, min(first + source.block, n_chunks))
@@ -295,7 +272,8 @@ def _fill_unit_chunks(source, chunks, prefix, last, stages, lasts, members, scra
 
 @compiled
 def _fill_unit(source, chunk, prefix, last, stages, lasts, members, scratch):
-    sums, total, rivals = scratch
+    sums, total, rivals = scratch[0], scratch[1], scratch[2]
+    sums[:] = 0
     n = 0
     for j in range(len(prefix)):
         out = stages[j, chunk * CHUNK : (chunk + 1) * CHUNK]
@@ -316,14 +294,10 @@ def _fill_unit(source, chunk, prefix, last, stages, lasts, members, scratch):
 
 @compiled
 def _add_last(source, chunk, members, n, sums, total):
-    """The sums after one member more than the n whose sums there are, which stay."""
-    if n == 0:
-        _add_up(source, chunk, members, 0, 1, total)
-        return
+    """The sums [size] with those of members[n] added, in `total`."""
     base, stride = _place(source, chunk)
     size = source.start[chunk + 1] - source.start[chunk]
-    place = base + members[n] * stride
-    values = source.values[place : place + size]
+    values = source.values[base + members[n] * stride :][:size]
     for x in range(size):
         total[x] = sums[x] + values[x]
 
