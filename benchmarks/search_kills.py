@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 from cifar10 import arguments, load, machine
 
-EVALUATIONS = {"mo-gomea": 2_000_000, "sweep": 60_000}
+EVALUATIONS = {"mo-gomea": 1_000_000, "sweep": 60_000}
 # A checkpoint is written every 5 seconds: some kills come before the first one, some after.
 EARLIEST_S, LATEST_S = 4.0, 9.0
 
