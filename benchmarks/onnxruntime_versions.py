@@ -92,13 +92,14 @@ def _member(seed: int) -> onnx.ModelProto:
         helper.make_node("Softmax", ["logits"], ["probabilities"], axis=1),
     ]
     tensors = {"kernel": (8, SHAPE[0], 3, 3), "weights": (8, N_CLASSES)}
+    scales = {"kernel": 0.4, "weights": 0.1}
     graph = helper.make_graph(
         nodes,
         "member",
         [helper.make_tensor_value_info("input", TensorProto.FLOAT, ["batch", *SHAPE])],
         [helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, ["batch", N_CLASSES])],
         [
-            numpy_helper.from_array(rng.normal(0, 0.4, shape).astype(np.float32), name)
+            numpy_helper.from_array(rng.normal(0, scales[name], shape).astype(np.float32), name)
             for name, shape in tensors.items()
         ],
     )
