@@ -76,7 +76,7 @@ def _run(version: str, folder: Path) -> list[dict]:
 
 
 def _graph(weights: str) -> onnx.ModelProto:
-    cascade = Cascade(members=tuple("abcd"), thresholds=(0.5, 0.4, 0.35))
+    cascade = Cascade(members=tuple("abcd"), thresholds=(0.62, 0.6, 0.58))
     members = [_member(seed) for seed in range(N_MEMBERS)]
     return cascade_graph(cascade, members, n_classes=N_CLASSES, weights=weights)  # type: ignore[arg-type]
 

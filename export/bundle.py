@@ -244,7 +244,7 @@ def _completed(
         on_step("joining the members into one graph")
         manifest = _with_graph(folder, manifest, options.graph, options.inline_limit)
         on_step("proving the graph's decisions")
-        graph = open_graph(folder, manifest)
+        graph = open_graph(folder, manifest, is_warmed=False)
         manifest = _with_proof(manifest, graph, "graph", tried, reference)
     return manifest
 

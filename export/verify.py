@@ -116,7 +116,7 @@ def verify(bundle: Path, dataset: Dataset, *, evidence: Evidence | None = None) 
     runner = Runner(manifest.cascade, sessions)
     predictors: dict[str, Predictor] = {"executor": runner}
     if manifest.graph:
-        predictors["graph"] = open_graph(bundle, manifest)
+        predictors["graph"] = open_graph(bundle, manifest, is_warmed=False)
     predictions = {subject: predict(one, dataset) for subject, one in predictors.items()}
     proofs = tuple(
         prove_decisions(

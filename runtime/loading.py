@@ -136,8 +136,16 @@ def open_graph(
     placement: Placement = DEFAULT_PLACEMENT,
     *,
     batching: Batching = DEFAULT_BATCHING,
+    is_warmed: bool = True,
 ) -> Predictor:
-    """The whole cascade of a bundle as one graph, warmed up; its file is verified first.
+    """The whole cascade of a bundle as one graph; its file is verified first.
+
+    Args:
+        bundle: the folder.
+        manifest: of the bundle.
+        placement: where and how it runs.
+        batching: how many rows it gets at once.
+        is_warmed: run every size of batch once; a proof that nobody times can do without.
 
     Raises:
         ManifestError: the bundle has no graph, or its file is not the one hashed.
@@ -152,7 +160,8 @@ def open_graph(
         )
     model = verified_model(bundle, manifest.graph, manifest.graph.external)
     runner = GraphRunner(manifest, model, placement=placement, batching=batching)
-    runner.warm_up()
+    if is_warmed:
+        runner.warm_up()
     return runner
 
 
