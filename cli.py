@@ -29,6 +29,7 @@ COMMANDS = {
     "select": ("select", "select", "Choose one cascade of a front, and certify it."),
     "serve": ("serve", "serve", "Serve bundles over HTTP and gRPC (protocol v2)."),
     "triton": ("triton", "triton", "Write bundles as a model repository of NVIDIA Triton."),
+    "tune": ("tune", "tune_command", "Search, measure and correct until times are true."),
     "verify": ("export", "verify", "Prove a bundle again: hashes, numbers, decisions."),
 }
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from .latency import Setting, Timing
 
@@ -18,6 +19,30 @@ class FileEntry:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class GraphEntry(FileEntry):
+    """The whole cascade as one ONNX file, and the files with weights too large for it."""
+
+    external: tuple[FileEntry, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InputEntry:
+    """One input of a cascade: samples as one preprocessing makes them.
+
+    Args:
+        name: "input" for that of the first member, "input_2", ... for others.
+        dtype: of a sample.
+        shape: of a sample.
+        preprocessing: how an image file becomes a sample; None where samples come ready.
+    """
+
+    name: str
+    dtype: str
+    shape: tuple[int, ...]
+    preprocessing: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MemberEntry(FileEntry):
     """One member: its ONNX file, tensor names, and costs per sample (None where unknown).
 
@@ -27,6 +52,7 @@ class MemberEntry(FileEntry):
         exporter: what made the ONNX file: "dynamo", "legacy", or "onnx" for one that was given.
         source: the SPEC that the member came from.
         temperature: what the logits were divided by before the softmax in the file.
+        reads: which of the cascade's inputs it takes.
     """
 
     name: str
@@ -39,6 +65,7 @@ class MemberEntry(FileEntry):
     source: str = ""
     temperature: float = 1.0
     external: tuple[FileEntry, ...] = ()
+    reads: str = "input"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

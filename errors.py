@@ -33,6 +33,10 @@ class EncasError(Exception):
         count = f"{len(faults)} faults: " if len(faults) > 1 else ""
         super().__init__(prefix + count + "; ".join(faults))
 
+    def told_beside(self, place: str) -> str:
+        """The text for a line that names `place` already."""
+        return "; ".join(self.faults) if self.where == place else str(self)
+
 
 class CascadeError(EncasError, ValueError):
     """Members, thresholds or outputs that make no cascade."""

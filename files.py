@@ -9,6 +9,7 @@ import hashlib
 import json
 import math
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Generator, Mapping, Sequence
@@ -21,6 +22,8 @@ from .errors import EncasError
 Json: TypeAlias = "Mapping[str, Json] | Sequence[Json] | str | int | float | bool | None"
 
 MAX_JSON_BYTES = 256 * 2**20
+# What `new_file` calls its temporary files: a dot, the file's name, and eight letters of mkstemp.
+UNFINISHED = re.compile(r"\..+\.[a-z0-9_]{8}")
 
 
 def sha256_of(path: Path) -> str:
@@ -31,19 +34,32 @@ def sha256_of(path: Path) -> str:
 
 def write_atomically(path: Path, content: bytes | str) -> None:
     """Writes a file such that it is there whole or not at all, whatever interrupts."""
-    data = content.encode() if isinstance(content, str) else content
+    with new_file(path) as temporary:
+        temporary.write_bytes(content.encode() if isinstance(content, str) else content)
+
+
+@contextmanager
+def new_file(path: Path) -> Generator[Path]:
+    """Gives a temporary sibling to fill that takes `path`'s place on success and vanishes else."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    temporary = Path(name)
     try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).chmod(0o666 & ~_umask())
-        Path(temporary).replace(path)
+        yield temporary
+        os.fsync(handle)
+        temporary.chmod(0o666 & ~_umask())
+        temporary.replace(path)
     except BaseException:
-        Path(temporary).unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         raise
+    finally:
+        os.close(handle)
+
+
+def unfinished_files(folder: Path) -> list[Path]:
+    """The temporary siblings that `new_file` left in a folder because its process was killed."""
+    hidden = folder.glob(".*")
+    return [file for file in hidden if UNFINISHED.fullmatch(file.name) and file.is_file()]
 
 
 def json_text(value: Json) -> str:

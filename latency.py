@@ -33,6 +33,7 @@ class Setting:
         provider: the execution provider that really ran.
         n_threads: intra-operator threads of a session.
         versions: package name -> version, of everything that could move the time.
+        options: whatever else moves it: "cuda_graphs" on a GPU.
     """
 
     device: str
@@ -40,6 +41,7 @@ class Setting:
     provider: str
     n_threads: int
     versions: Mapping[str, str]
+    options: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +56,9 @@ class Timing:
         samples_ms: the times that the figures come from, as measured; of more than 1,000, every
             second, third, ...
         p50_ms, p90_ms, p99_ms: percentiles of the samples.
+        transfer_ms: what moving the batch to the device takes besides; 0 where nothing moves.
+        sm_clock_mhz: the clock of a GPU's multiprocessors right after the calls, None elsewhere.
+        energy_mj: millijoules of a GPU per sample, None elsewhere.
     """
 
     name: str
@@ -64,6 +69,9 @@ class Timing:
     p90_ms: float
     p99_ms: float
     samples_ms: tuple[float, ...] = ()
+    transfer_ms: float = 0.0
+    sm_clock_mhz: float | None = None
+    energy_mj: float | None = None
 
     @classmethod
     def of(
@@ -94,21 +102,24 @@ class LatencyProfile:
         timings: one for each pair of member and batch size.
         gate_ms: measured time per batch that a cascade spends besides its members, per stage
             that is followed by an exit decision.
+        corrections: member -> what its times in a composed cascade are, as a multiple of its times
+            alone; 1 where a member is not listed. The timings stay as measured.
 
     Raises:
-        ProfileError: a pair comes twice, or a time is not positive.
+        ProfileError: a pair comes twice, or a time or correction is not positive.
     """
 
     setting: Setting
     timings: tuple[Timing, ...]
     gate_ms: float = 0.0
+    corrections: Mapping[str, float] = field(default_factory=dict[str, float])
     _curves: Mapping[str, tuple[DoubleArray, DoubleArray]] = field(
         init=False, repr=False, compare=False
     )
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "timings", tuple(self.timings))
-        faults = _profile_faults(self.timings)
+        faults = _profile_faults(self.timings, self.corrections)
         if faults:
             raise ProfileError(*faults, where="latency profile")
         object.__setattr__(self, "_curves", _curves_of(self.timings))
@@ -125,6 +136,8 @@ class LatencyProfile:
     def member_ms(self, member: str, rows: DoubleArray | float) -> DoubleArray:
         """L(rows): milliseconds of one call of `member` on `rows` rows (array of any shape).
 
+        The corrected time: what the call takes as part of a cascade.
+
         Linear between the profiled batch sizes; below the smallest one, proportional to the
         share of the batches that have any row at all.
 
@@ -138,7 +151,16 @@ class LatencyProfile:
                 f"{float(np.max(rows)):g} rows; profile it at a larger batch size",
                 where="latency profile",
             )
-        return np.asarray(np.interp(rows, sizes, times))
+        return np.asarray(np.interp(rows, sizes, times)) * self.corrections.get(member, 1.0)
+
+    def transfer_ms(self, member: str, batch_size: int) -> float:
+        """Milliseconds to move a batch of a profiled size to where `member` runs."""
+        times = [
+            timing.transfer_ms
+            for timing in self.timings
+            if timing.name == member and timing.batch_size >= batch_size
+        ]
+        return min(times, default=0.0)
 
     def cascade_ms(
         self, members: Sequence[str], reach: Sequence[float], *, batch_size: int
@@ -156,6 +178,7 @@ class LatencyProfile:
             "version": 1,
             "setting": asdict(self.setting),
             "gate_ms": self.gate_ms,
+            "corrections": dict(self.corrections),
             "timings": [asdict(t) | {"samples_ms": list(t.samples_ms)} for t in self.timings],
         }
 
@@ -180,6 +203,7 @@ class LatencyProfile:
         return cls(
             setting=Setting(**content["setting"]),
             gate_ms=content["gate_ms"],
+            corrections=content.get("corrections", {}),
             timings=tuple(
                 Timing(**(t | {"samples_ms": tuple(t["samples_ms"])})) for t in content["timings"]
             ),
@@ -205,8 +229,12 @@ def _curves_of(timings: Sequence[Timing]) -> dict[str, tuple[DoubleArray, Double
     }
 
 
-def _profile_faults(timings: Sequence[Timing]) -> list[str]:
-    faults = []
+def _profile_faults(timings: Sequence[Timing], corrections: Mapping[str, float]) -> list[str]:
+    faults = [
+        f"{name}: a correction must be positive, got {factor:g}"
+        for name, factor in corrections.items()
+        if not 0 < factor < float("inf")
+    ]
     seen: set[tuple[str, int]] = set()
     for timing in timings:
         key = (timing.name, timing.batch_size)

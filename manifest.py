@@ -8,20 +8,31 @@ hash agree.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from math import prod
 from pathlib import Path
 from typing import Any
 
 from .cascade import Cascade, Combine, Confidence
-from .entries import Expected, FileEntry, Flip, Latency, MemberEntry, MemberProof, Proof
+from .entries import (
+    Expected,
+    FileEntry,
+    Flip,
+    GraphEntry,
+    InputEntry,
+    Latency,
+    MemberEntry,
+    MemberProof,
+    Proof,
+)
 from .errors import CascadeError, ManifestError
 from .files import inside, json_text, read_json, sha256_of, write_atomically
 from .latency import Setting, Timing
 from .schema import check
 
 MANIFEST_FILE = "manifest.json"
+INPUT = "input"
 MAX_MANIFEST_BYTES = 64 * 2**20
 MAX_SAMPLE_VALUES = 2**28
 
@@ -34,9 +45,11 @@ class Manifest:
         name: the bundle's name.
         cascade: what runs, by the members' names.
         members: an entry for each member of the cascade, in stage order.
-        input_shape: of one sample as the members take it.
+        input_shape: of one sample as the first member takes it.
         n_classes: length of a probability row.
-        preprocessing: how an image file becomes a sample; None where samples come ready.
+        input_dtype: of such a sample.
+        preprocessing: how an image file becomes one; None where samples come ready.
+        further_inputs: of members that take the same samples with other preprocessings.
         classes: class names by label, or None.
         splits: name of a split -> its number of samples.
         numerics: how far each member is from the model that it was made of.
@@ -56,6 +69,7 @@ class Manifest:
     n_classes: int
     input_dtype: str = "float32"
     preprocessing: Mapping[str, Any] | None = None
+    further_inputs: tuple[InputEntry, ...] = ()
     classes: tuple[str, ...] | None = None
     splits: Mapping[str, int] = field(default_factory=dict)
     expected: tuple[Expected, ...] = ()
@@ -63,7 +77,7 @@ class Manifest:
     numerics: tuple[MemberProof, ...] = ()
     proof: tuple[Proof, ...] = ()
     provenance: Mapping[str, str] = field(default_factory=dict)
-    graph: FileEntry | None = None
+    graph: GraphEntry | None = None
     reference: FileEntry | None = None
 
     def __post_init__(self) -> None:
@@ -73,10 +87,12 @@ class Manifest:
             faults.append(f"stages run {self.cascade.members}, but the members are {names}")
         if self.classes is not None and len(self.classes) != self.n_classes:
             faults.append(f"{self.n_classes} classes need as many names, got {len(self.classes)}")
-        if prod(self.input_shape) > MAX_SAMPLE_VALUES:
-            faults.append(
-                f"a sample has at most {MAX_SAMPLE_VALUES} values, got {self.input_shape}"
-            )
+        faults += [
+            f"a sample has at most {MAX_SAMPLE_VALUES} values, got {entry.shape}"
+            for entry in self.inputs
+            if prod(entry.shape) > MAX_SAMPLE_VALUES
+        ]
+        faults += _reading_faults([entry.name for entry in self.inputs], self.members)
         paths = [entry.file for entry in self.files]
         faults += [
             f"{path} is listed twice" for path in sorted(set(paths)) if paths.count(path) > 1
@@ -85,11 +101,27 @@ class Manifest:
             raise ManifestError(*faults, where="manifest")
 
     @property
+    def inputs(self) -> tuple[InputEntry, ...]:
+        """What the cascade takes: the first member's input, then the further ones."""
+        first = InputEntry(
+            name=INPUT,
+            dtype=self.input_dtype,
+            shape=self.input_shape,
+            preprocessing=self.preprocessing,
+        )
+        return (first, *self.further_inputs)
+
+    def input_of(self, member: MemberEntry) -> InputEntry:
+        """The input that a member reads."""
+        return next(entry for entry in self.inputs if entry.name == member.reads)
+
+    @property
     def files(self) -> tuple[FileEntry, ...]:
         """Every file that the bundle consists of, besides the manifest."""
         external = (entry for member in self.members for entry in member.external)
-        others = (entry for entry in (self.graph, self.reference) if entry)
-        return (*self.members, *external, *others)
+        graph = (self.graph, *self.graph.external) if self.graph else ()
+        reference = (self.reference,) if self.reference else ()
+        return (*self.members, *external, *graph, *reference)
 
     def with_latency(self, latency: Latency) -> Manifest:
         """This manifest with a measured time added; it replaces an older one of its kind."""
@@ -117,6 +149,7 @@ class Manifest:
             "confidence": self.cascade.confidence,
             "combine": self.cascade.combine,
             "preprocessing": dict(self.preprocessing) if self.preprocessing else None,
+            "further_inputs": [asdict(entry) for entry in self.further_inputs],
             "classes": list(self.classes) if self.classes else None,
             "splits": dict(self.splits),
             "expected": [asdict(expected) for expected in self.expected],
@@ -197,6 +230,16 @@ def _check_hash(actual: str, entry: FileEntry, path: Path) -> None:
         raise ManifestError(f"expected SHA-256 {entry.sha256}, got {actual}", where=str(path))
 
 
+def _reading_faults(inputs: list[str], members: Sequence[MemberEntry]) -> list[str]:
+    reads = [member.reads for member in members]
+    faults = [f"the input {name} comes twice" for name in set(inputs) if inputs.count(name) > 1]
+    faults += [f"a member reads {name}, which is no input" for name in set(reads) - set(inputs)]
+    faults += [f"no member reads the input {name}" for name in set(inputs) - {INPUT, *reads}]
+    if reads[:1] not in ([], [INPUT]):
+        faults.append(f"the first member reads {INPUT}, got {reads[0]}")
+    return sorted(faults)
+
+
 def _manifest_of(content: Mapping[str, Any]) -> Manifest:
     stages = content["stages"]
     thresholds = [stage["threshold"] for stage in stages]
@@ -212,11 +255,15 @@ def _manifest_of(content: Mapping[str, Any]) -> Manifest:
             confidence=confidence,
             combine=combine,
         ),
-        members=tuple(_member_of(member) for member in content["members"]),
+        members=tuple(MemberEntry(**_with_external(member)) for member in content["members"]),
         input_shape=tuple(content["input"]["shape"]),
         input_dtype=content["input"]["dtype"],
         n_classes=content["n_classes"],
         preprocessing=content["preprocessing"],
+        further_inputs=tuple(
+            InputEntry(**(_tuples(item) | {"preprocessing": item["preprocessing"]}))
+            for item in content.get("further_inputs", ())
+        ),
         classes=tuple(content["classes"]) if content["classes"] else None,
         splits=content["splits"],
         expected=tuple(Expected(**_tuples(item)) for item in content["expected"]),
@@ -224,15 +271,14 @@ def _manifest_of(content: Mapping[str, Any]) -> Manifest:
         numerics=tuple(MemberProof(**_tuples(item)) for item in content["numerics"]),
         proof=tuple(_proof_of(item) for item in content["proof"]),
         provenance=content["provenance"],
-        graph=FileEntry(**content["graph"]) if content["graph"] else None,
+        graph=GraphEntry(**_with_external(content["graph"])) if content["graph"] else None,
         reference=FileEntry(**content["reference"]) if content["reference"] else None,
     )
 
 
-def _member_of(item: Mapping[str, Any]) -> MemberEntry:
-    records: dict[str, Any] = dict(item)
-    records["external"] = tuple(FileEntry(**entry) for entry in item.get("external", ()))
-    return MemberEntry(**records)
+def _with_external(item: Mapping[str, Any]) -> dict[str, Any]:
+    external = tuple(FileEntry(**entry) for entry in item.get("external", ()))
+    return {**item, "external": external}
 
 
 def _latency_of(item: Mapping[str, Any]) -> Latency:

@@ -1,10 +1,10 @@
 """MO-GOMEA against random search on 16 real CIFAR-10 networks, at equal evaluations.
 
 Claim: with 100,000 evaluations and five members, the median hypervolume over seeds is at least
-0.7217, the lowest that the public C implementation reached in five runs (0.7217 .. 0.7252), and
-every run is above random search. The fronts are scored on the test images, too.
+0.7239, the median of the public C implementation over five runs (0.7217 .. 0.7252), and every run
+is above random search. The fronts are scored on the test images, too.
 
-    python benchmarks/cifar_front.py --data ../shared/data --seeds 5
+    python benchmarks/cifar_front.py --data ../shared/data --seeds 10
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from encas.search.finder import find_front
 from encas.search.pool import Pool
 from encas.search.scoring import evaluate_front
 
-GOAL = 0.7217
+GOAL = 0.7239
 
 
 def measure(pool: Pool, test: Pool, algorithm: str, seed: int, evaluations: int) -> dict:
@@ -41,7 +41,7 @@ def measure(pool: Pool, test: Pool, algorithm: str, seed: int, evaluations: int)
 
 
 def main() -> None:
-    given = arguments(__doc__, seeds=5, evaluations=100_000)
+    given = arguments(__doc__, seeds=10, evaluations=100_000)
     pool, test = load(given.data, "val"), load(given.data, "test")
     runs = {
         algorithm: [

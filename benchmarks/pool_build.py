@@ -22,8 +22,11 @@ import sys
 import tempfile
 import time
 import zipfile
+from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
+from cifar10 import machine, median
 from PIL import Image
 
 MODELS = (
@@ -46,13 +49,14 @@ def main() -> None:
     parser.add_argument("--models", type=int, default=len(MODELS))
     parser.add_argument("--images", type=int, default=200)
     parser.add_argument("--kills", type=int, default=5)
+    parser.add_argument("--runs", type=int, default=3, help="of build and loop, in turns")
     parser.add_argument("--no-ray", action="store_true")
     options = parser.parse_args()
     names = MODELS[: options.models]
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         write_images(options.data / "cifar10" / "val.zip", folder / "images", options.images)
-        result = measure(folder, names, options.images, options.kills)
+        result = measure(folder, names, options)
         if not options.no_ray and importlib.util.find_spec("ray"):
             build(folder, names, "ray", "--ray", "local")
             result["ray_identical"] = files_of(folder, "ray") == files_of(folder, "whole")
@@ -62,24 +66,28 @@ def main() -> None:
     assert result["speedup"] > 1, "the build is slower than a plain loop"
 
 
-def measure(folder: Path, names: tuple[str, ...], n_images: int, n_kills: int) -> dict[str, object]:
+def measure(folder: Path, names: tuple[str, ...], options: argparse.Namespace) -> dict[str, Any]:
     """The killed build, the whole one and the plain loop, one after the other."""
-    n_lost = killed(folder, names, n_kills)
-    wall_s = build(folder, names, "whole")
-    loop_s = plain_loop(folder, names)
-    total = len(names) * n_images
+    n_lost = killed(folder, names, options.kills)
+    seconds = [(build(folder, names, "whole"), plain_loop(folder, names))]
+    for run in range(1, options.runs):
+        seconds.append((build(folder, names, f"run{run}"), plain_loop(folder, names)))
+    build_s, loop_s = (median(column) for column in zip(*seconds, strict=True))
+    ratios = [loop / built for built, loop in seconds]
+    total = len(names) * options.images
     return {
+        "machine": machine() | {name: version(name) for name in ("timm", "torch")},
         "models": len(names),
-        "images": n_images,
+        "images": options.images,
         "processors": len(os.sched_getaffinity(0)),
-        "kills": n_kills,
+        "kills": options.kills,
         "models_lost_by_kills": n_lost,
         "killed_identical": files_of(folder, "killed") == files_of(folder, "whole"),
-        "build_s": round(wall_s, 2),
-        "plain_loop_s": round(loop_s, 2),
-        "build_images_per_s": round(total / wall_s, 1),
+        "seconds_of_build_and_loop": [[round(s, 2) for s in pair] for pair in seconds],
+        "build_images_per_s": round(total / build_s, 1),
         "plain_loop_images_per_s": round(total / loop_s, 1),
-        "speedup": round(loop_s / wall_s, 3),
+        "speedup": round(median(ratios), 3),
+        "speedup_range": [round(min(ratios), 3), round(max(ratios), 3)],
     }
 
 

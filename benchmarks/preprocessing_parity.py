@@ -14,17 +14,19 @@ import json
 import tempfile
 import warnings
 import zipfile
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
 import torch
+from cifar10 import machine
 from PIL import Image
 
 from encas.search.build import BuildRequest, build_pool
 from encas.search.pool import Pool
 from encas.search.sources.data import open_source
 from encas.search.sources.models import source_model
-from encas.search.sources.pixels import PixelPlan, normalised, read_pixels
+from encas.search.sources.pixels import pixel_steps, read_pixels
 from encas.search.sources.running import preprocessing_of
 from encas.search.sources.timm_models import import_timm
 
@@ -51,7 +53,9 @@ def main() -> None:
         folder = Path(temporary)
         write_images(options.data / "cifar10" / "val.zip", folder / "images", options.images)
         rows = [parity(name, folder) for name in MODELS]
-    print(json.dumps({"images": options.images, "models": rows}, indent=2))
+    versions = {name: version(name) for name in ("timm", "torch", "pillow")}
+    result = {"machine": machine() | versions, "images": options.images, "models": rows}
+    print(json.dumps(result, indent=2))
     assert all(row["sample_difference"] == 0 for row in rows), "a sample differs"
     assert all(row["output_difference"] < TOLERANCE for row in rows), "an output differs"
 
@@ -62,8 +66,8 @@ def parity(name: str, folder: Path) -> dict[str, object]:
     source = source_model(spec)
     preprocessing = preprocessing_of(source, None)
     data = open_source(str(folder / "images"))
-    pixels = read_pixels(data, PixelPlan.of(preprocessing), 0, data.n_samples)
-    ours = normalised(pixels, preprocessing)
+    pixels = read_pixels(data, pixel_steps(preprocessing), 0, data.n_samples)
+    ours = preprocessing.normalised(pixels)
     theirs = timm_samples(name, folder / "images")
     build_pool(BuildRequest(models=(spec,), data=data.name, workers=1), folder / name)
     stored = Pool.load(folder / name).outputs[0]

@@ -23,6 +23,7 @@ from __future__ import annotations
 
 import argparse
 import csv
+import hashlib
 import json
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -250,12 +251,13 @@ def simulated_pool(
         )
         for row in rows
     )
+    name = f"simulated-{n_models}x{n_samples}x{n_classes}-seed{seed}"
     return Pool(
-        name=f"simulated-{n_models}x{n_samples}x{n_classes}-seed{seed}",
+        name=name,
         models=models,
         outputs=tuple(SimulatedOutput(simulation, m) for m in range(n_models)),  # type: ignore[arg-type]
         label=simulation.label,
-        sha256=f"simulated-{n_models}x{n_samples}x{n_classes}-seed{seed}",
+        sha256=hashlib.sha256(name.encode()).hexdigest(),
     )
 
 

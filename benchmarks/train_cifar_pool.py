@@ -1,10 +1,11 @@
-"""Trains fourteen small CIFAR-10 networks, makes pools of them, and searches for cascades.
+"""Trains thirteen small CIFAR-10 networks, makes pools of them, and searches for cascades.
 
 Prints JSON. The networks (examples/cifar10/small_nets.py) are trained on train.zip, two at a time,
-each on one thread; a network whose weights are there already is not trained again. Then, with
-nothing but the command's own functions: a pool on val.zip and one on test.zip, MO-GOMEA on the
-first, its front on both. Which cascade and which single model stand in the comparison is decided on
-val.zip alone; test.zip is looked at once, at the end.
+each on one thread; a network whose weights are there already is not trained again, and the time
+that its training took is counted from its file of seconds. Then, with nothing but the command's own
+functions: a pool on val.zip and one on test.zip, a search of the first, its front on both, and
+front.svg, the picture of them. Which cascade and which single model stand in the comparison is
+decided on val.zip alone; test.zip is looked at once, at the end.
 """
 
 from __future__ import annotations
@@ -15,23 +16,28 @@ import multiprocessing
 import os
 import sys
 import time
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from cifar10 import machine
 from torch.nn import functional
 
+from encas.files import new_file, write_atomically
 from encas.runtime.preprocessing import Preprocessing
 from encas.search.build import BuildRequest, build_pool
 from encas.search.finder import find_front
 from encas.search.front import Front, ScoredCascade
 from encas.search.pool import Pool
+from encas.search.report.content import report_of
+from encas.search.report.svg import draw
 from encas.search.scoring import evaluate_front
 from encas.search.sources.data import open_source
 from encas.search.sources.models import source_model
-from encas.search.sources.pixels import PixelPlan, normalised, read_pixels
+from encas.search.sources.pixels import pixel_steps, read_pixels
 from encas.search.statistics import wilson_interval
 
 EXAMPLE = Path(__file__).resolve().parent.parent / "examples" / "cifar10"
@@ -39,6 +45,7 @@ PREPROCESSING = EXAMPLE / "preprocessing.json"
 BATCH_SIZE = 128
 PEAK_RATE, MOMENTUM, DECAY = 0.15, 0.9, 5e-4
 SHIFT = 4
+LEAST_STEP = 0.002
 
 
 @dataclass(frozen=True)
@@ -69,7 +76,6 @@ RECIPES = (
     Recipe("residual", 20, 2, 16, epochs=11),
     Recipe("residual", 16, 1, 32, epochs=10),
     Recipe("residual", 12, 1, 32, epochs=11),
-    Recipe("mobile", 16, 2, 24, epochs=8),
     Recipe("mobile", 12, 1, 24, epochs=10),
     Recipe("residual", 16, 1, 24, epochs=12),
     Recipe("plain", 24, 1, 24, epochs=9),
@@ -85,19 +91,21 @@ RECIPES = (
 def main() -> None:
     options = _options()
     os.chdir(EXAMPLE)
+    trained_s = train_all(options)
     start = time.perf_counter()
-    train_all(options)
-    trained_s = time.perf_counter() - start
     pools = {split: pool_on(split, options) for split in ("val", "test")}
     front = find_front(pools["val"], evaluations=options.evaluations, seed=0)
     front.save(options.out / "front.json")
     on_test = evaluate_front(front, pools["test"])
     on_test.save(options.out / "front_test.json")
-    total_s = time.perf_counter() - start
+    write_atomically(options.out / "front.svg", picture(pools, (front, on_test)))
+    total_s = trained_s + time.perf_counter() - start
     result = {
+        "machine": machine() | {"torch": torch.__version__},
         "networks": len(chosen_recipes(options)),
         "training_s": round(trained_s, 1),
         "total_s": round(total_s, 1),
+        "search": {key: front.search[key] for key in ("algorithm", "evaluations", "wall_s")},
         **summary(pools, front, on_test),
     }
     print(json.dumps(result, indent=2))
@@ -127,7 +135,17 @@ def chosen_recipes(options: argparse.Namespace) -> tuple[Recipe, ...]:
     return RECIPES[len(RECIPES) - options.networks :]
 
 
-def train_all(options: argparse.Namespace) -> None:
+def train_all(options: argparse.Namespace) -> float:
+    """Trains what has no weights yet; returns the seconds of all trainings, shared by the workers.
+
+    Each runs on one thread, so this is the wall time of a run that does nothing twice.
+    """
+    train_missing(options)
+    files = [options.out / "weights" / f"{r.name}.seconds" for r in chosen_recipes(options)]
+    return sum(float(file.read_text()) for file in files) / options.workers
+
+
+def train_missing(options: argparse.Namespace) -> None:
     """Trains what has no weights yet, on samples that are decoded once."""
     weights = options.out / "weights"
     weights.mkdir(parents=True, exist_ok=True)
@@ -137,7 +155,7 @@ def train_all(options: argparse.Namespace) -> None:
     source = open_source(str(options.data / "cifar10" / "train.zip"))
     rows = np.random.default_rng(0).permutation(source.n_samples)[: options.images]
     preprocessing = Preprocessing.load(PREPROCESSING)
-    plan = PixelPlan.of(preprocessing)
+    plan = pixel_steps(preprocessing)
     np.save(weights / "x.npy", read_pixels(source.take(rows), plan, 0, len(rows)))
     np.save(weights / "label.npy", source.label[rows])
     jobs = [(recipe, weights, options.epochs or recipe.epochs) for recipe in missing]
@@ -149,12 +167,12 @@ def train_all(options: argparse.Namespace) -> None:
 
 
 def train(job: tuple[Recipe, Path, int]) -> tuple[str, float]:
-    """Trains one network on one thread and writes NAME.pt; returns its name and the seconds."""
+    """Trains one network on one thread; writes NAME.pt and NAME.seconds; returns name and time."""
     recipe, weights, epochs = job
     torch.set_num_threads(1)
     start = time.perf_counter()
     pixels, label = np.load(weights / "x.npy"), torch.tensor(np.load(weights / "label.npy"))
-    x = torch.tensor(normalised(pixels, Preprocessing.load(PREPROCESSING)))
+    x = torch.tensor(Preprocessing.load(PREPROCESSING).normalised(pixels))
     build = source_model(recipe.spec).build
     assert build is not None
     model = build().train().requires_grad_(requires_grad=True)
@@ -173,10 +191,11 @@ def train(job: tuple[Recipe, Path, int]) -> tuple[str, float]:
             loss.backward()
             optimizer.step()
             schedule.step()
-    partial = weights / f".{recipe.name}.partial"
-    torch.save(model.state_dict(), partial)
-    partial.replace(weights / f"{recipe.name}.pt")
-    return recipe.name, time.perf_counter() - start
+    seconds = time.perf_counter() - start
+    (weights / f"{recipe.name}.seconds").write_text(f"{seconds:.1f}\n")
+    with new_file(weights / f"{recipe.name}.pt") as file:
+        torch.save(model.state_dict(), file)
+    return recipe.name, seconds
 
 
 def varied(x: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
@@ -233,6 +252,18 @@ def summary(pools: dict[str, Pool], front: Front, on_test: Front) -> dict[str, A
         | {"test_interval": interval(fitting[0]["test"], test)},
         "most_accurate_cascade": points[-1] | {"test_interval": interval(points[-1]["test"], test)},
     }
+
+
+def picture(pools: dict[str, Pool], fronts: Sequence[Front]) -> str:
+    """Single models and fronts as SVG; of the fronts, steps that can be told apart on val."""
+    shown, last = list[int](), 0.0
+    for index, scored in enumerate(fronts[0].cascades):
+        if scored.accuracy >= last + LEAST_STEP:
+            shown.append(index)
+            last = scored.accuracy
+    thinned = [replace(front, cascades=tuple(front.cascades[i] for i in shown)) for front in fronts]
+    report = report_of(thinned, pools=list(pools.values()))
+    return draw(report.figures[0].chart, alone=True) + "\n"
 
 
 def point(on_val: ScoredCascade, on_test: ScoredCascade) -> dict[str, Any]:

@@ -40,11 +40,11 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--graph",
-    type=click.Choice(["top", "branches", "none"]),
-    default="top",
+    type=click.Choice(["branches", "top", "none"]),
+    default="branches",
     show_default=True,
-    help="cascade.onnx with all weights at the top level (less memory) or in its branches "
-    "(faster on a CPU), or none.",
+    help="cascade.onnx with the weights in its branches (faster on a CPU) or at the top level "
+    "(less memory), or none.",
 )
 @click.option("--overwrite", is_flag=True, help="Replace the bundle if it exists.")
 @json_option

@@ -7,10 +7,10 @@ from pathlib import Path
 
 from ..entries import Expected
 from ..errors import ExportError
-from ..export.agreement import Member, shared_preprocessing
+from ..export.agreement import Member, views_of
 from ..export.bundle import DEFAULT_OPTIONS, Description, OnStep, Options, export_bundle
 from ..manifest import Manifest
-from ..runtime.dataset import open_data
+from ..runtime.dataset import open_views
 from ..search.front import Front
 from ..search.metrics import TOP1
 from ..search.pool import Pool
@@ -51,7 +51,7 @@ def export_from_front(
     members = members_of(pool, cascade.members)
     dataset = None
     if data is not None:
-        dataset = open_data(data, preprocessing=shared_preprocessing(members), kinds=DATA_KINDS)
+        dataset = open_views(data, views_of(members).preprocessings, kinds=DATA_KINDS)
     description = Description(
         name=out.name,
         expected=_expected(front, index),

@@ -18,15 +18,10 @@ from ..manifest import MANIFEST_FILE, Manifest
 from ..runtime.bench import Bench, batches_of, bench, profiled_sizes
 from ..runtime.clock import DEFAULT_PROTOCOL, StabilityProtocol
 from ..runtime.executor import Predictor
-from ..runtime.loading import (
-    DEFAULT_PLACEMENT,
-    Backend,
-    Placement,
-    load,
-    open_bundle_data,
-    open_member,
-)
+from ..runtime.loading import Backend, load, open_bundle_data, open_member
+from ..runtime.placement import DEFAULT_PLACEMENT, Placement
 from ..runtime.profiler import OnTiming, Target, profile_members
+from ..runtime.samples import Batch
 from ..runtime.session import random_batch
 from ..search.sources.data import DATA_KINDS
 
@@ -35,6 +30,8 @@ if TYPE_CHECKING:
 
 RANDOM = "random"
 RANDOM_SAMPLES = 256
+# Where many models are measured, one busy second of the machine must not end it all.
+PATIENT = StabilityProtocol(max_windows=100)
 # A profile holds every raw time: writing all of it after each measurement would take longer than
 # measuring does.
 SAVE_EVERY_S = 10.0
@@ -137,6 +134,7 @@ def bench_bundle(
         n_threads=placement.n_threads,
         backend=options.backend,
         gpu_memory_bytes=placement.gpu_memory_bytes,
+        cuda_graphs=placement.cuda_graphs,
     )
     with _bundle_targets(path, options) as targets:
         wanted = {size for batch_size in sizes for size in profiled_sizes(batch_size)}
@@ -159,15 +157,17 @@ def bench_bundle(
     return results
 
 
-def _batches(path: Path, runner: Predictor, size: int, data: str | None) -> list[np.ndarray]:
+def _batches(path: Path, runner: Predictor, size: int, data: str | None) -> list[Batch]:
     rng = np.random.default_rng(0)
     if data is None:
         n_samples = max(RANDOM_SAMPLES, size)
         rows = batches_of(n_samples, size, rng=rng)
-        samples = random_batch(runner.info, n_samples, rng=rng)
-        return [samples[batch] for batch in rows]
+        samples = {
+            name: random_batch(info, n_samples, rng=rng) for name, info in runner.inputs.items()
+        }
+        return [{name: x[batch] for name, x in samples.items()} for batch in rows]
     dataset = open_bundle_data(path, data, kinds=DATA_KINDS)
-    return [dataset.samples(batch) for batch in batches_of(dataset.n_samples, size, rng=rng)]
+    return [dataset.arrays(batch) for batch in batches_of(dataset.n_samples, size, rng=rng)]
 
 
 def _chosen(targets: Sequence[Target], models: Sequence[str]) -> list[Target]:

@@ -9,8 +9,9 @@ import click
 from rich.console import Group
 from rich.table import Table
 
+from ..files import write_atomically
 from ..search.calibration import fit_temperatures, temperatures_like
-from ..search.diversity import diversity_of, uses_of
+from ..search.diversity import diversity_of, pair_table, uses_of
 from ..search.front import Front
 from ..search.pool import Pool
 from ..search.pool_io import check_pool
@@ -22,6 +23,7 @@ from .pool_build import build
 from .pool_compress import compress
 from .pool_tables import details_tables, summary_table
 from .pool_tools import compare, cost, dedup, filter_, merge, split
+from .quantize import quantize
 
 
 @click.group()
@@ -61,15 +63,25 @@ def import_(
     type=click.Path(path_type=Path),
     help="Count the cascades that each model is in; may be repeated.",
 )
+@click.option(
+    "--pairs",
+    metavar="FILE.csv",
+    type=click.Path(path_type=Path),
+    help="Write how often each pair of models is wrong together.",
+)
 @json_option
-def show(folder: Path, details: bool, fronts: tuple[Path, ...], as_json: bool) -> None:
+def show(
+    folder: Path, details: bool, fronts: tuple[Path, ...], pairs: Path | None, as_json: bool
+) -> None:
     """Show the models of a pool: accuracy with its interval, and costs.
 
     Example: encas pool show pool
 
-    Example: encas pool show pool --details --front front.json
+    Example: encas pool show pool --details --front front.json --pairs pairs.csv
     """
     stored = Pool.load(folder)
+    if pairs:
+        write_atomically(pairs, pair_table(stored))
     summary = summarise(stored)
     diversity = diversity_of(stored) if details else None
     uses = uses_of([Front.load(file) for file in fronts]) if fronts else None
@@ -142,5 +154,5 @@ def _emit_summary(summary: PoolSummary, as_json: bool) -> None:
     emit(as_json, summary.to_json(), summary_table(summary))
 
 
-for command in (build, compare, compress, cost, dedup, filter_, merge, split):
+for command in (build, compare, compress, cost, dedup, filter_, merge, quantize, split):
     pool.add_command(command)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from ..search.build import BuildRequest, build_pool
 from ..search.build_run import BuildReport
 from ..search.pool import Pool
 from ..search.pool_summary import summarise
-from ..search.sources.catalogue import PRESETS, ModelFilter
+from ..search.sources.catalogue import PRESETS, ModelFilter, Refusal
 from ..search.sources.running import RunSettings
 from .build_progress import Bars
 from .console import emit, json_option, note
@@ -79,10 +80,8 @@ def build(out: Path, as_json: bool, **options: Any) -> None:
         report = build_pool(request, out, watcher=bars)
     summary = summarise(Pool.load(out))
     emit(as_json, summary.to_json() | {"build": _report_json(report)}, summary_table(summary))
-    if report.refusals:
-        note(f"{len(report.refusals)} models failed:")
-        for refusal in report.refusals:
-            note(f"  {refusal.name}: {refusal.reason}")
+    _note_all("failed", report.refusals)
+    _note_all("have no macs", report.unpriced)
 
 
 def _default_precision(device: str) -> str:
@@ -94,4 +93,12 @@ def _report_json(report: BuildReport) -> dict[str, Any]:
         "n_built": report.n_built,
         "n_passes": report.n_passes,
         "failed": [{"name": r.name, "reason": r.reason} for r in report.refusals],
+        "without_macs": [{"name": r.name, "reason": r.reason} for r in report.unpriced],
     }
+
+
+def _note_all(what: str, refusals: Sequence[Refusal]) -> None:
+    if refusals:
+        note(f"{len(refusals)} models {what}:")
+    for refusal in refusals:
+        note(f"  {refusal.name}: {refusal.reason}")

@@ -31,7 +31,7 @@ def summary_table(
             model.name,
             f"{model.accuracy:.4f}",
             f"{low:.4f} .. {high:.4f}",
-            f"{model.costs['macs']:,.0f}",
+            f"{model.costs['macs']:,.0f}" if "macs" in model.costs else "not known",
             f"{model.kind} {model.dtype}",
             *([f"{diversity.ece[index]:.4f}"] if diversity else []),
             *([str(uses[model.name])] if uses is not None else []),
@@ -60,10 +60,9 @@ def details_tables(
 
 def comparison_table(comparison: Comparison, first: str, second: str) -> Table:
     """A row for each model that is in both pools."""
-    by = "hash" if comparison.is_by_hash else "place"
     title = (
         f"{comparison.n_shared} of {comparison.n_samples[0]} samples of {first} are in {second} "
-        f"(by {by}); classes' shares differ by {comparison.class_shift:.4f}"
+        f"(by {comparison.known_by}); classes' shares differ by {comparison.class_shift:.4f}"
     )
     table = Table("model", first, second, "difference", "95 % interval", "confidences (KS)")
     table.title, table.title_justify = title, "left"

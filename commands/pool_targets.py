@@ -3,76 +3,130 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
-from ..export.agreement import Member, shared_input_shape, shared_preprocessing
+from ..export.agreement import Member, Views, input_shapes, views_of
 from ..export.onnx_export import Exporter, export_member
 from ..export.onnx_model import save_model
 from ..files import sha256_of
+from ..manifest import INPUT
 from ..runtime.dataset import open_data
-from ..runtime.loading import Placement
-from ..runtime.ort_session import OrtSession
+from ..runtime.ort_member import OrtSession
+from ..runtime.placement import Placement
 from ..runtime.profiler import Target
 from ..search.pool import Pool
 from ..search.sources.data import DATA_KINDS
 from .export_job import members_of
 
 
-@contextmanager
-def pool_targets(
-    path: Path, placement: Placement, *, exporter: Exporter, data: str | None = None
-) -> Generator[list[Target]]:
-    """What to measure of a pool; a model is exported when its session is opened.
+class PoolModels:
+    """The models of a pool as what will be deployed: exported, and opened where they shall run.
 
     Args:
-        path: the pool.
+        pool: the pool.
+        folder: where exported models are written; one that lies there is not exported again.
         placement: where the sessions run.
         exporter: for torch models.
         data: tells the shape of a sample where neither SPEC nor preprocessing does; by default
             what the pool was built on.
+
+    Raises:
+        ExportError: a model has no SPEC.
     """
-    pool = Pool.load(path)
-    data = data or pool.data or None
-    with tempfile.TemporaryDirectory(prefix="encas-") as folder:
-        yield [
+
+    def __init__(
+        self,
+        pool: Pool,
+        folder: Path,
+        placement: Placement,
+        *,
+        exporter: Exporter,
+        data: str | None = None,
+    ) -> None:
+        self._members = {member.name: member for member in members_of(pool, pool.names)}
+        self._views = views_of(list(self._members.values()))
+        self._folder, self._placement = folder, placement
+        self._exporter: Exporter = exporter
+        self._data = data or pool.data or None
+        self._n_classes: dict[Path, tuple[tuple[int, ...], int]] = {}
+
+    @property
+    def views(self) -> Views:
+        """The inputs that the pool's models need, and which of them each model reads."""
+        return self._views
+
+    @property
+    def members(self) -> Mapping[str, Member]:
+        """What there is to export, by name."""
+        return self._members
+
+    def targets(self, *, keep_files: bool = True) -> list[Target]:
+        """What to measure; a model is exported when its session is opened.
+
+        Args:
+            keep_files: whether an exported model stays on the disk once its session is open.
+        """
+        return [
             Target(
-                name=member.name,
-                open=partial(_open_exported, member, Path(folder), placement, exporter, data),
+                name=name,
+                open=partial(self.open, name, keep_file=keep_files),
                 source=member.source.spec,
             )
-            for member in members_of(pool, pool.names)
+            for name, member in self._members.items()
         ]
 
+    def open(self, name: str, *, keep_file: bool = True) -> OrtSession:
+        """The session of a model.
 
-def _open_exported(
-    member: Member, folder: Path, placement: Placement, exporter: Exporter, data: str | None
-) -> OrtSession:
-    """What will be deployed is what is measured: the exported member."""
-    preprocessing = shared_preprocessing([member])
-    dataset = None
-    if preprocessing is None and data is not None:
-        dataset = open_data(data, kinds=DATA_KINDS)
-    shape = shared_input_shape([member], preprocessing, dataset)
-    exported = export_member(
-        member.source,
-        input_shape=shape,
-        temperature=member.temperature,
-        exporter=exporter,
-    )
-    path = folder / "member.onnx"
-    for old in folder.iterdir():
-        old.unlink()
-    save_model(exported.model, path)
-    return OrtSession(
-        path,
-        name=member.name,
-        input_shape=shape,
-        n_classes=exported.n_classes,
-        device=placement.device,
-        n_threads=placement.n_threads,
-        gpu_memory_bytes=placement.gpu_memory_bytes,
-        sha256=sha256_of(path),
-    )
+        Raises:
+            ExportError: it cannot be exported.
+            SessionError: it cannot run there.
+        """
+        place = list(self._members).index(name)
+        path = self._folder / f"{place}.onnx"
+        if path not in self._n_classes:
+            self._n_classes[path] = self._export(self._members[name], path)
+        shape, n_classes = self._n_classes[path]
+        session = OrtSession(
+            path,
+            name=name,
+            input_shape=shape,
+            n_classes=n_classes,
+            placement=self._placement,
+            sha256=sha256_of(path),
+            reads=self._views.reads[place],
+        )
+        if not keep_file:
+            del self._n_classes[path]
+            for old in self._folder.glob(f"{path.name}*"):
+                old.unlink()
+        return session
+
+    def _export(self, member: Member, path: Path) -> tuple[tuple[int, ...], int]:
+        """Writes the exported model; gives the shape of a sample and the number of classes."""
+        views = views_of([member])
+        dataset = None
+        if self._data is not None and None in views.preprocessings.values():
+            dataset = open_data(self._data, kinds=DATA_KINDS)
+        shape = input_shapes([member], views, dataset)[INPUT]
+        exported = export_member(
+            member.source,
+            input_shape=shape,
+            temperature=member.temperature,
+            exporter=self._exporter,
+        )
+        save_model(exported.model, path)
+        return shape, exported.n_classes
+
+
+@contextmanager
+def pool_targets(
+    path: Path, placement: Placement, *, exporter: Exporter, data: str | None = None
+) -> Generator[list[Target]]:
+    """What to measure of a pool; see `PoolModels`."""
+    with tempfile.TemporaryDirectory(prefix="encas-") as folder:
+        models = PoolModels(Pool.load(path), Path(folder), placement, exporter=exporter, data=data)
+        yield models.targets(keep_files=False)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -14,10 +13,11 @@ from ..search.diversity import uses_of
 from ..search.front import Front
 from ..search.pool import Pool
 from ..search.pool_compare import compare_pools
-from ..search.pool_samples import moved_models, part_of
+from ..search.pool_samples import moved_models, write_part
 from ..search.pool_split import split_pool
 from ..search.pool_summary import summarise
 from ..search.pool_tools import Wanted, filter_pool, find_twins, merge_pools
+from ..search.pool_writing import About, write_pool
 from .console import emit, json_option
 from .pool_tables import comparison_table, summary_table
 
@@ -40,8 +40,8 @@ def merge(
 
     Example: encas pool merge mine theirs --out both
     """
-    merged = merge_pools([Pool.load(folder) for folder in folders], out, name=name)
-    _save(merged, out, overwrite, as_json)
+    pools = [Pool.load(folder) for folder in folders]
+    _emit(merge_pools(pools, out, name=name, overwrite=overwrite), as_json)
 
 
 @click.command("filter")
@@ -81,16 +81,20 @@ def filter_(  # noqa: PLR0913, PLR0917 - one parameter for each option
         only=frozenset(uses_of([Front.load(front)])) if front else None,
     )
     others = Pool.load(other) if other else None
-    _save(filter_pool(Pool.load(folder), out, wanted, without=others), out, overwrite, as_json)
+    made = filter_pool(Pool.load(folder), out, wanted, without=others, overwrite=overwrite)
+    _emit(made, as_json)
 
 
 @click.command()
 @folder_argument
 @out_option
 @click.option("--difference", default=0.01, show_default=True, help="Of the probabilities.")
+@click.option("--cost", default="macs", show_default=True, help="By which models are cheaper.")
 @overwrite_option
 @json_option
-def dedup(folder: Path, out: Path, difference: float, overwrite: bool, as_json: bool) -> None:
+def dedup(
+    folder: Path, out: Path, difference: float, cost: str, overwrite: bool, as_json: bool
+) -> None:
     """Leave out every model that answers almost as a cheaper one does.
 
     Two models are near-identical where the differences of their probabilities, summed over the
@@ -99,10 +103,10 @@ def dedup(folder: Path, out: Path, difference: float, overwrite: bool, as_json: 
     Example: encas pool dedup pool --out distinct
     """
     stored = Pool.load(folder)
-    twins = find_twins(stored, difference=difference)
+    twins = find_twins(stored, difference=difference, cost=cost)
     left_out = {twin.name for twin in twins}
     kept = [i for i, name in enumerate(stored.names) if name not in left_out]
-    made = part_of(stored, out, models=kept).save(out, overwrite=overwrite)
+    made = write_part(stored, out, models=kept, overwrite=overwrite)
     table = Table("left out", "almost as", "difference")
     for twin in twins:
         table.add_row(twin.name, twin.like, f"{twin.difference:.2g}")
@@ -180,19 +184,12 @@ def cost(folder: Path, table: Path, out: Path, overwrite: bool, as_json: bool) -
     """
     stored = Pool.load(folder)
     models = with_costs(moved_models(stored, out), read_costs(table), where=str(table))
-    made = Pool.of(
-        outputs=stored.outputs,
-        label=stored.label,
-        models=models,
-        name=stored.name,
-        classes=stored.classes,
-        data=stored.data,
-    )
-    _save(replace(made, samples=stored.samples, held_out=stored.held_out), out, overwrite, as_json)
+    parts = zip(models, stored.outputs, strict=True)
+    _emit(write_pool(out, parts, About.of(stored), overwrite=overwrite), as_json)
 
 
-def _save(made: Pool, out: Path, overwrite: bool, as_json: bool) -> None:
-    summary = summarise(made.save(out, overwrite=overwrite))
+def _emit(made: Pool, as_json: bool) -> None:
+    summary = summarise(made)
     emit(as_json, summary.to_json(), summary_table(summary))
 
 

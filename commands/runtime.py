@@ -2,68 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 from rich.markup import escape
 from rich.table import Table
 
-from ..latency import LatencyProfile
+from ..latency import LatencyProfile, Timing
 from ..runtime.bench import Bench
-from ..runtime.clock import StabilityProtocol
 from ..runtime.dataset import Dataset
 from ..runtime.doctor import Diagnosis, examine
 from ..runtime.executor import Prediction
-from ..runtime.loading import Backend, Placement, load, open_bundle_data
+from ..runtime.loading import Backend, load, open_bundle_data
 from ..runtime.predicting import predict, save_predictions
 from ..search.sources.data import DATA_KINDS
 from .console import emit, json_option, note, progress
-
-Command = TypeVar("Command", bound=Callable[..., Any])
-
-
-def placement_options(command: Command) -> Command:
-    """The options that say where a model runs."""
-    for option in (
-        click.option("--threads", type=click.IntRange(min=1), help="Default: all processors."),
-        click.option("--device", default="cpu", show_default=True, help="cpu, cuda:N, tensorrt:N."),
-    ):
-        command = option(command)
-    return command
-
-
-def clock_options(command: Command) -> Command:
-    """The options that say when a measurement counts."""
-    for option in (
-        click.option(
-            "--max-windows",
-            type=click.IntRange(min=3),
-            default=10,
-            show_default=True,
-            help="Give up after so many windows that do not agree.",
-        ),
-        click.option(
-            "--window",
-            type=click.IntRange(min=1),
-            default=25,
-            show_default=True,
-            help="Calls in a window.",
-        ),
-        click.option(
-            "--batch-size",
-            "batch_sizes",
-            type=click.IntRange(min=1),
-            multiple=True,
-            required=True,
-            help="Rows per call; give it once for each size.",
-        ),
-    ):
-        command = option(command)
-    return command
-
+from .measuring import (
+    batch_sizes_option,
+    exporter_option,
+    placement_options,
+    protocol_options,
+    taken_placement,
+    taken_protocol,
+)
 
 backend_option = click.option(
     "--backend",
@@ -87,9 +50,8 @@ def run(
     data: str,
     out: Path,
     backend: Backend,
-    device: str,
-    threads: int | None,
     as_json: bool,
+    **where: Any,
 ) -> None:
     """Predict data: label [N], stage [N] and probabilities [N, C] go to an .npz file.
 
@@ -97,7 +59,15 @@ def run(
 
     Example: encas run bundle --data digits:test --out predictions.npz
     """
-    runner = load(bundle, device=device, n_threads=threads, backend=backend)
+    placement = taken_placement(where)
+    runner = load(
+        bundle,
+        device=placement.device,
+        n_threads=placement.n_threads,
+        backend=backend,
+        gpu_memory_bytes=placement.gpu_memory_bytes,
+        cuda_graphs=placement.cuda_graphs,
+    )
     dataset = open_bundle_data(bundle, data, kinds=DATA_KINDS)
     with progress("predicting", dataset.n_samples) as done:
         prediction = predict(runner, dataset, on_rows=done)
@@ -114,27 +84,13 @@ def run(
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Profile to write.")
 @click.option("--model", "models", multiple=True, help="Only this one; may be given again.")
 @click.option("--data", metavar="DATA", help="Tells what samples look like, if nothing else does.")
-@click.option(
-    "--exporter",
-    type=click.Choice(["dynamo", "legacy"]),
-    default="dynamo",
-    show_default=True,
-    help="Of a pool's torch models.",
-)
-@clock_options
+@exporter_option
+@batch_sizes_option
+@protocol_options
 @placement_options
 @json_option
-def profile(  # noqa: PLR0913 - one argument for each option
-    path: Path,
-    *,
-    out: Path,
-    batch_sizes: tuple[int, ...],
-    device: str,
-    threads: int | None,
-    window: int,
-    max_windows: int,
-    as_json: bool,
-    **what: Any,
+def profile(
+    path: Path, *, out: Path, batch_sizes: tuple[int, ...], as_json: bool, **what: Any
 ) -> None:
     """Measure the models of a pool, or a bundle's members, at batch sizes.
 
@@ -146,8 +102,8 @@ def profile(  # noqa: PLR0913 - one argument for each option
     from .latency_job import MeasureOptions, profile_path  # noqa: PLC0415 - needs onnxruntime
 
     options = MeasureOptions(
-        placement=Placement(device=device, n_threads=threads),
-        protocol=StabilityProtocol(window=window, max_windows=max_windows),
+        placement=taken_placement(what),
+        protocol=taken_protocol(what),
         exporter=what.pop("exporter"),
     )
     with progress("measuring", None) as done:
@@ -172,21 +128,19 @@ def profile(  # noqa: PLR0913 - one argument for each option
     help="Members' times to predict from; what it lacks is measured.",
 )
 @backend_option
-@clock_options
+@batch_sizes_option
+@protocol_options
 @placement_options
 @json_option
-def bench(  # noqa: PLR0913 - one argument for each option
+def bench(
     bundle: Path,
     *,
     data: str | None,
     profile_file: Path | None,
     backend: Backend,
     batch_sizes: tuple[int, ...],
-    device: str,
-    threads: int | None,
-    window: int,
-    max_windows: int,
     as_json: bool,
+    **how: Any,
 ) -> None:
     """Measure the composed cascade, beside the prediction and beside its members.
 
@@ -200,8 +154,8 @@ def bench(  # noqa: PLR0913 - one argument for each option
     if data is None:
         note("Random input: the exit shares are not those of data; give --data DATA.")
     options = MeasureOptions(
-        placement=Placement(device=device, n_threads=threads),
-        protocol=StabilityProtocol(window=window, max_windows=max_windows),
+        placement=taken_placement(how),
+        protocol=taken_protocol(how),
         backend=backend,
     )
     known = LatencyProfile.load(profile_file) if profile_file else None
@@ -241,13 +195,26 @@ def _profile_table(measured: LatencyProfile) -> Table:
     for timing in measured.timings:
         times = (timing.p50_ms, timing.p90_ms, timing.p99_ms)
         table.add_row(timing.name, str(timing.batch_size), *(f"{ms:.4g}" for ms in times))
-    table.caption = f"exit decision: {measured.gate_ms:.4g} ms per batch"
+    gpu = [t for t in measured.timings if t.transfer_ms or t.sm_clock_mhz or t.energy_mj]
+    table.caption = "\n".join(
+        [f"exit decision: {measured.gate_ms:.4g} ms per batch", *map(_gpu_text, gpu)]
+    )
     return table
+
+
+def _gpu_text(timing: Timing) -> str:
+    energy = "not told" if timing.energy_mj is None else f"{timing.energy_mj:.3g} mJ per sample"
+    clock = "not told" if timing.sm_clock_mhz is None else f"{timing.sm_clock_mhz:.0f} MHz"
+    return (
+        f"{timing.name} at {timing.batch_size}: moving {timing.transfer_ms:.4g} ms, "
+        f"clock {clock}, energy {energy}"
+    )
 
 
 def _bench_table(results: list[Bench]) -> Table:
     table = Table(title=f"data: {results[0].latency.data}", title_justify="left")
-    for column in ("batch size", "cascade ms", "p50", "p90", "p99", "predicted ms", "off by"):
+    columns = ("batch size", "cascade ms", "p50", "p90", "p99", "predicted ms", "off by", "padding")
+    for column in columns:
         table.add_column(column, justify="right")
     table.add_column("members alone, ms", overflow="fold")
     for one in results:
@@ -256,7 +223,8 @@ def _bench_table(results: list[Bench]) -> Table:
         figures = (latency.mean_ms, timing.p50_ms, timing.p90_ms, timing.p99_ms, predicted)
         members = ", ".join(f"{member.name} {member.p50_ms:.4g}" for member in one.members)
         shown = [f"{ms:.4g}" for ms in figures]
-        table.add_row(str(timing.batch_size), *shown, f"{one.prediction_error:+.1%}", members)
+        shown += [f"{one.prediction_error:+.1%}", f"{one.padding_waste:.1%}"]
+        table.add_row(str(timing.batch_size), *shown, members)
     return table
 
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import cast
 
 import click
 
 from ..errors import FrontError
 from ..latency import LatencyProfile
+from ..runtime.bench import profiled_sizes
+from ..runtime.placement import Placement
 from ..search.algorithms import ALGORITHMS, AUTO
 from ..search.automatic import expected_evaluations, resolved
 from ..search.finder import search_pool
@@ -19,6 +22,7 @@ from .console import emit, json_option, note, progress
 from .front import front_table
 
 INTERRUPTED = 130
+LATENCY = "latency"
 
 
 @click.command()
@@ -58,7 +62,11 @@ INTERRUPTED = 130
 )
 @click.option("--profile", type=click.Path(path_type=Path), help="Measured times, for latency.")
 @click.option("--batch-size", default=1, show_default=True, help="Rows per batch, for latency.")
-@click.option("--device", default="cpu", show_default=True, help="Evaluate on: cpu, cuda:0, ...")
+@click.option(
+    "--device",
+    help="Evaluate there [default: cpu]. By latency: measure there first what --profile lacks.",
+)
+@click.option("--threads", type=click.IntRange(min=1), help="Of a model that is measured.")
 @click.option(
     "--warm-start",
     metavar="FRONT.json",
@@ -67,10 +75,13 @@ INTERRUPTED = 130
 )
 @click.option("--resume", is_flag=True, help="Continue from the checkpoint beside the front.")
 @json_option
-def search(
+def search(  # noqa: PLR0913 - one argument for each option
     folder: Path,
+    *,
     out: Path,
     profile: Path | None,
+    device: str | None,
+    threads: int | None,
     warm_start: Path | None,
     resume: bool,
     as_json: bool,
@@ -82,11 +93,18 @@ def search(
     from there, also after a crash.
 
     Example: encas search pool --out front.json --evaluations 100000 --seed 1
+
+    Example: encas search pool --out front.json --objective latency --device cpu --batch-size 8
     """
+    is_measuring = device is not None and LATENCY in cast(tuple[str, ...], options["objectives"])
+    options["device"] = "cpu" if is_measuring else device or "cpu"
     asked = SearchOptions(**options)  # type: ignore[arg-type]  # click has parsed them
     if not out.resolve().parent.is_dir():
         raise FrontError("no such folder to write the front to", where=str(out.parent))
     pool = Pool.load(folder)
+    if device is not None and is_measuring:
+        profile = profile or out.with_name(f"{out.stem}.profile.json")
+        _measure(folder, profile, asked.batch_size, Placement(device=device, n_threads=threads))
     settings = resolved(asked, pool)
     total = expected_evaluations(settings, pool)
     with progress(f"{settings.algorithm} on {folder.name}", total or settings.seconds) as show:
@@ -108,3 +126,18 @@ def search(
     if found.interrupted:
         note(f"Interrupted: {out} holds what was found; go on with --resume")
         raise click.exceptions.Exit(INTERRUPTED)
+
+
+def _measure(folder: Path, profile: Path, batch_size: int, placement: Placement) -> None:
+    """Adds to a profile what predictions at a batch size need and it does not know yet."""
+    from . import latency_job as job  # noqa: PLC0415 - needs onnxruntime
+
+    with progress(f"measuring on {placement.device}", None) as done:
+        measured = job.profile_path(
+            folder,
+            profiled_sizes(batch_size),
+            out=profile,
+            options=job.MeasureOptions(placement=placement, protocol=job.PATIENT),
+            on_timing=lambda known: done(len(known.timings)),
+        )
+    note(f"{profile}: {len(measured.timings)} times of {len(measured.members)} models")

@@ -19,7 +19,8 @@ from ..latency import LatencyProfile
 from ..runtime.bench import profiled_sizes
 from ..runtime.clock import StabilityProtocol
 from ..runtime.dataset import open_data
-from ..runtime.loading import Placement, load
+from ..runtime.loading import load
+from ..runtime.placement import Placement
 from ..runtime.predicting import predict, save_predictions
 from ..search.finder import search_pool
 from ..search.front import Front

@@ -1,14 +1,15 @@
-"""What the members of one cascade must agree on to share one input."""
+"""What the members of one cascade must agree on, and what each sees of a sample."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from ..errors import ExportError
 from ..runtime.dataset import Dataset
 from ..runtime.preprocessing import Preprocessing
+from ..runtime.session import INPUT
 from ..source import SourceModel
 from .onnx_export import stated_input_shape
 
@@ -24,41 +25,67 @@ class Member:
     temperature: float = 1.0
 
 
-def shared_preprocessing(members: Sequence[Member]) -> Preprocessing | None:
-    """The preprocessing that all members want, None where they want samples as they are.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Views:
+    """How the members of one cascade see a sample: one input for each preprocessing.
 
-    Raises:
-        ExportError: they want different ones.
+    Args:
+        preprocessings: name of each input -> how an image becomes its samples; None where members
+            want samples as they are.
+        reads: the input of each member, in stage order.
     """
-    wanted = {
-        member.name: Preprocessing.of(member.source.preprocessing, where=member.source.spec)
-        if member.source.preprocessing
-        else None
-        for member in members
-    }
-    if len(set(wanted.values())) > 1:
-        raise ExportError(
-            "the members want different preprocessings, so they cannot share one input: "
-            + "; ".join(f"{name}: {one}" for name, one in wanted.items())
-        )
-    return next(iter(wanted.values()))
+
+    preprocessings: Mapping[str, Preprocessing | None]
+    reads: tuple[str, ...]
 
 
-def shared_input_shape(
-    members: Sequence[Member], preprocessing: Preprocessing | None, dataset: Dataset | None
-) -> tuple[int, ...]:
-    """The shape of one sample that members, preprocessing and data agree on.
+def views_of(members: Sequence[Member]) -> Views:
+    """The inputs that members need: "input" is the first one's, then "input_2", ..."""
+    names: dict[Preprocessing | None, str] = {}
+    reads: list[str] = []
+    for member in members:
+        wanted = preprocessing_of(member)
+        names.setdefault(wanted, INPUT if not names else f"{INPUT}_{len(names) + 1}")
+        reads.append(names[wanted])
+    return Views(
+        preprocessings={name: wanted for wanted, name in names.items()}, reads=tuple(reads)
+    )
+
+
+def preprocessing_of(member: Member) -> Preprocessing | None:
+    """How an image becomes a sample of a member, None where it wants samples as they are."""
+    stated = member.source.preprocessing
+    return Preprocessing.of(stated, where=member.source.spec) if stated else None
+
+
+def input_shapes(
+    members: Sequence[Member], views: Views, dataset: Dataset | None
+) -> Mapping[str, tuple[int, ...]]:
+    """The shape of one sample of each input, which its members, preprocessing and data agree on.
 
     Raises:
         ExportError: they do not, or none of them says.
     """
+    return {
+        name: _shape(
+            [m for m, reads in zip(members, views.reads, strict=True) if reads == name],
+            preprocessing,
+            dataset.view(name) if dataset else None,
+        )
+        for name, preprocessing in views.preprocessings.items()
+    }
+
+
+def _shape(
+    members: Sequence[Member], preprocessing: Preprocessing | None, dataset: Dataset | None
+) -> tuple[int, ...]:
     stated = {stated_input_shape(member.source) for member in members} - {None}
     stated |= {preprocessing.sample_shape} if preprocessing else set()
     stated |= {dataset.sample_shape} if dataset else set()
     if not stated:
         raise ExportError(
-            "no member says what its samples look like; give --data, or input_shape=3x32x32 in "
-            "the SPEC"
+            f"{members[0].name} does not say what its samples look like; give --data, or "
+            "input_shape=3x32x32 in the SPEC"
         )
     shape = only(stated, "shapes of samples")
     assert shape is not None  # taken out above

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..cascade import Cascade
-from ..entries import Expected, MemberEntry, MemberProof
+from ..entries import Expected, GraphEntry, InputEntry, MemberEntry, MemberProof
 from ..errors import ExportError
 from ..files import new_folder
 from ..manifest import Manifest, file_entry
@@ -24,11 +24,11 @@ from ..reference import Reference
 from ..runtime.dataset import Dataset
 from ..runtime.executor import Predictor, Runner
 from ..runtime.loading import open_graph, open_members
-from ..runtime.ort_session import OrtSession
+from ..runtime.ort_member import OrtSession
 from ..runtime.predicting import predict
 from ..runtime.session import SessionInfo, random_batch
 from ..version import __version__
-from .agreement import Member, only, preprocessing_json, shared_input_shape, shared_preprocessing
+from .agreement import Member, Views, input_shapes, only, preprocessing_json, views_of
 from .check import (
     PROOF_SAMPLES,
     RANDOM_SAMPLES,
@@ -41,7 +41,7 @@ from .check import (
 )
 from .graph import WeightPlace, cascade_graph
 from .onnx_export import ExportedModel, Exporter, export_member
-from .onnx_model import INLINE_LIMIT, load_model, save_model
+from .onnx_model import INLINE_LIMIT, load_model, precision_of, save_model
 
 OnStep: TypeAlias = Callable[[str], object]
 
@@ -62,7 +62,7 @@ class Options:
     """
 
     exporter: Exporter = "dynamo"
-    graph: WeightPlace | None = "top"
+    graph: WeightPlace | None = "branches"
     inline_limit: int = INLINE_LIMIT
     overwrite: bool = False
 
@@ -118,22 +118,24 @@ def export_bundle(
     """
     if tuple(member.name for member in members) != cascade.members:
         raise ExportError(f"expected the members {', '.join(cascade.members)}")
-    preprocessing = shared_preprocessing(members)
+    views = views_of(members)
     dataset = evidence.dataset if evidence else None
-    shape = shared_input_shape(members, preprocessing, dataset)
+    shapes = input_shapes(members, views, dataset)
     with new_folder(path, error=ExportError, overwrite=options.overwrite) as folder:
         made = [
-            _export(folder, j, member, shape, dataset, options, on_step)
-            for j, member in enumerate(members, start=1)
+            _export(folder, j, member, shapes[reads], reads, dataset, options, on_step)
+            for j, (member, reads) in enumerate(zip(members, views.reads, strict=True), start=1)
         ]
+        first, *further = _inputs(views, shapes, made)
         manifest = Manifest(
             name=description.name,
             cascade=cascade,
             members=tuple(one.entry for one in made),
-            input_shape=shape,
-            input_dtype=only({one.input_dtype for one in made}, "types of samples"),
+            input_shape=first.shape,
+            input_dtype=first.dtype,
+            preprocessing=first.preprocessing,
+            further_inputs=tuple(further),
             n_classes=only({one.n_classes for one in made}, "numbers of classes"),
-            preprocessing=preprocessing_json(preprocessing),
             classes=description.classes,
             splits=description.splits,
             expected=description.expected,
@@ -153,11 +155,28 @@ class _Made:
     n_classes: int
 
 
-def _export(
+def _inputs(
+    views: Views, shapes: Mapping[str, tuple[int, ...]], made: Sequence[_Made]
+) -> list[InputEntry]:
+    return [
+        InputEntry(
+            name=name,
+            dtype=only(
+                {one.input_dtype for one in made if one.entry.reads == name}, "types of samples"
+            ),
+            shape=shapes[name],
+            preprocessing=preprocessing_json(preprocessing),
+        )
+        for name, preprocessing in views.preprocessings.items()
+    ]
+
+
+def _export(  # noqa: PLR0913, PLR0917 - a step of `export_bundle`
     folder: Path,
     j: int,
     member: Member,
     shape: tuple[int, ...],
+    reads: str,
     dataset: Dataset | None,
     options: Options,
     on_step: OnStep,
@@ -172,12 +191,16 @@ def _export(
     file = f"members/{_file_name(j, member.name)}.onnx"
     external = save_model(exported.model, folder / file, inline_limit=options.inline_limit)
     session = OrtSession(
-        folder / file, name=member.name, input_shape=shape, n_classes=exported.n_classes
+        folder / file,
+        name=member.name,
+        input_shape=shape,
+        n_classes=exported.n_classes,
+        reads=reads,
     )
     samples = _proof_samples(dataset, session.info)
     on_step(f"proving {member.name}")
     return _Made(
-        entry=_entry(folder, file, external, member, exported),
+        entry=replace(_entry(folder, file, external, member, exported), reads=reads),
         proof=prove_member(exported, session, samples, on_data=dataset is not None),
         input_dtype=exported.input_dtype,
         n_classes=exported.n_classes,
@@ -196,6 +219,7 @@ def _entry(
         name=member.name,
         macs=member.macs,
         params=member.params,
+        precision=precision_of(exported.model),
         exporter=exported.exporter,
         source=member.source.spec,
         temperature=member.temperature,
@@ -218,7 +242,7 @@ def _completed(
         manifest = _with_decisions(folder, manifest, evidence, reference)
     if options.graph:
         on_step("joining the members into one graph")
-        manifest = _with_graph(folder, manifest, options.graph)
+        manifest = _with_graph(folder, manifest, options.graph, options.inline_limit)
         on_step("proving the graph's decisions")
         graph = open_graph(folder, manifest)
         manifest = _with_proof(manifest, graph, "graph", tried, reference)
@@ -234,7 +258,9 @@ def _with_decisions(
     return replace(manifest, reference=file_entry(folder, REFERENCE_FILE))
 
 
-def _with_graph(folder: Path, manifest: Manifest, weights: WeightPlace) -> Manifest:
+def _with_graph(
+    folder: Path, manifest: Manifest, weights: WeightPlace, inline_limit: int
+) -> Manifest:
     models = [load_model(folder / member.file) for member in manifest.members]
     graph = cascade_graph(
         manifest.cascade,
@@ -242,9 +268,14 @@ def _with_graph(folder: Path, manifest: Manifest, weights: WeightPlace) -> Manif
         n_classes=manifest.n_classes,
         weights=weights,
         name=manifest.name,
+        reads=[member.reads for member in manifest.members],
     )
-    save_model(graph, folder / GRAPH_FILE)
-    return replace(manifest, graph=file_entry(folder, GRAPH_FILE))
+    external = save_model(graph, folder / GRAPH_FILE, inline_limit=inline_limit)
+    entry = GraphEntry(
+        **asdict(file_entry(folder, GRAPH_FILE)),
+        external=tuple(file_entry(folder, name) for name in external),
+    )
+    return replace(manifest, graph=entry)
 
 
 def _with_proof(
@@ -270,7 +301,7 @@ def _proof_samples(dataset: Dataset | None, info: SessionInfo) -> NDArray[Any]:
     if dataset is None:
         return random_batch(info, RANDOM_SAMPLES, rng=np.random.default_rng(0))
     rows = np.random.default_rng(0).permutation(dataset.n_samples)[:PROOF_SAMPLES]
-    return dataset.samples(np.sort(rows))
+    return dataset.view(info.reads).samples(np.sort(rows))
 
 
 def _file_name(j: int, name: str) -> str:

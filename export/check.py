@@ -16,7 +16,7 @@ from ..errors import DataError, ExportError
 from ..reference import Reference, digests_of
 from ..runtime.dataset import Dataset
 from ..runtime.executor import Prediction
-from ..runtime.session import Session, random_batch
+from ..runtime.session import INPUT, Session, SessionInfo, random_batch
 
 if TYPE_CHECKING:
     from .onnx_export import ExportedModel
@@ -171,28 +171,34 @@ def dense_outputs(sessions: Sequence[Session], dataset: Dataset) -> StageOutputs
     def outputs(j: int, rows: IntArray) -> FloatArray:
         if not len(rows):
             return np.empty((0, sessions[j].info.n_classes), np.float32)
+        view = dataset.view(sessions[j].info.reads)
         pieces = [rows[i : i + BATCH] for i in range(0, len(rows), BATCH)]
-        return np.concatenate([sessions[j].run(dataset.samples(piece)) for piece in pieces])
+        return np.concatenate([sessions[j].run(view.samples(piece)) for piece in pieces])
 
     return outputs
 
 
 def random_evidence(sessions: Sequence[Session]) -> Evidence:
     """Random input, and what the members answer to it one by one."""
-    info = sessions[0].info
-    x = random_batch(info, RANDOM_SAMPLES, rng=np.random.default_rng(0))
-    dataset = Dataset(
-        name="random",
-        label=np.zeros(len(x), np.int64),
-        sample_shape=info.input_shape,
-        dtype=info.input_dtype,
-        read=lambda rows: x[rows],
-    )
+    infos = {session.info.reads: session.info for session in reversed(sessions)}
+    views = {name: _random_view(info) for name, info in infos.items()}
+    dataset = replace(views.pop(INPUT), further=views)
     return Evidence(
         dataset=dataset,
         label=dataset.label,
         outputs=dense_outputs(sessions, dataset),
         against=f"{ONE_BY_ONE} on random input",
+    )
+
+
+def _random_view(info: SessionInfo) -> Dataset:
+    x = random_batch(info, RANDOM_SAMPLES, rng=np.random.default_rng(0))
+    return Dataset(
+        name="random",
+        label=np.zeros(len(x), np.int64),
+        sample_shape=info.input_shape,
+        dtype=info.input_dtype,
+        read=lambda rows: x[rows],
     )
 
 

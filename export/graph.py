@@ -3,13 +3,16 @@
     input [batch, ...] -> probabilities [batch, n_classes];
                           label, stage (from 1) and confidence [batch]
 
+Members that want another preprocessing than the first have inputs of their own: input_2, ...
+
 Member 1 runs on everything. Each further member stands in an If of its own that runs when any
 row is left: it gathers those rows, runs the member, and scatters sums, answers and stages back.
 The Ifs are flat, one after the other: TensorRT refuses Ifs three deep (onnxruntime #16217).
 `thresholds` [k - 1] is an input with a default.
 
-The weights of the later members lie at the top level or in the branches. At the top level they
-take less memory in ONNX Runtime; in the branches its CPU provider can fuse and reorder them.
+The weights of the later members lie in the branches or at the top level. In the branches ONNX
+Runtime's CPU provider can fuse and reorder them, which takes a fifth less time; at the top level
+they take less memory (docs/performance.md).
 """
 
 from __future__ import annotations
@@ -22,6 +25,7 @@ import numpy as np
 
 from ..cascade import Cascade
 from ..errors import ExportError, MissingExtraError
+from ..manifest import INPUT
 from .joining import joinable
 from .onnx_model import (
     INLINE_LIMIT,
@@ -91,11 +95,12 @@ class Scope:
     n_classes: int
     weights: WeightPlace
     constants: dict[str, TensorProto]
+    reads: Sequence[str]
     nodes: list[NodeProto] = field(default_factory=list)
 
     def below(self, prefix: str) -> Scope:
         """An empty scope for a graph below this one."""
-        return Scope(prefix, self.cascade, self.n_classes, self.weights, self.constants)
+        return Scope(prefix, self.cascade, self.n_classes, self.weights, self.constants, self.reads)
 
     def add(self, op_type: str, *inputs: str, output: str = "", **attributes: Any) -> str:
         """Adds a node with one output; returns its name, a new one where none is given."""
@@ -117,25 +122,25 @@ def cascade_graph(
     members: Sequence[ModelProto],
     *,
     n_classes: int,
-    weights: WeightPlace = "top",
+    weights: WeightPlace = "branches",
     name: str = "cascade",
+    reads: Sequence[str] | None = None,
 ) -> ModelProto:
     """Joins members, each with input "input" and output "probabilities", into one graph.
 
     Args:
         cascade: the exit rule.
-        members: in stage order, all for the same samples.
+        members: in stage order.
         n_classes: length of a probability row.
         weights: where those of the second and later members lie, "top" or "branches".
         name: of the graph.
+        reads: the graph's input that each member reads, "input" that of the first; None: all do.
 
     Raises:
-        ExportError: the members do not fit into one graph or one file.
+        ExportError: the members do not fit into one graph.
     """
-    if sum(weight_bytes(member) for member in members) > INLINE_LIMIT:
-        raise ExportError("the weights of all members do not fit into one ONNX file of 2 GiB")
     joined = joinable(members)
-    top = Scope("s1/", cascade, n_classes, weights, {})
+    top = Scope("s1/", cascade, n_classes, weights, {}, reads or [INPUT] * len(members))
     state = _first_stage(top, joined[0])
     for j, member in enumerate(joined[1:], start=2):
         state = _later_stage(top, member, state, j)
@@ -146,6 +151,9 @@ def cascade_graph(
     end.add("Identity", _confidence(end, state.answer), output="confidence")
     top.nodes += end.nodes
     model = _model(top, joined, name)
+    if weight_bytes(model) > INLINE_LIMIT:
+        # It has to be written before it can be checked.
+        return model
     try:
         onnx.checker.check_model(model, full_check=True)
     except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as cause:
@@ -187,7 +195,7 @@ def _later_stage(top: Scope, member: ModelProto, before: State, j: int) -> State
 
 
 def _run_stage(scope: Scope, member: ModelProto, before: State, after: State, j: int) -> None:
-    scope.add("Gather", "input", before.rows, output=f"m{j}/input", axis=0)
+    scope.add("Gather", scope.reads[j - 1], before.rows, output=f"m{j}/input", axis=0)
     scope.nodes.extend(member.graph.node)
     newest = f"m{j}/probabilities"
     is_mean = scope.cascade.combine == "mean"
@@ -243,12 +251,23 @@ def _one_minus_entropy(scope: Scope, answer: str) -> str:
     return scope.add("Sub", one, scope.add("Mul", scope.add("Neg", total), scale))
 
 
+def _inputs(top: Scope, members: Sequence[ModelProto]) -> list[ValueInfoProto]:
+    """The samples that each input takes, as the first member that reads it does."""
+    inputs: dict[str, ValueInfoProto] = {}
+    for name, member in zip(top.reads, members, strict=True):
+        value = ValueInfoProto()
+        value.CopyFrom(member.graph.input[0])
+        value.name = name
+        inputs.setdefault(name, value)
+    return list(inputs.values())
+
+
 def _model(top: Scope, members: Sequence[ModelProto], name: str) -> ModelProto:
     thresholds = np.array(top.cascade.thresholds, np.float32)
     defaults = [numpy_helper.from_array(thresholds, "thresholds")] if len(thresholds) else []
     at_top = members if top.weights == "top" else members[:1]
     weights = [tensor for member in at_top for tensor in member.graph.initializer]
-    inputs = list(members[0].graph.input)
+    inputs = _inputs(top, members)
     inputs += [helper.make_tensor_value_info(t.name, FLOAT, t.dims) for t in defaults]
     outputs = [
         helper.make_tensor_value_info("probabilities", FLOAT, ["batch", top.n_classes]),

@@ -23,7 +23,7 @@ def joinable(members: Sequence[ModelProto]) -> list[ModelProto]:
     Raises:
         ExportError: a member cannot be converted to the others' opset.
     """
-    copies = [inliner.inline_local_functions(member) for member in members]
+    copies = [_without_functions(member) for member in members]
     versions: dict[str, set[int]] = {}
     for opset in (opset for member in copies for opset in member.opset_import):
         opset.domain = "" if opset.domain == "ai.onnx" else opset.domain
@@ -36,6 +36,14 @@ def joinable(members: Sequence[ModelProto]) -> list[ModelProto]:
     for j, member in enumerate(converted, start=1):
         _prefix_names(member, f"m{j}/", keep={"input"} if j == 1 else set())
     return converted
+
+
+def _without_functions(member: ModelProto) -> ModelProto:
+    if member.functions:
+        return inliner.inline_local_functions(member)
+    copy = ModelProto()
+    copy.CopyFrom(member)
+    return copy
 
 
 def _converted(member: ModelProto, target: int) -> ModelProto:

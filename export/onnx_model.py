@@ -101,6 +101,15 @@ def weight_bytes(model: ModelProto) -> int:
     return sum(len(tensor.raw_data) for graph in graphs for tensor in graph.initializer)
 
 
+def precision_of(model: ModelProto) -> str:
+    """What a model computes in: "int8", "float16" or "float32"."""
+    graphs = list(all_graphs(model.graph))
+    if any(node.op_type == "QuantizeLinear" for graph in graphs for node in graph.node):
+        return "int8"
+    types = {tensor.data_type for graph in graphs for tensor in graph.initializer}
+    return "float16" if onnx.TensorProto.FLOAT16 in types else "float32"
+
+
 def save_model(
     model: ModelProto, path: Path, *, inline_limit: int = INLINE_LIMIT
 ) -> tuple[str, ...]:

@@ -183,7 +183,7 @@ def _expectations(
 
 def _self_consistency(session: Session, dataset: Dataset) -> MemberProof:
     rows = np.arange(min(PROOF_SAMPLES, dataset.n_samples), dtype=np.int64)
-    samples = dataset.samples(rows)
+    samples = dataset.view(session.info.reads).samples(rows)
     expected = _checked(session.run(samples), session)
     actual = in_mixed_batches(session, samples)
     difference = float(abs(actual - expected).max())

@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 
 from ..errors import SessionError
 
+HELD_BATCHES = 4
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Piece:
@@ -38,6 +40,8 @@ class Batching:
         max_batch_size: the most rows in one call.
         buckets: the only sizes there are, ascending; smaller batches are padded to the next one.
             Empty: every size up to the largest, none padded.
+        max_held_rows: the most samples of a call that lie where the sessions run at once; longer
+            calls are cut.
 
     Raises:
         SessionError: a size below 1, or buckets that do not end with `max_batch_size`.
@@ -45,9 +49,10 @@ class Batching:
 
     max_batch_size: int = 256
     buckets: tuple[int, ...] = ()
+    max_held_rows: int = 2**16
 
     def __post_init__(self) -> None:
-        sizes = (*self.buckets, self.max_batch_size)
+        sizes = (*self.buckets, self.max_batch_size, self.max_held_rows)
         if min(sizes) < 1:
             raise SessionError(f"batch sizes must be at least 1, got {min(sizes)}")
         ascending = tuple(sorted(set(self.buckets)))
@@ -61,12 +66,28 @@ class Batching:
     def powers_of_two(cls, max_batch_size: int) -> Batching:
         """Buckets 1, 2, 4, ... up to `max_batch_size`, which is one itself."""
         powers = {2**i for i in range(max_batch_size.bit_length())}
-        return cls(max_batch_size=max_batch_size, buckets=tuple(sorted(powers | {max_batch_size})))
+        return cls(
+            max_batch_size=max_batch_size,
+            buckets=tuple(sorted(powers | {max_batch_size})),
+            max_held_rows=HELD_BATCHES * max_batch_size,
+        )
+
+    @classmethod
+    def on(cls, device: str, *, max_batch_size: int) -> Batching:
+        """The one for a device: on a GPU buckets, since each new size costs a plan."""
+        if device == "cpu":
+            return cls(max_batch_size=max_batch_size)
+        return cls.powers_of_two(max_batch_size)
 
     @property
     def warm_up_sizes(self) -> tuple[int, ...]:
         """The sizes worth running once before the first sample comes."""
         return self.buckets or tuple(sorted({1, self.max_batch_size}))
+
+    @property
+    def unpadded_rows(self) -> int:
+        """So many rows, and all fewer, are one batch without padding."""
+        return 0 if self.buckets else self.max_batch_size
 
     def pieces(self, n_rows: int) -> Iterator[Piece]:
         """Cuts `n_rows` rows into batches."""

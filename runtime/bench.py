@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +16,8 @@ from ..errors import ProfileError
 from ..latency import LatencyProfile, Timing
 from .clock import DEFAULT_PROTOCOL, Clock, StabilityProtocol, measure
 from .executor import Predictor
-from .profiler import check_same_setting
+from .profiler import check_same_setting, setting_under
+from .samples import Batch, samples_of
 
 MIN_BATCHES = 25
 MIN_SAMPLES = 256
@@ -72,7 +73,7 @@ def batches_of(n_samples: int, batch_size: int, *, rng: np.random.Generator) -> 
 
 def bench(
     runner: Predictor,
-    batches: list[NDArray[Any]],
+    batches: Sequence[Batch],
     profile: LatencyProfile,
     *,
     name: str,
@@ -84,7 +85,7 @@ def bench(
 
     Args:
         runner: the cascade, warmed up.
-        batches: samples [batch_size, *input_shape] each; every window runs all of them.
+        batches: of as many samples each; every window runs all of them.
         profile: times of the members in the same setting, for the prediction.
         name: of the bundle.
         data: where the samples come from; "random" for random input.
@@ -94,8 +95,9 @@ def bench(
     Raises:
         ProfileError: the times never settled, or the profile comes from another setting.
     """
-    check_same_setting(profile.setting, runner.info.setting)
-    batch_size = len(batches[0])
+    setting = setting_under(protocol, runner.info.setting)
+    check_same_setting(profile.setting, setting)
+    batch_size = len(samples_of(batches[0], runner.inputs))
     cascade = runner.cascade
     predictions = [runner(batch) for batch in batches]
     reach = reach_of(np.concatenate([p.stage for p in predictions]), n_stages=cascade.n_stages)
@@ -105,11 +107,12 @@ def bench(
         protocol=protocol,
         clock=clock,
     )
+    predicted_ms = profile.cascade_ms(cascade.members, reach.tolist(), batch_size=batch_size)
     latency = Latency(
-        setting=runner.info.setting,
+        setting=setting,
         timing=Timing.of(name, batch_size, measured.times_ms.ravel().tolist()),
         mean_ms=measured.typical_ms,
-        predicted_ms=profile.cascade_ms(cascade.members, reach.tolist(), batch_size=batch_size),
+        predicted_ms=predicted_ms + profile.transfer_ms(cascade.members[0], batch_size),
         reach=tuple(reach.tolist()),
         data=data,
     )

@@ -27,6 +27,7 @@ Call: TypeAlias = Callable[[], object]
 NS_PER_MS = 1e6
 MIN_REPEATS = 3
 MAX_REPEATS = 100_000
+MAX_PACE_MS = 60_000.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +40,9 @@ class StabilityProtocol:
         agree: so many windows in a row must agree.
         tolerance: the largest of their figures is at most 1 + tolerance times the smallest.
         max_windows: after so many windows without agreement there is an error.
+        pace_ms: a pause before each call, as between the requests of a service that is not busy:
+            clocks fall and caches cool meanwhile (onnxruntime #16135). 0: hot, one call after the
+            other.
 
     Raises:
         ProfileError: values that no measurement can keep.
@@ -49,10 +53,13 @@ class StabilityProtocol:
     agree: int = 3
     tolerance: float = 0.1
     max_windows: int = 10
+    pace_ms: float = 0.0
 
     def __post_init__(self) -> None:
         if self.window < 1 or self.agree < 1 or not self.tolerance > 0:
             raise ProfileError("window, agree and tolerance must be positive")
+        if not 0 <= self.pace_ms <= MAX_PACE_MS:
+            raise ProfileError(f"pace must be in 0..{MAX_PACE_MS:g} ms, got {self.pace_ms:g}")
         if self.max_windows < self.agree:
             raise ProfileError(
                 f"{self.agree} windows must agree, so at least as many must be allowed, "
@@ -68,11 +75,13 @@ class Measurement:
         typical_ms: mean over the calls of the median of each call's times.
         times_ms: float64 [n_calls, n_times], every time of the windows that agreed.
         n_windows: how many windows it took.
+        n_runs: how many calls were made in all.
     """
 
     typical_ms: float
     times_ms: DoubleArray
     n_windows: int
+    n_runs: int
 
 
 DEFAULT_PROTOCOL = StabilityProtocol()
@@ -100,14 +109,19 @@ def measure(
     repeats = _repeats(calls, protocol, clock)
     windows: list[DoubleArray] = []
     for _ in range(protocol.max_windows):
-        windows.append(_window(calls, repeats, clock))
+        windows.append(_window(calls, repeats, clock, pause_s=protocol.pace_ms / 1e3))
         latest = windows[-protocol.agree :]
         figures = [_typical(window) for window in latest]
         if len(latest) == protocol.agree and max(figures) <= min(figures) * (
             1 + protocol.tolerance
         ):
             times = np.concatenate(latest, axis=1)
-            return Measurement(typical_ms=_typical(times), times_ms=times, n_windows=len(windows))
+            return Measurement(
+                typical_ms=_typical(times),
+                times_ms=times,
+                n_windows=len(windows),
+                n_runs=len(calls) * (MIN_REPEATS + repeats * len(windows)),
+            )
     shown = ", ".join(f"{_typical(window):.4g}" for window in windows)
     raise ProfileError(
         f"{protocol.max_windows} windows never had {protocol.agree} in a row within "
@@ -121,15 +135,19 @@ def _repeats(calls: Sequence[Call], protocol: StabilityProtocol, clock: Clock) -
     """How often a window runs each call; a short trial tells how long one takes."""
     fewest = max(MIN_REPEATS, -(-protocol.window // len(calls)))
     trial_ms = _typical(_window(calls, MIN_REPEATS, clock)) * len(calls)
-    if trial_ms <= 0:
+    if trial_ms <= 0 or protocol.pace_ms:
         return fewest
     return min(MAX_REPEATS, max(fewest, int(protocol.min_window_ms / trial_ms) + 1))
 
 
-def _window(calls: Sequence[Call], repeats: int, clock: Clock) -> DoubleArray:
+def _window(
+    calls: Sequence[Call], repeats: int, clock: Clock, *, pause_s: float = 0.0
+) -> DoubleArray:
     times = np.empty((len(calls), repeats), np.float64)
     for repeat in range(repeats):
         for index, call in enumerate(calls):
+            if pause_s:
+                time.sleep(pause_s)
             start = clock()
             call()
             times[index, repeat] = (clock() - start) / NS_PER_MS

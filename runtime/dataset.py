@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -24,6 +24,8 @@ from ..arrays import ByteArray, IntArray, frozen
 from ..errors import DataError
 from .image_files import open_image_files
 from .preprocessing import Preprocessing
+from .samples import Batch
+from .session import INPUT
 
 Read: TypeAlias = Callable[[IntArray], NDArray[Any]]
 
@@ -42,6 +44,7 @@ class Dataset:
         read: gives the samples of rows [n], as [n, *sample_shape].
         classes: class names by label, or None.
         sample_names: a name for each sample (for an image its path), or None.
+        further: the same samples as a cascade's further inputs take them, by the input's name.
     """
 
     name: str
@@ -51,6 +54,7 @@ class Dataset:
     read: Read
     classes: tuple[str, ...] | None = None
     sample_names: tuple[str, ...] | None = None
+    further: Mapping[str, Dataset] = field(default_factory=dict[str, "Dataset"])
 
     @property
     def n_samples(self) -> int:
@@ -61,10 +65,31 @@ class Dataset:
         """The samples of `rows` [n], as [n, *sample_shape]."""
         return self.read(rows)
 
-    def batches(self, size: int) -> Iterator[NDArray[Any]]:
-        """All samples in order, in batches of at most `size`."""
-        for start in range(0, self.n_samples, size):
-            yield self.read(np.arange(start, min(start + size, self.n_samples), dtype=np.int64))
+    def view(self, name: str) -> Dataset:
+        """The samples as the input `name` takes them.
+
+        Raises:
+            DataError: there is no such input.
+        """
+        if name == INPUT:
+            return self
+        if name not in self.further:
+            known = ", ".join((INPUT, *self.further))
+            raise DataError(f"has samples for {known}, but not for {name}", where=self.name)
+        return self.further[name]
+
+    def batch(self, rows: IntArray) -> Batch:
+        """The samples `rows` [n] for a predictor, each read when a member asks for it."""
+        if not self.further:
+            return self.read(rows)
+        return DatasetSamples(dataset=self, rows=rows)
+
+    def arrays(self, rows: IntArray) -> Batch:
+        """The samples `rows` [n] for a predictor, all of them read now."""
+        if not self.further:
+            return self.read(rows)
+        views = {INPUT: self, **self.further}
+        return {name: view.read(rows) for name, view in views.items()}
 
     def take(self, rows: IntArray) -> Dataset:
         """The data set of the samples `rows` [n], in that order."""
@@ -74,7 +99,52 @@ class Dataset:
             label=self.label[rows],
             read=lambda local: self.read(rows[local]),
             sample_names=tuple(names[int(row)] for row in rows) if names else None,
+            further={name: view.take(rows) for name, view in self.further.items()},
         )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class DatasetSamples:
+    """Rows of a data set as `Samples`: an image is decoded for those inputs alone that it reaches.
+
+    Args:
+        dataset: of which.
+        rows: int64 [n].
+    """
+
+    dataset: Dataset
+    rows: IntArray
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def read(self, name: str, rows: IntArray) -> NDArray[Any]:
+        """See `Samples.read`."""
+        return self.dataset.view(name).read(self.rows[rows])
+
+
+def open_views(
+    text: str,
+    preprocessings: Mapping[str, Preprocessing | None],
+    *,
+    kinds: Mapping[str, DataKind] | None = None,
+) -> Dataset:
+    """Opens data once for each input of a cascade.
+
+    Args:
+        text: DATA, see the head of this module.
+        preprocessings: name of each input, "input" first -> how images become its samples.
+        kinds: see `open_data`.
+
+    Raises:
+        DataError: there is no such data, or it has faults.
+    """
+    views = {
+        name: open_data(text, preprocessing=preprocessing, kinds=kinds)
+        for name, preprocessing in preprocessings.items()
+    }
+    first = views.pop(INPUT)
+    return replace(first, further=views)
 
 
 DataKind: TypeAlias = Callable[[str, "Preprocessing | None"], Dataset]

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ..arrays import FloatArray, IntArray
+from ..arrays import FloatArray, IntArray, frozen
 from ..cascade import Cascade, decide
 from ..errors import SessionError
 from .batching import Batching
-from .session import Session, SessionInfo, checked_batch
+from .samples import Batch, SampleRows, Samples, samples_of
+from .session import Held, Session, SessionInfo
 
 DEFAULT_BATCHING = Batching()
+WARM_UP_CALLS = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,11 +61,21 @@ class Predictor(Protocol):
 
     @property
     def info(self) -> SessionInfo:
-        """What samples look like, how many classes there are, and where it runs."""
+        """What samples of the first input look like, how many classes there are, and where."""
         ...
 
-    def __call__(self, x: NDArray[Any]) -> Prediction:
-        """Predicts samples x [n, *input_shape], n from 0; threads may call at the same time."""
+    @property
+    def inputs(self) -> Mapping[str, SessionInfo]:
+        """Name of each input -> what its samples look like; most cascades have one."""
+        ...
+
+    def __call__(self, x: Batch) -> Prediction:
+        """Predicts samples, n from 0; threads may call at the same time.
+
+        Args:
+            x: [n, *input_shape]; where there are several inputs, one array for each by its name;
+                or samples that are read when a member asks for them.
+        """
         ...
 
 
@@ -93,6 +104,9 @@ class Runner:
         faults = _faults(cascade, [session.info for session in self._sessions])
         if faults:
             raise SessionError(*faults, where="cascade")
+        self._inputs: dict[str, SessionInfo] = {}
+        for session in self._sessions:
+            self._inputs.setdefault(session.info.reads, session.info)
 
     @property
     def cascade(self) -> Cascade:
@@ -101,8 +115,13 @@ class Runner:
 
     @property
     def info(self) -> SessionInfo:
-        """What the first member takes and gives: the same as every other."""
+        """What the first member takes and gives."""
         return self._sessions[0].info
+
+    @property
+    def inputs(self) -> Mapping[str, SessionInfo]:
+        """See `Predictor.inputs`."""
+        return self._inputs
 
     @property
     def sessions(self) -> tuple[Session, ...]:
@@ -110,60 +129,150 @@ class Runner:
         return self._sessions
 
     def warm_up(self) -> None:
-        """Runs every size of batch through every member."""
-        for session in self._sessions:
-            session.warm_up(self._batching.warm_up_sizes)
+        """Runs every size of batch through every member, from the same memory as later calls."""
+        for size in sorted(self._batching.warm_up_sizes, reverse=True):
+            rows = np.arange(size, dtype=np.int64)
+            call = _Call(_Nothing(self._inputs, size), self._sessions, self._batching)
+            try:
+                for j in tuple(range(len(self._sessions))) * WARM_UP_CALLS:
+                    call.outputs(j, rows)
+            finally:
+                call.release()
 
-    def __call__(self, x: NDArray[Any]) -> Prediction:
+    def __call__(self, x: Batch) -> Prediction:
         """Predicts samples.
 
         Args:
-            x: [n, *input_shape] of the type that the members take; n may be 0.
+            x: see `Predictor`.
 
         Raises:
-            SessionError: `x` has another shape or type.
+            SessionError: an input is missing, or has another shape or type.
         """
-        x = checked_batch(np.asarray(x), self.info)
-        work = [StageWork()] * len(self._sessions)
+        samples = samples_of(x, self._inputs)
+        limit = self._batching.max_held_rows
+        if len(samples) <= limit:
+            return self._predicted(samples)
+        starts = range(0, len(samples), limit)
+        stops = [min(start + limit, len(samples)) for start in starts]
+        return joined(
+            [
+                self._predicted(SampleRows(samples=samples, start=start, stop=stop))
+                for start, stop in zip(starts, stops, strict=True)
+            ]
+        )
 
-        def outputs(j: int, rows: IntArray) -> FloatArray:
-            samples = x if len(rows) == len(x) else x[rows]
-            probabilities, work[j] = _run(self._sessions[j], samples, self._batching)
-            return probabilities
-
-        decision = decide(self._cascade, outputs, n_samples=len(x))
+    def _predicted(self, samples: Samples) -> Prediction:
+        call = _Call(samples, self._sessions, self._batching)
+        try:
+            decision = decide(self._cascade, call.outputs, n_samples=len(samples))
+        finally:
+            call.release()
         return Prediction(
             label=decision.label,
             stage=decision.stage,
             probabilities=decision.probabilities,
-            work=tuple(work),
+            work=tuple(call.work),
         )
 
 
-def _run(
-    session: Session, samples: NDArray[Any], batching: Batching
-) -> tuple[FloatArray, StageWork]:
-    pieces = list(batching.pieces(len(samples)))
-    padding = sum(piece.size for piece in pieces) - len(samples)
-    work = StageWork(calls=len(pieces), rows=len(samples), padding=padding)
-    if len(pieces) == 1 and not padding:
-        return session.run(samples), work
-    probabilities = np.empty((len(samples), session.info.n_classes), np.float32)
-    for piece in pieces:
-        answers = session.run(piece.padded(samples))
-        probabilities[piece.start : piece.stop] = answers[: piece.stop - piece.start]
-    return probabilities, work
+def joined(predictions: Sequence[Prediction]) -> Prediction:
+    """Predictions of samples one after the other as one."""
+    return Prediction(
+        label=frozen(np.concatenate([p.label for p in predictions])),
+        stage=frozen(np.concatenate([p.stage for p in predictions])),
+        probabilities=frozen(np.concatenate([p.probabilities for p in predictions])),
+        work=tuple(
+            StageWork(
+                calls=sum(work.calls for work in stage),
+                rows=sum(work.rows for work in stage),
+                padding=sum(work.padding for work in stage),
+            )
+            for stage in zip(*(p.work for p in predictions), strict=True)
+        ),
+    )
+
+
+@dataclass(slots=True)
+class _Call:
+    """One call under way: samples move to the sessions' device when the first member needs them."""
+
+    samples: Samples
+    sessions: Sequence[Session]
+    batching: Batching
+    work: list[StageWork] = field(init=False)
+    _held: dict[str, tuple[IntArray, Held]] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.work = [StageWork()] * len(self.sessions)
+        self._held = {}
+
+    def outputs(self, j: int, rows: IntArray) -> FloatArray:
+        """The probabilities [len(rows), n_classes] of member j."""
+        session = self.sessions[j]
+        if not len(rows):
+            return np.empty((0, session.info.n_classes), np.float32)
+        held, rows = self._placed(session, rows)
+        if len(rows) <= self.batching.unpadded_rows:
+            self.work[j] = StageWork(calls=1, rows=len(rows))
+            return session.run(held.take(rows, len(rows)))
+        pieces = list(self.batching.pieces(len(rows)))
+        padding = sum(piece.size for piece in pieces) - len(rows)
+        self.work[j] = StageWork(calls=len(pieces), rows=len(rows), padding=padding)
+        if len(pieces) == 1:
+            answers = session.run(held.take(rows, pieces[0].size))
+            return answers if not padding else answers[: len(rows)]
+        probabilities = np.empty((len(rows), session.info.n_classes), np.float32)
+        for piece in pieces:
+            answers = session.run(held.take(rows[piece.start : piece.stop], piece.size))
+            probabilities[piece.start : piece.stop] = answers[: piece.stop - piece.start]
+        return probabilities
+
+    def release(self) -> None:
+        """Gives back the memory of all samples."""
+        for _, held in self._held.values():
+            held.release()
+
+    def _placed(self, session: Session, rows: IntArray) -> tuple[Held, IntArray]:
+        """Where the input of a session lies, and the places of the samples `rows` in there."""
+        name = session.info.reads
+        if name not in self._held:
+            held = session.hold(self.samples.read(name, rows))
+            self._held[name] = rows, held
+        there, held = self._held[name]
+        if len(there) == len(self.samples):
+            return held, rows
+        return held, np.searchsorted(there, rows)
+
+
+class _Nothing:
+    """Samples of zeros."""
+
+    def __init__(self, inputs: Mapping[str, SessionInfo], n: int) -> None:
+        self._inputs, self._n = inputs, n
+
+    def __len__(self) -> int:
+        return self._n
+
+    def read(self, name: str, rows: IntArray) -> np.ndarray:
+        info = self._inputs[name]
+        return np.zeros((len(rows), *info.input_shape), info.input_dtype)
 
 
 def _faults(cascade: Cascade, infos: Sequence[SessionInfo]) -> list[str]:
     if len(infos) != cascade.n_stages:
         return [f"{cascade.n_stages} members need as many sessions, got {len(infos)}"]
-    first = infos[0]
-    return [
-        f"{info.name} takes {info.input_dtype} {list(info.input_shape)} and gives "
-        f"{info.n_classes} classes, but {first.name} takes {first.input_dtype} "
-        f"{list(first.input_shape)} and gives {first.n_classes}"
-        for info in infos[1:]
-        if (info.input_shape, info.input_dtype, info.n_classes)
-        != (first.input_shape, first.input_dtype, first.n_classes)
-    ]
+    faults: list[str] = []
+    readers: dict[str, SessionInfo] = {}
+    for info in infos:
+        first = readers.setdefault(info.reads, info)
+        if (info.input_shape, info.input_dtype) != (first.input_shape, first.input_dtype):
+            faults.append(
+                f"{info.name} reads {info.reads} as {info.input_dtype} {list(info.input_shape)}, "
+                f"but {first.name} as {first.input_dtype} {list(first.input_shape)}"
+            )
+        if info.n_classes != infos[0].n_classes:
+            faults.append(
+                f"{info.name} gives {info.n_classes} classes, but {infos[0].name} gives "
+                f"{infos[0].n_classes}"
+            )
+    return faults

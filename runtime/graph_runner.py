@@ -2,44 +2,81 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import onnxruntime
 from numpy.typing import NDArray
 
 from ..arrays import frozen
 from ..cascade import Cascade
 from ..errors import SessionError
+from ..manifest import Manifest
 from .batching import Batching
 from .executor import DEFAULT_BATCHING, Prediction
-from .ort_session import WARM_UP_CALLS, OrtSession
-from .session import SessionInfo, checked_batch
+from .ort_member import OUTPUT, WARM_UP_CALLS, answers_of, check_output, checked_inputs
+from .ort_session import open_session, setting_of
+from .placement import DEFAULT_PLACEMENT, Placement
+from .samples import Batch, Samples, samples_of
+from .session import HostSamples, SessionInfo
 
 THRESHOLDS = "thresholds"
-GRAPH_OUTPUTS = ("probabilities", "label", "stage")
+GRAPH_OUTPUTS = (OUTPUT, "label", "stage")
 
 
 class GraphRunner:
     """The `Predictor` that leaves everything to one session.
 
     Args:
-        cascade: what the graph computes.
-        session: of the graph, with the outputs probabilities, label and stage.
+        manifest: of the bundle; says what the graph computes, and what it takes and gives.
+        model: the content of the graph's file, or its path where weights lie beside it.
+        placement: where and how it runs.
         batching: how many rows the session gets at once.
 
     Raises:
-        SessionError: the graph has other outputs.
+        SessionError: the graph cannot be loaded there, or takes or gives something else.
     """
 
     def __init__(
-        self, cascade: Cascade, session: OrtSession, *, batching: Batching = DEFAULT_BATCHING
+        self,
+        manifest: Manifest,
+        model: Any,
+        *,
+        placement: Placement = DEFAULT_PLACEMENT,
+        batching: Batching = DEFAULT_BATCHING,
     ) -> None:
-        lacking = [name for name in GRAPH_OUTPUTS if name not in session.output_names]
-        if lacking:
-            raise SessionError(f"the graph lacks the outputs {lacking}", where=session.info.name)
-        self._cascade = cascade
-        self._session = session
-        self._batching = batching
+        if placement.cuda_graphs:
+            raise SessionError(
+                "a graph with branches cannot be captured as a CUDA graph; use the backend "
+                "'staged', or no CUDA graphs",
+                where=manifest.name,
+            )
+        place = placement.place
+        self._cascade, self._batching = manifest.cascade, batching
+        self._session = open_session(
+            model,
+            device=place,
+            n_threads=placement.threads,
+            gpu_memory_bytes=placement.gpu_memory_bytes,
+            name=manifest.name,
+        )
+        dtypes = _checked(self._session, manifest)
+        info = SessionInfo(
+            name=manifest.name,
+            input_shape=(),
+            input_dtype="",
+            n_classes=manifest.n_classes,
+            setting=setting_of(self._session, place, placement.threads, {}),
+            sha256=manifest.graph.sha256 if manifest.graph else "",
+        )
+        self._inputs = {
+            entry.name: replace(
+                info, input_shape=entry.shape, input_dtype=dtypes[entry.name], reads=entry.name
+            )
+            for entry in manifest.inputs
+        }
 
     @property
     def cascade(self) -> Cascade:
@@ -49,32 +86,68 @@ class GraphRunner:
     @property
     def info(self) -> SessionInfo:
         """What the graph takes and gives, and where it runs."""
-        return self._session.info
+        return next(iter(self._inputs.values()))
+
+    @property
+    def inputs(self) -> Mapping[str, SessionInfo]:
+        """See `Predictor.inputs`."""
+        return self._inputs
 
     def warm_up(self) -> None:
         """Runs every size of batch through every member."""
         # No confidence is above 2, so that every sample goes through to the last member.
         never = np.full(self._cascade.n_stages - 1, 2, np.float32)
-        for size in self._batching.warm_up_sizes:
-            batch = np.zeros((size, *self.info.input_shape), self.info.input_dtype)
+        more = {THRESHOLDS: never} if len(never) else {}
+        for size in sorted(self._batching.warm_up_sizes, reverse=True):
+            feeds = {
+                name: np.zeros((size, *info.input_shape), info.input_dtype)
+                for name, info in self._inputs.items()
+            }
             for _ in range(WARM_UP_CALLS):
-                more = {THRESHOLDS: never} if len(never) else {}
-                self._session.outputs(GRAPH_OUTPUTS, batch, more=more)
+                self._answers(feeds | more)
 
-    def __call__(self, x: NDArray[Any]) -> Prediction:
-        """Predicts samples x [n, *input_shape]; n may be 0.
+    def __call__(self, x: Batch) -> Prediction:
+        """Predicts samples; there may be none.
 
         Raises:
-            SessionError: `x` has another shape or type.
+            SessionError: an input is missing, or has another shape or type.
         """
-        x = checked_batch(np.asarray(x), self.info)
-        probabilities = np.empty((len(x), self.info.n_classes), np.float32)
-        label, stage = np.empty(len(x), np.int64), np.empty(len(x), np.int64)
-        for piece in self._batching.pieces(len(x)):
-            rows = slice(piece.start, piece.stop)
-            answers = self._session.outputs(GRAPH_OUTPUTS, piece.padded(x))
+        samples = samples_of(x, self._inputs)
+        n_samples = len(samples)
+        probabilities = np.empty((n_samples, self.info.n_classes), np.float32)
+        label, stage = np.empty(n_samples, np.int64), np.empty(n_samples, np.int64)
+        for piece in self._batching.pieces(n_samples):
+            answers = self._answers(self._feeds(samples, piece.start, piece.stop, piece.size))
             for place, answer in zip((probabilities, label, stage), answers, strict=True):
-                place[rows] = answer[: piece.stop - piece.start]
+                place[piece.start : piece.stop] = answer[: piece.stop - piece.start]
         return Prediction(
             label=frozen(label), stage=frozen(stage), probabilities=frozen(probabilities)
         )
+
+    def _feeds(self, samples: Samples, start: int, stop: int, size: int) -> dict[str, NDArray[Any]]:
+        rows = np.arange(start, stop, dtype=np.int64)
+        every = np.arange(stop - start, dtype=np.int64)
+        return {
+            name: HostSamples(samples.read(name, rows)).take(every, size) for name in self._inputs
+        }
+
+    def _answers(self, feeds: Mapping[str, NDArray[Any]]) -> tuple[NDArray[Any], ...]:
+        return answers_of(self._session, GRAPH_OUTPUTS, feeds, name=self.info.name)
+
+
+def _checked(session: onnxruntime.InferenceSession, manifest: Manifest) -> dict[str, str]:
+    """The types of the graph's inputs, after these and the outputs were checked."""
+    shapes = {entry.name: entry.shape for entry in manifest.inputs}
+    dtypes = checked_inputs(session, manifest.name, shapes)
+    check_output(session, manifest.name, OUTPUT, manifest.n_classes)
+    given = {output.name for output in session.get_outputs()}
+    lacking = [name for name in GRAPH_OUTPUTS if name not in given]
+    faults = [f"the graph lacks the outputs {lacking}"] if lacking else []
+    faults += [
+        f"takes {dtypes[entry.name]} samples as {entry.name}, but the manifest says {entry.dtype}"
+        for entry in manifest.inputs
+        if entry.dtype != dtypes[entry.name]
+    ]
+    if faults:
+        raise SessionError(*faults, where=manifest.name)
+    return dtypes

@@ -63,15 +63,15 @@ def sample_of(image: Image.Image, preprocessing: Preprocessing) -> FloatArray:
     height, width = preprocessing.resized((image.height, image.width))
     if (width, height) != image.size:
         image = image.resize((width, height), INTERPOLATIONS[preprocessing.interpolation])
-    pixels = np.asarray(_centre_crop(image, preprocessing.size))
+    pixels = np.asarray(_centre_crop(image, preprocessing))
     return preprocessing.normalised(pixels[..., None] if pixels.ndim == 2 else pixels)
 
 
-def _centre_crop(image: Image.Image, size: tuple[int, int]) -> Image.Image:
-    height, width = size
+def _centre_crop(image: Image.Image, preprocessing: Preprocessing) -> Image.Image:
+    height, width = preprocessing.size
     if height > image.height or width > image.width:
         missing = max(width - image.width, 0), max(height - image.height, 0)
         borders = [side // 2 for side in missing] + [(side + 1) // 2 for side in missing]
         image = ImageOps.expand(image, border=(borders[0], borders[1], borders[2], borders[3]))
-    top, left = round((image.height - height) / 2), round((image.width - width) / 2)
+    top, left = preprocessing.offset((image.height, image.width))
     return image.crop((left, top, left + width, top + height))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal, TypeAlias
@@ -12,34 +11,19 @@ from ..entries import FileEntry, MemberEntry
 from ..errors import ManifestError
 from ..manifest import Manifest, verified_bytes, verified_path
 from .batching import Batching
-from .dataset import DataKind, Dataset, open_data
+from .dataset import DataKind, Dataset, open_views
 from .executor import DEFAULT_BATCHING, Predictor, Runner
 from .onnx_file import external_files
+from .placement import DEFAULT_PLACEMENT, Placement
 from .preprocessing import Preprocessing
 from .session import Session
 
 if TYPE_CHECKING:
-    from .ort_session import OrtSession
+    from .ort_member import OrtSession
+
+MAX_BATCH_SIZE = 256
 
 Backend: TypeAlias = Literal["staged", "graph"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Placement:
-    """Where and how the sessions of a bundle run.
-
-    Args:
-        device: "cpu", "cuda:0", "tensorrt:0", ...
-        n_threads: intra-operator threads of each session; None: every processor there is.
-        gpu_memory_bytes: the most memory of a GPU for each session; None: no limit.
-    """
-
-    device: str = "cpu"
-    n_threads: int | None = None
-    gpu_memory_bytes: int | None = None
-
-
-DEFAULT_PLACEMENT = Placement()
 
 
 def load(
@@ -50,6 +34,7 @@ def load(
     backend: Backend = "staged",
     batching: Batching | None = None,
     gpu_memory_bytes: int | None = None,
+    cuda_graphs: bool = False,
 ) -> Predictor:
     """Opens a bundle: everything in it is verified before it is loaded, and warmed up after.
 
@@ -61,6 +46,7 @@ def load(
         batching: how many rows a session gets at once; by default at most 256, on a GPU in
             buckets of 1, 2, 4, ...
         gpu_memory_bytes: the most memory of a GPU for each session; None: no limit.
+        cuda_graphs: replay each bucket of each member as one CUDA graph.
 
     Raises:
         ManifestError: the bundle has faults, or a file is not the one hashed.
@@ -68,9 +54,14 @@ def load(
     """
     folder = Path(bundle)
     manifest = Manifest.load(folder)
-    placement = Placement(device=device, n_threads=n_threads, gpu_memory_bytes=gpu_memory_bytes)
-    if batching is None:
-        batching = DEFAULT_BATCHING if device == "cpu" else Batching.powers_of_two(256)
+    batching = batching or Batching.on(device, max_batch_size=MAX_BATCH_SIZE)
+    placement = Placement(
+        device=device,
+        n_threads=n_threads,
+        gpu_memory_bytes=gpu_memory_bytes,
+        cuda_graphs=cuda_graphs,
+        buckets=batching.buckets,
+    )
     if backend == "graph":
         return open_graph(folder, manifest, placement, batching=batching)
     sessions = open_members(folder, manifest, placement)
@@ -130,9 +121,13 @@ def open_bundle_data(
         ManifestError: the manifest has faults.
         DataError: there is no such data, or it has faults.
     """
-    stated = Manifest.load(bundle).preprocessing
-    preprocessing = Preprocessing.of(stated, where=str(bundle)) if stated else None
-    return open_data(data, preprocessing=preprocessing, kinds=kinds)
+    preprocessings = {
+        entry.name: Preprocessing.of(entry.preprocessing, where=str(bundle))
+        if entry.preprocessing
+        else None
+        for entry in Manifest.load(bundle).inputs
+    }
+    return open_views(data, preprocessings, kinds=kinds)
 
 
 def open_graph(
@@ -155,11 +150,8 @@ def open_graph(
             "the bundle has no graph of the whole cascade; use the backend 'staged'",
             where=str(bundle),
         )
-    member = MemberEntry(**asdict(manifest.graph), name=manifest.name)
-    model = verified_model(bundle, manifest.graph)
-    runner = GraphRunner(
-        manifest.cascade, _open(model, member, manifest, placement), batching=batching
-    )
+    model = verified_model(bundle, manifest.graph, manifest.graph.external)
+    runner = GraphRunner(manifest, model, placement=placement, batching=batching)
     runner.warm_up()
     return runner
 
@@ -192,32 +184,33 @@ def _known(member: MemberEntry, manifest: Manifest, known: Mapping[str, Session]
     session = known.get(member.sha256)
     if session is None or member.external:
         return None
-    info = session.info
-    wanted = (manifest.input_shape, manifest.input_dtype, manifest.n_classes)
-    return session if (info.input_shape, info.input_dtype, info.n_classes) == wanted else None
+    info, entry = session.info, manifest.input_of(member)
+    wanted = (entry.shape, entry.dtype, manifest.n_classes, entry.name)
+    known_as = (info.input_shape, info.input_dtype, info.n_classes, info.reads)
+    return session if known_as == wanted else None
 
 
 def _open(
     model: bytes | Path, member: MemberEntry, manifest: Manifest, placement: Placement
 ) -> OrtSession:
-    from .ort_session import OrtSession  # noqa: PLC0415 - onnxruntime is optional
+    from .ort_member import OrtSession  # noqa: PLC0415 - onnxruntime is optional
 
+    entry = manifest.input_of(member)
     session = OrtSession(
         model,
         name=member.name,
-        input_shape=manifest.input_shape,
+        input_shape=entry.shape,
         n_classes=manifest.n_classes,
-        device=placement.device,
-        n_threads=placement.n_threads,
-        gpu_memory_bytes=placement.gpu_memory_bytes,
+        placement=placement,
         input_name=member.input,
         output_name=member.output,
         sha256=member.sha256,
+        reads=member.reads,
     )
-    if session.info.input_dtype != manifest.input_dtype:
+    if session.info.input_dtype != entry.dtype:
         raise ManifestError(
             f"{member.name} takes {session.info.input_dtype} samples, but the manifest says "
-            f"{manifest.input_dtype}",
+            f"{entry.dtype}",
             where=str(manifest.name),
         )
     return session

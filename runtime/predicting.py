@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
-from ..arrays import frozen
+from ..arrays import FloatArray
 from ..files import write_atomically
 from .dataset import Dataset
-from .executor import Prediction, Predictor, StageWork
+from .executor import Prediction, Predictor, joined
+from .session import Session
 
 BATCH_SIZE = 256
 
@@ -31,18 +32,20 @@ def predict(
         batch_size: samples in a batch.
         on_rows: is told how many samples are done.
     """
-    done = 0
     predictions: list[Prediction] = []
-    for batch in dataset.batches(batch_size):
-        predictions.append(predictor(batch))
-        done += len(batch)
-        on_rows(done)
-    return Prediction(
-        label=frozen(np.concatenate([p.label for p in predictions])),
-        stage=frozen(np.concatenate([p.stage for p in predictions])),
-        probabilities=frozen(np.concatenate([p.probabilities for p in predictions])),
-        work=_total([p.work for p in predictions]),
-    )
+    for start in range(0, dataset.n_samples, batch_size):
+        rows = np.arange(start, min(start + batch_size, dataset.n_samples), dtype=np.int64)
+        predictions.append(predictor(dataset.batch(rows)))
+        on_rows(int(rows[-1]) + 1)
+    return joined(predictions)
+
+
+def outputs_of(session: Session, dataset: Dataset) -> FloatArray:
+    """What one member answers to every sample of a data set, float32 [n_samples, n_classes]."""
+    view = dataset.view(session.info.reads)
+    starts = range(0, dataset.n_samples, BATCH_SIZE)
+    rows = [np.arange(s, min(s + BATCH_SIZE, dataset.n_samples), dtype=np.int64) for s in starts]
+    return np.concatenate([session.run(view.samples(piece)) for piece in rows])
 
 
 def save_predictions(prediction: Prediction, path: Path) -> None:
@@ -55,14 +58,3 @@ def save_predictions(prediction: Prediction, path: Path) -> None:
         probabilities=prediction.probabilities,
     )
     write_atomically(path, buffer.getvalue())
-
-
-def _total(works: Sequence[tuple[StageWork, ...]]) -> tuple[StageWork, ...]:
-    return tuple(
-        StageWork(
-            calls=sum(work.calls for work in stage),
-            rows=sum(work.rows for work in stage),
-            padding=sum(work.padding for work in stage),
-        )
-        for stage in zip(*works, strict=True)
-    )

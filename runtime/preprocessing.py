@@ -21,6 +21,7 @@ from ..schema import check
 
 Interpolation: TypeAlias = Literal["nearest", "bilinear", "bicubic", "lanczos"]
 Layout: TypeAlias = Literal["nchw", "nhwc"]
+CropOffset: TypeAlias = Literal["round", "floor"]
 
 CHANNELS = (1, 3, 4)
 
@@ -37,6 +38,8 @@ class Preprocessing:
             `size` without regard to its proportions.
         squash: with `crop`: the image is resized to floor(size / crop) without regard to its
             proportions.
+        crop_offset: what becomes of half a pixel where the crop begins: torchvision and timm
+            "round" it (half to even), transformers takes the "floor".
         interpolation: of the resizing.
         scale: what the pixels 0..255 are divided by.
         mean: subtracted after that, one number for each channel or one for all.
@@ -52,6 +55,7 @@ class Preprocessing:
     resize: int | None = None
     crop: float | None = None
     squash: bool = False
+    crop_offset: CropOffset = "round"
     interpolation: Interpolation = "bilinear"
     scale: float = 255.0
     mean: tuple[float, ...] = (0.0, 0.0, 0.0)
@@ -121,11 +125,24 @@ class Preprocessing:
         ratio = min(size[0] / height, size[1] / width)
         return round(size[0] / ratio), round(size[1] / ratio)
 
+    def offset(self, size: tuple[int, int]) -> tuple[int, int]:
+        """The first row and column of the centre crop of an image of height and width `size`."""
+        halves = [(whole - part) / 2 for whole, part in zip(size, self.size, strict=True)]
+        top, left = map(math.floor if self.crop_offset == "floor" else round, halves)
+        return top, left
+
     def normalised(self, pixels: ByteArray) -> FloatArray:
-        """The sample that the resized and cropped pixels uint8 [*size, n_channels] make."""
-        scaled = pixels.astype(np.float32) / np.float32(self.scale)
-        sample = (scaled - np.array(self.mean, np.float32)) / np.array(self.std, np.float32)
-        return np.ascontiguousarray(sample.transpose(2, 0, 1)) if self.layout == "nchw" else sample
+        """The samples that resized and cropped pixels uint8 [..., *size, n_channels] make."""
+        # A pixel has 256 values: what becomes of each is computed once and looked up, channel by
+        # channel, which takes a quarter of the time.
+        values = np.arange(256, dtype=np.float32)[:, None] / np.float32(self.scale)
+        values = (values - np.array(self.mean, np.float32)) / np.array(self.std, np.float32)
+        samples = np.empty((*pixels.shape[:-3], *self.sample_shape), np.float32)
+        planes = samples if self.layout == "nchw" else np.moveaxis(samples, -1, -3)
+        for channel in range(self.n_channels):
+            plane = planes[..., channel, :, :]
+            np.take(values[:, channel], pixels[..., channel], out=plane, mode="clip")
+        return samples
 
 
 def _shorter_side_to(size: tuple[int, int], length: int) -> tuple[int, int]:

@@ -14,7 +14,10 @@ from ..errors import ProfileError
 from ..latency import LatencyProfile, Setting, Timing
 from .clock import DEFAULT_PROTOCOL, Clock, StabilityProtocol, measure
 from .executor import Runner
-from .session import NullSession, Session, SessionInfo, random_batch
+from .gpu_meter import Meter, meter_of
+from .session import HostSamples, NullSession, Session, SessionInfo, random_batch
+
+PACE = "pace_ms"
 
 OnTiming: TypeAlias = Callable[[LatencyProfile], object]
 
@@ -47,6 +50,10 @@ def profile_members(
 ) -> LatencyProfile:
     """Measures what is not known yet.
 
+    What is timed is a call on samples that lie where the session runs, until its answers are in
+    this process's memory: that is what a cascade pays for a member. Moving the samples there is
+    timed for itself.
+
     Args:
         targets: the members.
         batch_sizes: rows per call, at least 1.
@@ -70,8 +77,9 @@ def profile_members(
         session = target.open()
         if profile is None:
             gate_ms = gate_time_ms(session.info, sizes[0], protocol=protocol, clock=clock)
-            profile = LatencyProfile(setting=session.info.setting, timings=(), gate_ms=gate_ms)
-        check_same_setting(profile.setting, session.info.setting)
+            setting = setting_under(protocol, session.info.setting)
+            profile = LatencyProfile(setting=setting, timings=(), gate_ms=gate_ms)
+        check_same_setting(profile.setting, setting_under(protocol, session.info.setting))
         for size in missing:
             timing = _timing(session, target, size, protocol, clock)
             profile = replace(profile, timings=(*profile.timings, timing))
@@ -99,6 +107,13 @@ def gate_time_ms(
     call = _Call(runner, x)
     call()
     return measure([call], name="exit decision", protocol=protocol, clock=clock).typical_ms
+
+
+def setting_under(protocol: StabilityProtocol, setting: Setting) -> Setting:
+    """The setting of times that are measured so: paced times are not mixed with hot ones."""
+    if not protocol.pace_ms:
+        return setting
+    return replace(setting, options={**setting.options, PACE: f"{protocol.pace_ms:g}"})
 
 
 def check_same_setting(known: Setting, new: Setting) -> None:
@@ -146,13 +161,37 @@ def _timing(
     session: Session, target: Target, size: int, protocol: StabilityProtocol, clock: Clock
 ) -> Timing:
     session.warm_up([size])
-    call = _Call(session.run, random_batch(session.info, size, rng=np.random.default_rng(size)))
-    measured = measure([call], name=f"{target.name} at batch size {size}",
-                       protocol=protocol, clock=clock)  # fmt: skip
-    return Timing.of(
-        target.name,
-        size,
-        measured.times_ms.ravel().tolist(),
-        sha256=session.info.sha256,
-        source=target.source,
+    x = random_batch(session.info, size, rng=np.random.default_rng(size))
+    rows = np.arange(size, dtype=np.int64)
+    name = f"{target.name} at batch size {size}"
+    meter = meter_of(session.info.setting.device)
+    held = session.hold(x)
+    try:
+        energy_mj = meter.energy_mj()
+        measured = measure(
+            [lambda: session.run(held.take(rows, size))], name=name, protocol=protocol, clock=clock
+        )
+        timing = Timing.of(
+            target.name,
+            size,
+            measured.times_ms.ravel().tolist(),
+            sha256=session.info.sha256,
+            source=target.source,
+        )
+        timing = _metered(timing, meter, energy_mj, measured.n_runs * size)
+    finally:
+        held.release()
+    if isinstance(held, HostSamples):
+        return timing
+    moving = measure(
+        [_Call(session.hold, x)], name=f"moving {name}", protocol=protocol, clock=clock
     )
+    return replace(timing, transfer_ms=moving.typical_ms)
+
+
+def _metered(timing: Timing, meter: Meter, before_mj: float | None, n_rows: int) -> Timing:
+    after_mj = meter.energy_mj()
+    energy_mj = None
+    if before_mj is not None and after_mj is not None:
+        energy_mj = (after_mj - before_mj) / n_rows
+    return replace(timing, sm_clock_mhz=meter.sm_clock_mhz(), energy_mj=energy_mj)

@@ -1,5 +1,8 @@
 """What the executor needs of a model that runs somewhere: the `Session` protocol.
 
+A session holds samples where it runs, makes batches of some of their rows there, and runs them:
+on a CPU these are arrays, on a GPU nothing comes back to the host but probabilities.
+
 `FakeSession` answers from stored outputs instead of running a model: it holds the executor
 against the evaluation, and stands in for a model in anybody's tests.
 """
@@ -13,10 +16,11 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from ..arrays import FloatArray
+from ..arrays import FloatArray, IntArray
 from ..errors import SessionError
 from ..latency import Setting
 
+INPUT = "input"
 NO_DEVICE = Setting(device="none", device_name="", provider="stored", n_threads=0, versions={})
 
 
@@ -31,6 +35,7 @@ class SessionInfo:
         n_classes: length of a probability row.
         setting: device, provider, threads and versions.
         sha256: of the model file, "" where there is none.
+        reads: which of the cascade's inputs the samples are.
     """
 
     name: str
@@ -39,6 +44,22 @@ class SessionInfo:
     n_classes: int
     setting: Setting
     sha256: str = ""
+    reads: str = INPUT
+
+
+class Held(Protocol):
+    """Samples that lie where a session runs."""
+
+    def take(self, rows: IntArray, size: int) -> Any:
+        """A batch of the rows [m], with anything behind them up to `size` rows.
+
+        It is for `Session.run`, and good until the next one is taken or the samples are released.
+        """
+        ...
+
+    def release(self) -> None:
+        """Gives the memory back; to be called once, when no batch is needed any more."""
+        ...
 
 
 class Session(Protocol):
@@ -49,8 +70,15 @@ class Session(Protocol):
         """What the session takes and gives, and where it runs."""
         ...
 
-    def run(self, batch: NDArray[Any]) -> FloatArray:
-        """Probabilities [n, n_classes] of a batch [n, *input_shape], n at least 1.
+    def hold(self, x: NDArray[Any]) -> Held:
+        """Puts samples [n, *input_shape] where the session runs.
+
+        Every other session that reads the same input on the same device can run batches of them.
+        """
+        ...
+
+    def run(self, batch: Any) -> FloatArray:
+        """Probabilities [n, n_classes] of a batch: an array [n, *input_shape], or one taken.
 
         Threads may call it at the same time.
         """
@@ -59,6 +87,25 @@ class Session(Protocol):
     def warm_up(self, batch_sizes: Sequence[int]) -> None:
         """Runs a batch of each size, so that no later call pays for the first one."""
         ...
+
+
+class HostSamples:
+    """Samples [n, ...] in the memory of this process."""
+
+    def __init__(self, x: NDArray[Any]) -> None:
+        self._x = x
+
+    def take(self, rows: IntArray, size: int) -> NDArray[Any]:
+        """See `Held.take`: rows of zeros stand behind; all rows are not copied."""
+        batch = self._x if len(rows) == len(self._x) else self._x[rows]
+        if len(batch) == size:
+            return batch
+        padded = np.zeros((size, *batch.shape[1:]), batch.dtype)
+        padded[: len(batch)] = batch
+        return padded
+
+    def release(self) -> None:
+        """See `Held.release`."""
 
 
 class FakeSession:
@@ -85,7 +132,11 @@ class FakeSession:
         """See `Session.info`."""
         return self._info
 
-    def run(self, batch: NDArray[Any]) -> FloatArray:
+    def hold(self, x: NDArray[Any]) -> Held:
+        """See `Session.hold`."""
+        return HostSamples(x)
+
+    def run(self, batch: Any) -> FloatArray:
         """The stored rows of the samples `batch` [n]; notes n in `calls`."""
         self.calls.append(len(batch))
         return self._outputs[batch]
@@ -113,7 +164,11 @@ class NullSession:
         """See `Session.info`."""
         return self._info
 
-    def run(self, batch: NDArray[Any]) -> FloatArray:
+    def hold(self, x: NDArray[Any]) -> Held:
+        """See `Session.hold`."""
+        return HostSamples(x)
+
+    def run(self, batch: Any) -> FloatArray:
         """The first rows of `outputs`."""
         return self._outputs[: len(batch)]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import PoolError
@@ -21,7 +22,7 @@ class AbsentOutput:
     """
 
     shape: tuple[int, int]
-    dtype: str
+    dtype: np.dtype[Any]
     where: str
 
     def __len__(self) -> int:

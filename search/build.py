@@ -10,7 +10,16 @@ from ..arrays import ByteArray
 from ..errors import PoolError
 from ..runtime.device import usable_processors
 from .build_plan import BuildOptions
-from .build_run import BuildReport, Hiring, Watcher, processes, ray_cluster, run_build, solo
+from .build_run import (
+    BuildReport,
+    Hiring,
+    Watcher,
+    processes,
+    ray_cluster,
+    run_build,
+    solo,
+    visible_gpus,
+)
 from .build_state import BUILD_FILE
 from .cost_table import read_costs
 from .pool import Pool
@@ -41,7 +50,7 @@ class BuildRequest:
         settings: how models run.
         stored: the type that outputs are stored as.
         workers: models that run at the same time; None: as many as there are processors for
-            their threads (on a GPU: 1).
+            their threads, or GPUs that "cuda" may mean.
         ray: the address of a Ray cluster, or None.
         cache_gb: pixels that may lie on the disk at most, for each preprocessing.
         name: of the pool.
@@ -74,7 +83,10 @@ def build_pool(request: BuildRequest, out: Path, *, watcher: Watcher | None = No
     Raises:
         EncasError: an option, the data, or every single model cannot be used.
     """
-    requests, refusals = expand(request.models, preset=request.preset, wanted=request.wanted)
+    listening = watcher or Watcher()
+    requests, refusals = expand(
+        request.models, preset=request.preset, wanted=request.wanted, tell=listening.considers
+    )
     data = open_source(request.data, download=request.download)
     rows = None
     if request.n_samples is not None:
@@ -95,7 +107,6 @@ def build_pool(request: BuildRequest, out: Path, *, watcher: Watcher | None = No
     )
     if request.overwrite and (out / BUILD_FILE).is_file():
         shutil.rmtree(out)
-    listening = watcher or Watcher()
     for refusal in refusals:
         listening.refuses(refusal)
     hire = _hire(request, len(requests))
@@ -114,8 +125,9 @@ def _hire(request: BuildRequest, n_models: int) -> Hiring:
         return ray_cluster(request.ray, settings)
     workers = request.workers
     if workers is None:
+        n_gpus = visible_gpus() if settings.device == "cuda" else 0
         is_cpu = settings.device == "cpu"
-        workers = max(1, usable_processors() // settings.n_threads) if is_cpu else 1
+        workers = max(1, usable_processors() // settings.n_threads if is_cpu else n_gpus)
     if workers < 1:
         raise PoolError(f"expected at least one worker, got {workers}")
     workers = min(workers, n_models)

@@ -136,7 +136,9 @@ class ProcessCrew:
         except (EOFError, OSError):
             worker.process.join()
             code = worker.process.exitcode
-            news = Answer(name=worker.job.name, fault=f"its process died (exit code {code})")
+            hint = "; out of memory? try fewer --workers" if code == -signal.SIGKILL else ""
+            fault = f"its process died (exit code {code}){hint}"
+            news = Answer(name=worker.job.name, fault=fault)
             worker.pipe.close()
             self._workers[self._workers.index(worker)] = self._hire(worker.device)
             return news

@@ -14,14 +14,15 @@ from numpy.typing import NDArray
 
 from ..errors import EncasError, SourceError
 from ..runtime.preprocessing import Preprocessing
-from .sources.pixels import SampleReference, Samples, normalised
+from .sources.pixels import SampleReference, Samples
 from .sources.running import Runner, RunSettings, open_runner
 
 Progress: TypeAlias = Callable[[int], None]
 
-# How many bytes of activations a batch may have. On a CPU they should be few, for the caches'
-# sake; what a machine has free must not matter, or two machines would store different bytes.
-BATCH_BYTES = {"cpu": 2**28, "cuda": 2**33, "tensorrt": 2**33}
+# How many bytes of activations a batch may have. On a CPU, for each thread, they should be about
+# as many as its caches hold (measured on mobile and residual networks, transformers, ConvNeXt);
+# what a machine has free must not matter, or two machines would store different bytes.
+BATCH_BYTES = {"cpu": 2**25, "cuda": 2**33, "tensorrt": 2**33}
 MAX_BATCH = {"cpu": 64, "cuda": 512, "tensorrt": 512}
 DEFAULT_BATCH = 32
 
@@ -90,7 +91,7 @@ def attempt(
     try:
         return _evaluate(job, progress, samples)
     except EncasError as cause:
-        return Answer(name=job.name, fault=str(cause))
+        return Answer(name=job.name, fault=cause.told_beside(job.spec))
     except Exception as cause:
         # Models are anybody's code, which may raise anything.
         lines = str(cause).strip().splitlines() or [""]
@@ -104,11 +105,12 @@ def is_out_of_memory(cause: BaseException) -> bool:
     return isinstance(cause, MemoryError) or any(sign in text for sign in signs)
 
 
-def batch_size_for(memory_bytes: float, weight_bytes: float, device: str) -> int:
+def batch_size_for(memory_bytes: float, weight_bytes: float, settings: RunSettings) -> int:
     """The largest power of two of samples whose activations stay within the device's bytes."""
-    kind = device.partition(":")[0]
+    kind = settings.device.partition(":")[0]
+    n_bytes = BATCH_BYTES[kind] * (settings.n_threads if kind == "cpu" else 1)
     per_sample = max(1.0, memory_bytes - weight_bytes)
-    fitting = max(1.0, BATCH_BYTES[kind] / per_sample)
+    fitting = max(1.0, n_bytes / per_sample)
     return min(MAX_BATCH[kind], 2 ** int(math.log2(fitting)))
 
 
@@ -117,7 +119,7 @@ def _evaluate(job: Job, progress: Progress, samples: Samples | None) -> Answer:
     samples = job.samples.open(n_threads=job.settings.n_threads) if samples is None else samples
     runner = open_runner(job.spec, job.settings, base=job.base)
     first = samples[0:1]
-    sample = first if job.preprocessing is None else normalised(first, job.preprocessing)
+    sample = first if job.preprocessing is None else job.preprocessing.normalised(first)
     costs, fault = _costs(runner, sample)
     batch_size = runner.frozen_batch or job.settings.batch_size or _batch_size(costs, job)
     outputs, batch_size = _outputs(job, runner, samples, batch_size, progress)
@@ -143,7 +145,7 @@ def _batch_size(costs: Mapping[str, float], job: Job) -> int:
     if not costs:
         return DEFAULT_BATCH
     # 4 bytes for each weight: the costs are counted in float32.
-    return batch_size_for(costs["memory_bytes"], 4 * costs["params"], job.settings.device)
+    return batch_size_for(costs["memory_bytes"], 4 * costs["params"], job.settings)
 
 
 def _outputs(

@@ -15,10 +15,10 @@ from ..runtime.preprocessing import Preprocessing
 from .build_job import Job
 from .build_queue import Group
 from .build_state import BuildState, Planned
-from .sources.catalogue import ModelRequest, Refusal
+from .sources.catalogue import ModelRequest, Refusal, refusal_of
 from .sources.data import DataSource
 from .sources.models import files_of_spec, source_model
-from .sources.pixels import PixelPlan, SampleReference
+from .sources.pixels import SampleReference, pixel_steps
 from .sources.running import RunSettings, preprocessing_of
 
 StoredType: TypeAlias = Literal["float16", "float32"]
@@ -92,7 +92,7 @@ def plan_jobs(requests: Sequence[ModelRequest], data: DataSource, options: Build
             wanted = preprocessing_of(source, default) if data.is_image else None
             files = files_of_spec(request.spec, base=request.base)
         except EncasError as cause:
-            refusals.append(Refusal(name=request.name, reason=str(cause)))
+            refusals.append(refusal_of(request, cause))
             continue
         if data.is_image and source.preprocessing is None:
             unaware.add(request.name)
@@ -144,7 +144,7 @@ def _job(
     data: DataSource,
     options: BuildOptions,
 ) -> Job:
-    plan = PixelPlan.of(preprocessing) if preprocessing else None
+    plan = pixel_steps(preprocessing) if preprocessing else None
     return Job(
         name=request.name,
         spec=request.spec,

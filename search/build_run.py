@@ -7,6 +7,7 @@ killed.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import threading
@@ -19,6 +20,7 @@ from typing import TypeAlias
 import numpy as np
 
 from ..errors import PoolError
+from ..files import unfinished_files
 from ..runtime.device import nvidia_gpus
 from .build_crew import Crew, ProcessCrew, Rows, SoloCrew
 from .build_job import Answer
@@ -38,8 +40,11 @@ POLL_S = 0.2
 class Watcher:
     """Hears of a build's progress; this one does nothing with it."""
 
-    def begins(self, n_models: int, n_done: int, n_samples: int) -> None:
-        """So many models are wanted, so many of them are there already."""
+    def considers(self, name: str) -> None:
+        """A model is made, without weights, to know whether it passes the filters."""
+
+    def begins(self, n_models: int, n_kept: int, n_samples: int) -> None:
+        """So many models will run on so many samples, so many others are there already."""
 
     def decodes(self, n: int) -> None:
         """So many images more were decoded; told by another thread."""
@@ -70,6 +75,7 @@ class BuildReport:
         n_built: of these, models that ran in this build.
         n_passes: passes over the images, one for each way to make pixels of them.
         refusals: the models that are not in the pool, and why.
+        unpriced: the models that ran in this build and whose macs cannot be counted, and why.
     """
 
     path: Path
@@ -77,6 +83,7 @@ class BuildReport:
     n_built: int
     n_passes: int
     refusals: tuple[Refusal, ...]
+    unpriced: tuple[Refusal, ...]
 
 
 def run_build(
@@ -110,12 +117,15 @@ def run_build(
     store = _opened(out, plan, part, chosen, requests)
     groups = plan.groups([m.name for m in plan.models if m.name not in store.names])
     n_kept = len(store.names)
-    n_wanted = len(requests)
-    watching.begins(n_wanted, n_wanted - sum(len(g.jobs) for g in groups), part.n_samples)
+    n_there = sum(model.name in store.names for model in plan.models)
+    watching.begins(len(plan.models) - n_there, n_there, part.n_samples)
     for refusal in plan.refusals:
         watching.refuses(refusal)
-    run = _Run(store=store, watcher=watching, refusals=list(plan.refusals))
-    run.all(groups, hire or solo, Pixels(folder=out / WORK_FOLDER, data=part, options=chosen))
+    run = _Run(store=store, watcher=watching, refusals=list(plan.refusals), unpriced=[])
+    work = out / WORK_FOLDER
+    if groups:
+        run.all(groups, hire or solo, Pixels(folder=work, data=part, options=chosen))
+    shutil.rmtree(work, ignore_errors=True)
     if not store.names:
         raise _nothing(run.refusals, out)
     return BuildReport(
@@ -124,6 +134,7 @@ def run_build(
         n_built=len(store.names) - n_kept,
         n_passes=len(groups),
         refusals=tuple(run.refusals),
+        unpriced=tuple(run.unpriced),
     )
 
 
@@ -134,12 +145,13 @@ def solo(watcher: Watcher) -> Crew:
 
 def processes(n_workers: int, settings: RunSettings) -> Hiring:
     """Processes of this machine run the models; those on "cuda" share its GPUs out."""
-    n_gpus = _visible_gpus() if settings.device == "cuda" else 0
+    n_gpus = visible_gpus() if settings.device == "cuda" else 0
     devices = [f"cuda:{index}" for index in range(n_gpus)] or [settings.device]
     return lambda _watcher: ProcessCrew(n_workers, devices)
 
 
-def _visible_gpus() -> int:
+def visible_gpus() -> int:
+    """How many GPUs this process may use."""
     chosen = os.environ.get("CUDA_VISIBLE_DEVICES")
     if chosen is None:
         return len(nvidia_gpus())
@@ -176,7 +188,7 @@ class Pixels:
         """The samples in a file, where one may be that large."""
         if pixel_bytes(self.data, reference.plan) > self.options.cache_bytes:
             return reference
-        key = reference.plan.key if reference.plan else "samples"
+        key = hashlib.sha256(repr(reference.plan).encode()).hexdigest()[:16]
         path = self.folder / f"{key}.npy"
         threads = self.options.decode_threads
         write_pixels(self.data, reference.plan, path, n_threads=threads, progress=tell)
@@ -195,11 +207,10 @@ class _Run:
     store: PoolStore
     watcher: Watcher
     refusals: list[Refusal]
+    unpriced: list[Refusal]
 
     def all(self, groups: Sequence[Group], hire: Hiring, pixels: Pixels) -> None:
         """Runs all jobs; ends early only by an exception."""
-        if not groups:
-            return
         stop = threading.Event()
 
         def tell(n: int) -> None:
@@ -215,7 +226,6 @@ class _Run:
                 self._loop(queue, crew)
             finally:
                 stop.set()
-        shutil.rmtree(pixels.folder, ignore_errors=True)
 
     def _loop(self, queue: JobQueue, crew: Crew) -> None:
         running = 0
@@ -236,11 +246,13 @@ class _Run:
         reason = answer.fault
         if not reason:
             try:
-                accuracy = self.store.add(answer)
+                model, accuracy = self.store.add(answer)
             except PoolError as cause:
                 reason = "; ".join(cause.faults)
             else:
                 self.watcher.stores(answer, accuracy)
+                if "macs" not in model.costs:
+                    self.unpriced.append(Refusal(name=answer.name, reason=answer.cost_fault))
                 return
         refusal = Refusal(name=answer.name, reason=reason)
         self.refusals.append(refusal)
@@ -255,7 +267,7 @@ def _opened(
     requests: Sequence[ModelRequest],
 ) -> PoolStore:
     """The store in a new folder, or in that of an earlier build with what is there already."""
-    if out.exists() and not (out / BUILD_FILE).is_file() and any(out.iterdir()):
+    if out.exists() and not (out / BUILD_FILE).is_file() and not _is_empty(out):
         raise PoolError(
             "is no folder of an earlier build; give another --out, or --overwrite", where=str(out)
         )
@@ -276,6 +288,10 @@ def _opened(
     store.keep(unchanged(old, state))
     state.save(out)
     return store
+
+
+def _is_empty(folder: Path) -> bool:
+    return set(folder.iterdir()) <= set(unfinished_files(folder))
 
 
 def _nothing(refusals: Sequence[Refusal], out: Path) -> PoolError:

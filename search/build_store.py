@@ -11,14 +11,15 @@ import numpy as np
 
 from ..arrays import ByteArray
 from ..errors import PoolError
-from ..files import read_json, write_atomically
+from ..files import read_json, unfinished_files, write_atomically
 from .build_job import Answer
 from .build_plan import BuildOptions
 from .build_state import BuildState
 from .pool import Kind, Model
 from .pool_faults import pool_faults
-from .pool_io import POOL_FILE, StoredModel, load_pool, store_outputs, stored_models, write_index
+from .pool_io import OUTPUTS, POOL_FILE, StoredModel, load_pool, stored_models
 from .pool_samples import union
+from .pool_writing import About, store_outputs, write_index
 from .sources.catalogue import ModelRequest
 from .sources.data import DataSource
 from .sources.models import rebased_spec, with_option
@@ -57,11 +58,14 @@ class PoolStore:
         return frozenset(self._records)
 
     def keep(self, wanted: frozenset[str]) -> None:
-        """Takes over what an earlier build stored, as far as it is wanted.
+        """Takes over what an earlier build stored, as far as it is wanted, and clears up after it.
 
         Raises:
             PoolError: the earlier build's pool has faults.
         """
+        for folder in (self.folder, self.folder / OUTPUTS):
+            for file in unfinished_files(folder):
+                file.unlink()
         index = self.folder / POOL_FILE
         if index.is_file():
             self._held_out = union(self._held_out, load_pool(self.folder).held_out)
@@ -70,17 +74,15 @@ class PoolStore:
             self._records = {r.model.name: r for r in records if r.model.name in wanted}
         self._write()
 
-    def add(self, answer: Answer) -> float:
-        """Stores what a model answered; returns its accuracy.
+    def add(self, answer: Answer) -> tuple[Model, float]:
+        """Stores what a model answered; returns its record and its accuracy.
 
         Raises:
-            PoolError: the outputs make no pool, or the model's macs are not known.
+            PoolError: the outputs make no pool.
         """
         assert answer.outputs is not None
         given = self.options.costs.get(answer.name, {})
         costs = {key: float(value) for key, value in {**answer.costs, **given}.items()}
-        if "macs" not in costs:
-            raise PoolError(answer.cost_fault)
         kind: Kind = "probabilities" if answer.kind == "probabilities" else "logits"
         source = self._source(answer.name)
         model = Model(name=answer.name, kind=kind, costs=costs, source=source)
@@ -91,7 +93,7 @@ class PoolStore:
             raise PoolError(*faults)
         self._records[answer.name] = store_outputs(self.folder, model, outputs)
         self._write()
-        return float((outputs.argmax(axis=1) == self.data.label).mean())
+        return model, float((outputs.argmax(axis=1) == self.data.label).mean())
 
     def _source(self, name: str) -> str:
         request = self.requests[name]
@@ -113,12 +115,12 @@ class PoolStore:
             (self.folder / POOL_FILE).unlink(missing_ok=True)
             return
         ordered = [self._records[m.name] for m in self.state.models if m.name in self._records]
-        write_index(
-            self.folder,
-            ordered,
-            self.data.label,
+        about = About(
             name=self.options.name or self.folder.resolve().name,
+            label=self.data.label,
             classes=self.data.classes,
             data="" if self.options.rows else self.data.name,
-            hashes={"samples": self.hashes, "held_out": self._held_out},
+            samples=self.hashes,
+            held_out=self._held_out,
         )
+        write_index(self.folder, ordered, about)

@@ -8,6 +8,8 @@ Probabilities Using Bayesian Binning", AAAI 2015, with bins of equal width.
 
 from __future__ import annotations
 
+import csv
+import io
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -74,6 +76,20 @@ def diversity_of(pool: Pool, *, n_pairs: int = 5) -> Diversity:
         ),
         ece=tuple(ece),
     )
+
+
+def pair_table(pool: Pool) -> str:
+    """CSV, one line for each pair of models: how often both are wrong, and exactly one."""
+    wrong = np.stack([output.argmax(axis=1) != pool.label for output in pool.outputs])
+    faults, share = double_faults(wrong), wrong.mean(axis=1)
+    text = io.StringIO()
+    table = csv.writer(text, lineterminator="\n")
+    table.writerow(("first", "second", "both_wrong", "one_wrong"))
+    for i, j in zip(*np.triu_indices(pool.n_models, k=1), strict=True):
+        both = float(faults[i, j])
+        one = float(share[i] + share[j]) - 2 * both
+        table.writerow((pool.names[i], pool.names[j], f"{both:.6f}", f"{one:.6f}"))
+    return text.getvalue()
 
 
 def double_faults(wrong: BoolArray) -> DoubleArray:

@@ -49,7 +49,7 @@ class Scheme:
 
     smallest: int = 8
     largest: int = 2**16
-    interleaving: int = 8
+    interleaving: int = 16
     more_clusters: int = 1
 
 

@@ -12,7 +12,7 @@ from typing import Protocol
 
 import numpy as np
 
-from ..arrays import DoubleArray, IntArray
+from ..arrays import BoolArray, DoubleArray, IntArray
 from ..errors import ProfileError
 from ..latency import LatencyProfile
 from .evaluate.counts import Counts
@@ -46,9 +46,9 @@ class StageCost(Objective, Protocol):
     """An objective that is a sum of one cost for each stage."""
 
     def stage_values(
-        self, member: IntArray, reached: IntArray, *, n_samples: int, is_last: bool
+        self, member: IntArray, reached: IntArray, *, n_samples: int, is_last: BoolArray | bool
     ) -> DoubleArray:
-        """The cost of one stage for model indices and reached counts that broadcast together."""
+        """The cost of stages, for model indices and reached counts that broadcast together."""
         ...
 
 
@@ -126,7 +126,7 @@ class LinearCost:
         reached: IntArray,
         *,
         n_samples: int,
-        is_last: bool,  # noqa: ARG002 - only latency has a gate between stages
+        is_last: BoolArray | bool,  # noqa: ARG002 - only latency has a gate between stages
     ) -> DoubleArray:
         """See `StageCost.stage_values`."""
         return (reached / n_samples) * self.costs[member]
@@ -174,7 +174,7 @@ class LatencyCost:
         return summed_over_stages(self, members, counts, n_samples=n_samples)
 
     def stage_values(
-        self, member: IntArray, reached: IntArray, *, n_samples: int, is_last: bool
+        self, member: IntArray, reached: IntArray, *, n_samples: int, is_last: BoolArray | bool
     ) -> DoubleArray:
         """See `StageCost.stage_values`."""
         rows = (reached / n_samples) * self.batch_size
@@ -183,27 +183,22 @@ class LatencyCost:
         share = (rows - self._sizes[left]) / (self._sizes[right] - self._sizes[left])
         low, high = self._times[member, left], self._times[member, right]
         times = low + share * (high - low)
-        return times if is_last else times + np.minimum(1.0, rows) * self.profile.gate_ms
+        return np.where(is_last, times, times + np.minimum(1.0, rows) * self.profile.gate_ms)
 
 
 def summed_over_stages(
     cost: StageCost, members: IntArray, counts: Counts, *, n_samples: int
 ) -> DoubleArray:
     """The sum of a cost over the stages of each cascade, float64 [n]."""
-    n, max_members = members.shape
-    total = np.zeros(n, np.float64)
     is_there = members >= 0
-    for j in range(max_members):
-        has_next = is_there[:, j + 1] if j + 1 < max_members else np.zeros(n, np.bool_)
-        for is_last in (False, True):
-            rows = np.flatnonzero(is_there[:, j] & (has_next != is_last))
-            if len(rows):
-                total[rows] += cost.stage_values(
-                    members[rows, j],
-                    counts.reached[rows, j],
-                    n_samples=n_samples,
-                    is_last=is_last,
-                )
+    is_last = is_there.copy()
+    is_last[:, :-1] &= ~is_there[:, 1:]
+    # A place without a member names the last model, whose cost is then left out.
+    values = cost.stage_values(members, counts.reached, n_samples=n_samples, is_last=is_last)
+    values = np.where(is_there, values, 0.0)
+    total = values[:, 0].copy()
+    for column in values.T[1:]:
+        total += column
     return total
 
 
@@ -231,7 +226,10 @@ def cost_objective(
     if name != "latency":
         return LinearCost(name=name, costs=pool.costs(name.removeprefix("cost_")))
     if profile is None:
-        raise ProfileError("the objective latency needs a profile: --profile PROFILE.json")
+        raise ProfileError(
+            "the objective latency needs measured times: give --profile PROFILE.json, or --device "
+            "to measure them there first"
+        )
     return LatencyCost(profile=profile, members=pool.names, batch_size=batch_size)
 
 

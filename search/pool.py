@@ -30,7 +30,7 @@ class Model:
     Args:
         name: unique in the pool.
         kind: what is stored: "probabilities" or "logits".
-        costs: cost per sample by name; "macs" is always there, "params" and others may be.
+        costs: cost per sample by name: "macs" unless nobody can count them, "params", others.
         source: the SPEC that the model came from, "" where it is not known.
         temperature: the probabilities are softmax(logits / temperature).
     """
@@ -180,12 +180,12 @@ class Pool:
     ) -> Pool:
         """Makes a pool in memory of outputs [n_models, n_samples, n_classes] and label [n_samples].
 
-        Give `models`, or `names` (default model_0 ..) with `costs` (name -> [n_models], with
-        "macs") and one `kind` for all.
+        Give `models`, or `names` (default model_0 ..) with `costs` (name -> [n_models]) and one
+        `kind` for all.
 
         Raises:
             PoolError: names every fault: shapes, NaN, infinities, negative probabilities, rows
-                far from sum 1, labels out of range, duplicate names, missing or negative costs.
+                far from sum 1, labels out of range, duplicate names, negative costs.
         """
         arrays = tuple(_as_output(output) for output in cast("Sequence[Any]", outputs))
         if models is None:
@@ -218,7 +218,7 @@ class Pool:
 
     def save(self, path: str | Path, *, overwrite: bool = False) -> Pool:
         """Writes the pool as a folder, atomically, and returns the stored pool."""
-        from .pool_io import save_pool  # noqa: PLC0415 - pool_io imports this module
+        from .pool_writing import save_pool  # noqa: PLC0415 - it imports this module
 
         return save_pool(self, Path(path), overwrite=overwrite)
 

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from math import sqrt
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
-from ..arrays import DoubleArray, FloatArray, IntArray
+from ..arrays import ByteArray, DoubleArray, FloatArray, IntArray, frozen
 from ..errors import PoolError
 from .pool import Pool
 from .pool_samples import is_among, sample_hashes
 from .statistics import wilson_interval
 
+KnownBy: TypeAlias = Literal["hash", "outputs", "place"]
+
+# So many models tell samples apart, even where some of them are sure of everything.
+TELLING_MODELS = 8
 # c(0.05) of the two-sample Kolmogorov-Smirnov test.
 KS_FACTOR = 1.358
 
@@ -46,9 +52,11 @@ class Comparison:
 
     Args:
         n_samples: of each.
-        n_shared: samples of the first that are in the second, by their hashes.
-        is_by_hash: whether both pools store hashes of their samples; otherwise only a
-            split of the same labels in the same order is told.
+        n_shared: samples of the first that are in the second.
+        known_by: how samples are known: by "hash" where both pools store those of their samples;
+            else by "outputs", where the models that are in both answer a sample with the very same
+            numbers; without such models by "place", which tells nothing but the same labels in
+            the same order.
         n_repeated: samples of each that are in it more than once.
         class_shift: total variation distance of the classes' shares, 0 .. 1.
         models: the models that are in both, in the first one's order.
@@ -56,7 +64,7 @@ class Comparison:
 
     n_samples: tuple[int, int]
     n_shared: int
-    is_by_hash: bool
+    known_by: KnownBy
     n_repeated: tuple[int, int]
     class_shift: float
     models: tuple[ModelDrift, ...]
@@ -75,16 +83,16 @@ def compare_pools(first: Pool, second: Pool) -> Comparison:
     if first.n_classes != second.n_classes:
         counts = f"{first.n_classes} and {second.n_classes}"
         raise PoolError(f"expected as many classes in both, got {counts}", where="compare")
-    hashes = sample_hashes(first), sample_hashes(second)
+    common = [name for name in first.names if name in second.names]
+    *hashes, known_by = _identities(first, second, common)
     shares = [
         np.bincount(pool.label, minlength=pool.n_classes) / pool.n_samples
         for pool in (first, second)
     ]
-    common = [name for name in first.names if name in second.names]
     return Comparison(
         n_samples=(first.n_samples, second.n_samples),
         n_shared=int(is_among(*hashes).sum()),
-        is_by_hash=first.samples is not None and second.samples is not None,
+        known_by=known_by,
         n_repeated=(
             first.n_samples - len(np.unique(hashes[0], axis=0)),
             second.n_samples - len(np.unique(hashes[1], axis=0)),
@@ -92,6 +100,26 @@ def compare_pools(first: Pool, second: Pool) -> Comparison:
         class_shift=float(np.abs(shares[0] - shares[1]).sum() / 2),
         models=tuple(_drift(name, first, second) for name in common),
     )
+
+
+def _identities(
+    first: Pool, second: Pool, common: Sequence[str]
+) -> tuple[ByteArray, ByteArray, KnownBy]:
+    if first.samples is not None and second.samples is not None:
+        return first.samples, second.samples, "hash"
+    if common:
+        names = common[:TELLING_MODELS]
+        return _fingerprints(first, names), _fingerprints(second, names), "outputs"
+    return sample_hashes(first), sample_hashes(second), "place"
+
+
+def _fingerprints(pool: Pool, names: Sequence[str]) -> ByteArray:
+    """A hash of what some models answer to each sample, uint8 [n_samples, 32]."""
+    digests = [hashlib.sha256() for _ in range(pool.n_samples)]
+    for name in names:
+        for digest, row in zip(digests, pool.probabilities(pool.index(name)), strict=True):
+            digest.update(row.tobytes())
+    return frozen(np.array([list(digest.digest()) for digest in digests], np.uint8))
 
 
 def kolmogorov_smirnov(first: DoubleArray, second: DoubleArray) -> float:

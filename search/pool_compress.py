@@ -96,7 +96,6 @@ def _report(pool: Pool, folder: Path, made: Contenders) -> Compressed:
         classes_per_sample=float((made.classes >= 0).sum()) / made.n_samples,
         compressed_bytes=sum(file.stat().st_size for file in folder.iterdir()),
         dense_bytes=sum(
-            output.shape[0] * output.shape[1] * (2 if str(output.dtype) == "float16" else 4)
-            for output in pool.outputs
+            output.shape[0] * output.shape[1] * output.dtype.itemsize for output in pool.outputs
         ),
     )

@@ -56,8 +56,6 @@ def _record_faults(models: Sequence[Model], n_outputs: int) -> list[str]:
             faults.append(f"a model name must have 1 to 512 characters, got {len(model.name)}")
         if model.kind not in ("probabilities", "logits"):
             faults.append(f"{model.name}: kind must be probabilities or logits, got {model.kind!r}")
-        if "macs" not in model.costs:
-            faults.append(f"{model.name}: the cost 'macs' is missing")
         faults += [
             f"{model.name}: cost {cost!r} must be a finite number >= 0, got {value:g}"
             for cost, value in model.costs.items()

@@ -12,10 +12,7 @@ may lie POOL/contenders (evaluate/store.py); a compressed pool has them and no o
 
 from __future__ import annotations
 
-import hashlib
-import io
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -25,7 +22,7 @@ from numpy.typing import NDArray
 
 from ..arrays import ByteArray, frozen
 from ..errors import PoolError
-from ..files import inside, json_text, new_folder, read_json, sha256_of, write_atomically
+from ..files import inside, read_json, sha256_of
 from ..schema import check
 from .absent_output import AbsentOutput
 from .pool import Model, Pool, pool_sha256
@@ -33,6 +30,7 @@ from .pool_faults import pool_faults
 
 POOL_FILE = "pool.json"
 LABEL_FILE = "label.npy"
+OUTPUTS = "outputs"
 HASH_FILES = {"samples": "samples.npy", "held_out": "held_out.npy"}
 CONTENDERS = "contenders"
 HASH_BYTES = 32
@@ -46,92 +44,6 @@ class StoredModel:
     file: str
     sha256: str
     dtype: str
-
-
-def save_pool(pool: Pool, path: Path, *, overwrite: bool = False) -> Pool:
-    """Writes a pool folder, atomically; returns the pool memory-mapped from there."""
-    with new_folder(path, error=PoolError, overwrite=overwrite) as folder:
-        stored = [
-            store_outputs(folder, model, output)
-            for model, output in zip(pool.models, pool.outputs, strict=True)
-        ]
-        write_index(
-            folder,
-            stored,
-            pool.label,
-            name=pool.name,
-            classes=pool.classes,
-            data=pool.data,
-            hashes={"samples": pool.samples, "held_out": pool.held_out},
-        )
-    return load_pool(path)
-
-
-def store_outputs(folder: Path, model: Model, output: NDArray[Any]) -> StoredModel:
-    """Writes one model's outputs [n_samples, n_classes] into the pool folder, atomically."""
-    file = f"outputs/{_file_stem(model.name)}.npy"
-    data = _npy_bytes(output)
-    write_atomically(folder / file, data)
-    digest = hashlib.sha256(data).hexdigest()
-    return StoredModel(model=model, file=file, sha256=digest, dtype=str(output.dtype))
-
-
-def write_index(
-    folder: Path,
-    stored: Sequence[StoredModel],
-    label: NDArray[np.int64],
-    *,
-    name: str,
-    classes: Sequence[str] | None = None,
-    data: str = "",
-    hashes: Mapping[str, ByteArray | None] | None = None,
-) -> None:
-    """Writes the labels and `pool.json`: the pool consists of the models named there.
-
-    `hashes` are the pool's `samples` and `held_out`, where there are any.
-    """
-    label_data = _npy_bytes(label)
-    write_atomically(folder / LABEL_FILE, label_data)
-    label_hash = hashlib.sha256(label_data).hexdigest()
-    n_classes = np.load(folder / stored[0].file, mmap_mode="r", allow_pickle=False).shape[1]
-    models = [record.model for record in stored]
-    content = {
-        "format": "encas.pool",
-        "version": 1,
-        "name": name,
-        "n_samples": len(label),
-        "n_classes": int(n_classes),
-        "sha256": pool_sha256(models, [record.sha256 for record in stored], label_hash),
-        "classes": list(classes) if classes else None,
-        "data": data,
-        "label": {"file": LABEL_FILE, "sha256": label_hash},
-        "models": [_record_json(record) for record in stored],
-    }
-    for key, array in (hashes or {}).items():
-        if array is not None:
-            hash_data = _npy_bytes(array)
-            write_atomically(folder / HASH_FILES[key], hash_data)
-            digest = hashlib.sha256(hash_data).hexdigest()
-            content[key] = {"file": HASH_FILES[key], "sha256": digest}
-    write_atomically(folder / POOL_FILE, json_text(content))
-
-
-def mark_held_out(path: Path, *, samples: ByteArray, held_out: ByteArray | None) -> None:
-    """Notes in a pool's folder which samples are kept for the test; its sha256 stays.
-
-    Raises:
-        PoolError: the folder is no pool.
-    """
-    pool = load_pool(path)
-    write_index(
-        path,
-        stored_models(path, read_index(path)),
-        pool.label,
-        name=pool.name,
-        classes=pool.classes,
-        data=pool.data,
-        hashes={"samples": samples, "held_out": held_out},
-    )
 
 
 def load_pool(path: Path) -> Pool:
@@ -240,20 +152,6 @@ def read_index(path: Path) -> dict[str, Any]:
     return content
 
 
-def _record_json(record: StoredModel) -> dict[str, Any]:
-    model = record.model
-    return {
-        "name": model.name,
-        "file": record.file,
-        "sha256": record.sha256,
-        "kind": model.kind,
-        "dtype": record.dtype,
-        "costs": dict(model.costs),
-        "source": model.source,
-        "temperature": model.temperature,
-    }
-
-
 def _open_hashes(path: Path, content: Mapping[str, Any], key: str) -> ByteArray | None:
     if key not in content:
         return None
@@ -279,7 +177,8 @@ def _open_outputs(path: Path, content: Mapping[str, Any], record: StoredModel) -
     if not content.get("compressed"):
         return _open_array(path, record.file)
     shape = (content["n_samples"], content["n_classes"])
-    return cast("NDArray[Any]", AbsentOutput(shape=shape, dtype=record.dtype, where=str(path)))
+    absent = AbsentOutput(shape=shape, dtype=np.dtype(record.dtype), where=str(path))
+    return cast("NDArray[Any]", absent)
 
 
 def _open_array(path: Path, file: str) -> NDArray[Any]:
@@ -290,14 +189,3 @@ def _open_array(path: Path, file: str) -> NDArray[Any]:
         return np.load(place, mmap_mode="r", allow_pickle=False)
     except (ValueError, OSError, EOFError) as cause:
         raise PoolError(f"truncated or not an .npy file: {cause}", where=str(place)) from cause
-
-
-def _npy_bytes(array: NDArray[Any]) -> bytes:
-    buffer = io.BytesIO()
-    np.lib.format.write_array(buffer, np.ascontiguousarray(array), allow_pickle=False)
-    return buffer.getvalue()
-
-
-def _file_stem(name: str) -> str:
-    plain = re.sub(r"[^A-Za-z0-9._-]+", "_", name).strip("._")[:80]
-    return f"{plain or 'model'}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import io
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..arrays import ByteArray, frozen
 from ..errors import PoolError
-from ..files import write_atomically
+from ..files import new_file
 from .pool import Model, Pool
 from .pool_io import hash_faults
 
@@ -58,15 +57,17 @@ def import_npz(path: Path, *, name: str | None = None, dtype: str | None = None)
 
 
 def export_npz(pool: Pool, path: Path) -> None:
-    """Writes the arrays of `import_npz`, outputs as stored, atomically."""
-    dtypes = {output.dtype for output in pool.outputs}
-    common = np.float32 if len(dtypes) > 1 else next(iter(dtypes))
+    """Writes the arrays of `import_npz`, outputs as stored, atomically and model by model.
+
+    Raises:
+        PoolError: some model has no macs, which such a file must state.
+    """
     arrays: dict[str, NDArray[Any]] = {
-        "outputs": np.stack([np.asarray(output, common) for output in pool.outputs]),
         "kind": np.array([model.kind for model in pool.models]),
         "label": pool.label,
         "name": np.array(pool.names),
         "source": np.array([model.source for model in pool.models]),
+        "macs": pool.costs("macs"),
     }
     for cost in sorted(set.intersection(*(set(model.costs) for model in pool.models))):
         key = cost if cost in ("macs", "params") else f"cost_{cost}"
@@ -76,9 +77,23 @@ def export_npz(pool: Pool, path: Path) -> None:
     for key, hashes in (("samples", pool.samples), ("held_out", pool.held_out)):
         if hashes is not None:
             arrays[key] = hashes
-    buffer = io.BytesIO()
-    np.savez(buffer, **arrays)  # type: ignore[arg-type]
-    write_atomically(path, buffer.getvalue())
+    with new_file(path) as temporary, zipfile.ZipFile(temporary, "w", allowZip64=True) as archive:
+        with archive.open("outputs.npy", "w", force_zip64=True) as file:
+            _write_stack(file, pool.outputs)
+        for key, array in arrays.items():
+            with archive.open(f"{key}.npy", "w", force_zip64=True) as file:
+                np.lib.format.write_array(file, np.ascontiguousarray(array), allow_pickle=False)
+
+
+def _write_stack(file: IO[bytes], outputs: Sequence[NDArray[Any]]) -> None:
+    """Arrays of one shape as one .npy file, in float32 where their types differ."""
+    dtypes = {output.dtype for output in outputs}
+    common = np.dtype(np.float32) if len(dtypes) > 1 else next(iter(dtypes))
+    shape = (len(outputs), *outputs[0].shape)
+    header = {"descr": common.str, "fortran_order": False, "shape": shape}
+    np.lib.format.write_array_header_1_0(file, header)
+    for output in outputs:
+        file.write(np.ascontiguousarray(output, common).data)
 
 
 def _read_npz(path: Path) -> dict[str, NDArray[Any]]:

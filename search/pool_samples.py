@@ -19,6 +19,7 @@ from ..arrays import BoolArray, ByteArray, frozen
 from ..errors import PoolError, SourceError
 from .pool import Model, Pool
 from .pool_io import HASH_BYTES
+from .pool_writing import About, write_pool
 from .sources.models import rebased_spec
 
 
@@ -89,39 +90,35 @@ def moved_models(pool: Pool, out: Path) -> tuple[Model, ...]:
     return tuple(replace(m, source=_moved(m.source, pool.path, out)) for m in pool.models)
 
 
-def part_of(
+def write_part(
     pool: Pool,
     out: Path,
     *,
     models: Sequence[int] | None = None,
     rows: NDArray[Any] | None = None,
     name: str | None = None,
-    held_out: ByteArray | None = None,
+    overwrite: bool = False,
 ) -> Pool:
-    """Some models and samples of a pool, for the folder `out`.
+    """Stores some models and samples of a pool in the folder `out`, and returns that pool.
 
     Args:
         pool: the whole.
-        out: where it will be stored.
+        out: a new folder.
         models: their positions; None: all.
         rows: the samples' positions; None: all.
         name: of the part.
-        held_out: samples that are kept for the test besides those that the pool knows of.
+        overwrite: take the place of a folder that is there.
     """
     chosen = range(pool.n_models) if models is None else models
     records = moved_models(pool, out)
-    samples = pool.samples
-    made = Pool.of(
-        outputs=[pool.outputs[i] if rows is None else pool.outputs[i][rows] for i in chosen],
-        label=pool.label if rows is None else pool.label[rows],
-        models=[records[i] for i in chosen],
-        name=name or pool.name,
-        classes=pool.classes,
-        data=pool.data if rows is None else "",
+    about = replace(About.of(pool), name=name or pool.name)
+    if rows is not None:
+        samples = None if pool.samples is None else frozen(pool.samples[rows])
+        about = replace(about, label=frozen(pool.label[rows]), data="", samples=samples)
+    parts = (
+        (records[i], pool.outputs[i] if rows is None else pool.outputs[i][rows]) for i in chosen
     )
-    if rows is not None and samples is not None:
-        samples = frozen(samples[rows])
-    return replace(made, samples=samples, held_out=union(pool.held_out, held_out))
+    return write_pool(out, parts, about, overwrite=overwrite)
 
 
 def _moved(source: str, base: Path, out: Path) -> str:

@@ -14,9 +14,10 @@ import numpy as np
 
 from ..arrays import IntArray, frozen
 from ..errors import PoolError
+from ..files import new_folder
 from .pool import Pool
-from .pool_io import mark_held_out
-from .pool_samples import held_out_rows, part_of, sample_hashes, union
+from .pool_samples import held_out_rows, sample_hashes, union, write_part
+from .pool_writing import mark_held_out
 from .sources.data import stratified_order
 
 PARTS = ("search", "selection", "test")
@@ -24,7 +25,7 @@ SHARE_TOLERANCE = 1e-6
 
 
 def split_pool(pool: Pool, out: Path, shares: Mapping[str, float], *, seed: int) -> dict[str, Pool]:
-    """Writes the parts of a pool into the folders out/search, out/selection and out/test.
+    """Writes the parts of a pool, atomically: out/search, out/selection and out/test.
 
     Every part has the classes' shares. Samples that an earlier split kept for the test stay in
     the test part; equal samples stay together.
@@ -44,14 +45,12 @@ def split_pool(pool: Pool, out: Path, shares: Mapping[str, float], *, seed: int)
     known = replace(pool, samples=hashes, held_out=union(pool.held_out, frozen(test)))
     if out.exists():
         raise PoolError("already exists; give another path", where=str(out))
-    parts: dict[str, Pool] = {}
-    for name, chosen in rows.items():
-        folder = out / name
-        part = part_of(known, folder, rows=chosen, name=f"{pool.name}-{name}")
-        parts[name] = part.save(folder)
-    if pool.path is not None:
-        mark_held_out(pool.path, samples=hashes, held_out=known.held_out)
-    return parts
+    with new_folder(out, error=PoolError) as folder:
+        for name, chosen in rows.items():
+            write_part(known, folder / name, rows=chosen, name=f"{pool.name}-{name}")
+        if pool.path is not None:
+            mark_held_out(pool.path, samples=hashes, held_out=known.held_out)
+    return {name: Pool.load(out / name) for name in rows}
 
 
 def split_rows(pool: Pool, shares: Mapping[str, float], *, seed: int) -> dict[str, IntArray]:

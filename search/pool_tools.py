@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from ..arrays import FloatArray, IntArray
 from ..errors import PoolError
 from .pool import Model, Pool
-from .pool_samples import moved_models, part_of, positions, sample_hashes, union
+from .pool_samples import moved_models, positions, sample_hashes, union, write_part
+from .pool_writing import About, write_pool
 
 CACHED_MODELS = 8
 LABEL_TOLERANCE = 0.01
@@ -58,8 +59,12 @@ class Twin:
     difference: float
 
 
-def merge_pools(pools: Sequence[Pool], out: Path, *, name: str | None = None) -> Pool:
-    """All models of pools of the same samples; the samples' order is that of the first pool.
+def merge_pools(
+    pools: Sequence[Pool], out: Path, *, name: str | None = None, overwrite: bool = False
+) -> Pool:
+    """Stores all models of pools of the same samples in the folder `out`.
+
+    The samples' order is that of the first pool.
 
     Raises:
         PoolError: names every fault: other samples, labels or classes, models of one name.
@@ -82,25 +87,24 @@ def merge_pools(pools: Sequence[Pool], out: Path, *, name: str | None = None) ->
     faults += [f"the model {model!r} is in two pools; filter one" for model in doubles]
     if faults:
         raise PoolError(*faults, where="merge")
-    outputs = [
-        output if _is_identity(rows) else output[rows]
+    parts = (
+        (model, output if rows is None or _is_identity(rows) else output[rows])
         for pool, rows in zip(pools, order, strict=True)
-        for output in pool.outputs
-    ]
-    merged = Pool.of(
-        outputs=outputs,
-        label=first.label,
-        models=[model for pool in pools for model in moved_models(pool, out)],
+        for model, output in zip(moved_models(pool, out), pool.outputs, strict=True)
+    )
+    about = replace(
+        About.of(first),
         name=name or first.name,
         classes=next((pool.classes for pool in pools if pool.classes), None),
-        data=first.data,
+        held_out=reduce(union, (pool.held_out for pool in pools)),
     )
-    held_out = reduce(union, (pool.held_out for pool in pools))
-    return replace(merged, samples=first.samples, held_out=held_out)
+    return write_pool(out, parts, about, overwrite=overwrite)
 
 
-def filter_pool(pool: Pool, out: Path, wanted: Wanted, *, without: Pool | None = None) -> Pool:
-    """The wanted models of a pool, on the samples that are not in the pool `without`.
+def filter_pool(
+    pool: Pool, out: Path, wanted: Wanted, *, without: Pool | None = None, overwrite: bool = False
+) -> Pool:
+    """Stores the wanted models of a pool, on the samples that are not in the pool `without`.
 
     Raises:
         PoolError: nothing is left.
@@ -121,19 +125,20 @@ def filter_pool(pool: Pool, out: Path, wanted: Wanted, *, without: Pool | None =
         rows = np.flatnonzero(is_other).astype(np.int64)
         if not len(rows):
             raise PoolError(f"none of {pool.n_samples} samples is left", where=f"pool {pool.name}")
-    return part_of(pool, out, models=models, rows=rows)
+    return write_part(pool, out, models=models, rows=rows, overwrite=overwrite)
 
 
-def find_twins(pool: Pool, *, difference: float) -> tuple[Twin, ...]:
-    """The models that a cheaper one of the pool (by MACs) makes superfluous.
+def find_twins(pool: Pool, *, difference: float, cost: str = "macs") -> tuple[Twin, ...]:
+    """The models that a cheaper one of the pool makes superfluous.
 
     Args:
         pool: the stored outputs.
+        cost: by which models are cheaper.
         difference: two models are near-identical where the sum over the classes of the
             differences of their probabilities is at most this, on average over the samples (it is
             at most 2), and their labels differ on no more than this share of them plus 1 %.
     """
-    costs = pool.costs("macs")
+    costs = pool.costs(cost)
     labels = np.stack([np.argmax(output, axis=1) for output in pool.outputs])
     probabilities = lru_cache(CACHED_MODELS)(pool.probabilities)
     kept: list[int] = []
@@ -178,5 +183,5 @@ def _rows_like(pool: Pool, first: Pool) -> NDArray[np.int64] | None:
     return rows if bool((pool.label[rows] == first.label).all()) else None
 
 
-def _is_identity(rows: NDArray[np.int64] | None) -> bool:
-    return rows is not None and bool((rows == np.arange(len(rows))).all())
+def _is_identity(rows: NDArray[np.int64]) -> bool:
+    return bool((rows == np.arange(len(rows))).all())

@@ -6,7 +6,16 @@ import sys
 import pytest
 
 from encas.errors import ManifestError, PoolError
-from encas.files import inside, json_text, new_folder, read_json, sha256_of, write_atomically
+from encas.files import (
+    inside,
+    json_text,
+    new_file,
+    new_folder,
+    read_json,
+    sha256_of,
+    unfinished_files,
+    write_atomically,
+)
 
 
 def names_in(folder):
@@ -49,6 +58,16 @@ def test_write_atomically_interrupted_keeps_the_old_file(tmp_path, monkeypatch):
         write_atomically(path, "new")
     assert path.read_text() == "old"
     assert names_in(tmp_path) == ["file"]
+
+
+def test_unfinished_files_are_those_that_a_killed_process_left(tmp_path):
+    (tmp_path / ".git").mkdir()
+    for name in ("file", ".hidden", ".file.txt", ".file.longer_than_theirs"):
+        (tmp_path / name).write_text("x")
+    with new_file(tmp_path / "file") as temporary:
+        assert unfinished_files(tmp_path) == [temporary]
+    assert unfinished_files(tmp_path) == []
+    assert unfinished_files(tmp_path / "missing") == []
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])

@@ -100,3 +100,32 @@ def test_profile_file_with_faults_is_refused(tmp_path, change, message):
     path.write_text(json.dumps(profile().to_json() | change))
     with pytest.raises(ProfileError, match=message):
         LatencyProfile.load(path)
+
+
+def test_corrections_multiply_the_times_and_leave_the_timings():
+    corrected = replace(profile(), corrections={"a": 1.5})
+    assert float(corrected.member_ms("a", 4)) == pytest.approx(3.75)
+    assert float(corrected.member_ms("b", 4)) == pytest.approx(40.0)
+    assert corrected.timings == profile().timings
+
+
+def test_corrections_come_back_from_the_file(tmp_path):
+    corrected = replace(profile(), corrections={"a": 1.5})
+    corrected.save(tmp_path / "p.json")
+    assert LatencyProfile.load(tmp_path / "p.json") == corrected
+
+
+@pytest.mark.parametrize("factor", [0.0, -1.0, float("nan"), float("inf")])
+def test_correction_that_is_no_factor_is_refused(factor):
+    with pytest.raises(ProfileError, match="a: a correction must be positive"):
+        replace(profile(), corrections={"a": factor})
+
+
+def test_profile_of_before_corrections_and_transfers_is_read(tmp_path):
+    content = profile().to_json()
+    del content["corrections"]
+    for timing in content["timings"]:
+        for key in ("transfer_ms", "sm_clock_mhz", "energy_mj"):
+            del timing[key]
+    (tmp_path / "p.json").write_text(json.dumps(content))
+    assert LatencyProfile.load(tmp_path / "p.json") == profile()

@@ -11,6 +11,7 @@ from encas.entries import (
     Expected,
     FileEntry,
     Flip,
+    GraphEntry,
     Latency,
     MemberEntry,
     MemberProof,
@@ -80,7 +81,7 @@ def full_manifest() -> Manifest:
             Proof(subject="executor", against="pool", n_samples=10, margin=1e-6, flips=(flip,)),
         ),
         provenance={"torch": "2.13.0"},
-        graph=FileEntry(file="cascade.onnx", sha256="b" * 64, bytes=5),
+        graph=GraphEntry(file="cascade.onnx", sha256="b" * 64, bytes=5),
         reference=FileEntry(file="reference.npy", sha256="d" * 64, bytes=6),
     )
 
@@ -132,12 +133,14 @@ def test_manifest_json_is_the_golden_one():
                 "source": "",
                 "temperature": 1.0,
                 "external": [],
+                "reads": "input",
             }
         ],
         "stages": [{"member": "a", "threshold": None}],
         "confidence": "max_probability",
         "combine": "mean",
         "preprocessing": None,
+        "further_inputs": [],
         "classes": None,
         "splits": {},
         "expected": [],
@@ -164,7 +167,7 @@ def test_manifest_files_are_all_but_the_manifest():
         ({"classes": ("x",)}, "2 classes need as many names, got 1"),
         ({"input_shape": (2**20, 2**20)}, "a sample has at most 268435456 values"),
         (
-            {"graph": FileEntry(file="members/a.onnx", sha256="a" * 64, bytes=3)},
+            {"graph": GraphEntry(file="members/a.onnx", sha256="a" * 64, bytes=3)},
             "members/a.onnx is listed twice",
         ),
     ],

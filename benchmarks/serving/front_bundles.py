@@ -6,7 +6,7 @@ cascade take milliseconds, as those of real networks do. Members are shared betw
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +15,7 @@ from onnx import TensorProto, helper, numpy_helper
 from sklearn.neural_network import MLPClassifier
 
 from encas.cascade import Cascade, reach_of
-from encas.entries import Expected, MemberEntry
+from encas.entries import Expected, GraphEntry, MemberEntry
 from encas.export.graph import cascade_graph
 from encas.manifest import Manifest, file_entry
 from encas.runtime.digits import digits
@@ -128,7 +128,7 @@ def _write(folder: Path, name: str, cascade: Cascade, networks: dict, models: di
         members=tuple(entries),
         input_shape=SHAPE,
         n_classes=N_CLASSES,
-        graph=file_entry(folder, "cascade.onnx"),
+        graph=GraphEntry(**asdict(file_entry(folder, "cascade.onnx"))),
     )
     manifest.save(folder)
     _with_expectation(folder, manifest).save(folder)

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from ...arrays import IntArray
 from ...cascade import Confidence
 from ...errors import SearchError
-from ..compiled import n_threads
+from ..compiled import compiled, n_threads
 from .contenders import CHUNK, Contenders, rank_of
 from .counts import Counts
 from .predictions import predict_all
@@ -69,11 +69,9 @@ class ContenderEvaluator:
         if max_members > longest:
             raise SearchError(f"the pool is compressed for {longest} members, got {max_members}")
         padded = np.full((n, longest), -1, np.int64)
-        padded[:, :max_members] = members
-        n_stages = (padded >= 0).sum(axis=1)
         limits = np.zeros((n, longest), np.uint8)
-        limits[:, : max_members - 1] = 2 * thresholds + 2
-        limits[np.arange(n), n_stages - 1] = 0
+        n_stages = np.zeros(n, np.int64)
+        _prepare(members, thresholds, padded, limits, n_stages)
         counts = np.zeros((n, 1 + longest), np.int64)
         predicted = np.zeros((n, self.n_samples), np.int64) if with_predicted else None
         done = 0
@@ -99,3 +97,25 @@ class ContenderEvaluator:
         lanes = np.zeros((n_lanes, len(members), 1 + members.shape[1]), np.int64)
         count_all(self._source, self._slab, fresh, *batch, lanes)  # pyright: ignore[reportCallIssue]
         return lanes.sum(axis=0)
+
+
+@compiled
+def _prepare(
+    members: IntArray,
+    thresholds: IntArray,
+    padded: IntArray,
+    limits: NDArray[np.uint8],
+    n_stages: IntArray,
+) -> None:
+    """Members, the least byte that leaves at each of their stages, and how many stages there are.
+
+    At the last stage that is 0: everybody leaves.
+    """
+    for i in range(len(members)):
+        for j in range(members.shape[1]):
+            if members[i, j] < 0:
+                break
+            padded[i, j] = members[i, j]
+            if j > 0:
+                limits[i, j - 1] = np.uint8(2 * thresholds[i, j - 1] + 2)
+            n_stages[i] = j + 1

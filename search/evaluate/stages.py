@@ -25,25 +25,19 @@ _MAX_PROBABILITY, _MARGIN = KINDS["max_probability"], KINDS["margin"]
 
 
 @compiled
-def fill_chunk(source, chunk, members, n, out, sums):
-    """Writes the bytes [64] of one chunk after the first n of `members`; `sums` is scratch."""
-    _add_up(source, chunk, members, n, sums)
-    _finish(source, chunk, members, n, out, sums)
-
-
-@compiled
-def _add_up(source, chunk, members, n, sums):
+def _add_up(source, chunk, members, n_before, n, sums):
+    """Makes the sums of the first n members from those of the first n_before; nothing from 0."""
     base, stride = _place(source, chunk)
     size = source.start[chunk + 1] - source.start[chunk]
-    place = base + members[0] * stride
-    first = source.values[place : place + size]
-    for x in range(size):
-        sums[x] = first[x]
-    for j in range(1, n):
+    for j in range(n_before, n):
         place = base + members[j] * stride
         newest = source.values[place : place + size]
-        for x in range(size):
-            sums[x] += newest[x]
+        if j == 0:
+            for x in range(size):
+                sums[x] = newest[x]
+        else:
+            for x in range(size):
+                sums[x] += newest[x]
 
 
 @compiled
@@ -56,14 +50,12 @@ def _place(source, chunk):
 
 
 @compiled
-def _finish(source, chunk, members, n, out, sums):
-    """The bytes from the sums [>= n_slots * 64], which are destroyed."""
-    n_slots = (source.start[chunk + 1] - source.start[chunk]) // CHUNK
+def _finish(source, chunk, members, n, out, sums, rivals):
+    """Writes a chunk's bytes [64] after the first n members; the sums stay, rivals are scratch."""
     if source.kind == _MAX_PROBABILITY:
-        _fold_rivals(sums, n_slots)
-        true, rival = sums[:CHUNK], sums[CHUNK : 2 * CHUNK]
-        if _fill_bytes(true, rival, np.float32(n), out):
-            _settle_ties(source, chunk, members, n, out, sums)
+        _fold_rivals(sums, (source.start[chunk + 1] - source.start[chunk]) // CHUNK, rivals)
+        if _fill_bytes(sums, rivals, np.float32(n), out):
+            _settle_ties(source, chunk, n, out, sums)
     else:
         for t in range(CHUNK):
             out[t] = _byte(source, chunk, t, n, sums)
@@ -72,17 +64,22 @@ def _finish(source, chunk, members, n, out, sums):
 
 
 @compiled
-def _fold_rivals(sums, n_slots):
-    """Leaves the largest sum of slots 1 .. in slot 1, by folding halves onto each other."""
-    if n_slots == 1:
-        sums[CHUNK : 2 * CHUNK] = -1
-    n = n_slots - 1
+def _fold_rivals(sums, n_slots, rivals):
+    """The largest sums of slots 1 .. in rivals[:64], by folding halves onto each other."""
+    n, half = n_slots - 1, (n_slots - 1) // 2
+    if n == 0:
+        rivals[:CHUNK] = -1
+    low, high = sums[CHUNK : (1 + n) * CHUNK], sums[(1 + n - half) * CHUNK : (1 + n) * CHUNK]
+    for x in range(half * CHUNK):
+        rivals[x] = high[x] if high[x] > low[x] else low[x]
+    for x in range(half * CHUNK, (n - half) * CHUNK):
+        rivals[x] = low[x]
+    n -= half
     while n > 1:
         half = n // 2
-        low = sums[CHUNK : (1 + half) * CHUNK]
-        high = sums[(1 + n - half) * CHUNK : (1 + n) * CHUNK]
-        for x in range(len(low)):
-            low[x] = high[x] if high[x] > low[x] else low[x]
+        high = rivals[(n - half) * CHUNK : n * CHUNK]
+        for x in range(half * CHUNK):
+            rivals[x] = high[x] if high[x] > rivals[x] else rivals[x]
         n -= half
 
 
@@ -103,8 +100,7 @@ def _fill_bytes(true, rival, divisor, out):
 
 
 @compiled
-def _settle_ties(source, chunk, members, n, out, sums):
-    _add_up(source, chunk, members, n, sums)
+def _settle_ties(source, chunk, n, out, sums):
     for t in range(CHUNK):
         if out[t] == UNKNOWN:
             out[t] = _byte(source, chunk, t, n, sums)
@@ -185,7 +181,7 @@ def count_all(source, slab, fresh, members, slots, limits, n_stages, counts):
     """
     n_lanes = len(counts)
     for lane in prange(n_lanes):
-        sums = np.empty(_scratch_size(source.start), np.float32)
+        scratch = np.empty((2, _scratch_size(source.start)), np.float32)
         alive = np.empty(CHUNK, np.uint8)
         # Neighbouring blocks are equally wide: dealt out in turn, the work is even.
         for block in range(lane, len(slab), n_lanes):
@@ -194,7 +190,7 @@ def count_all(source, slab, fresh, members, slots, limits, n_stages, counts):
             for i in range(len(members)):
                 _count_block(
                     source, block, slab[block], members[i], slots[i], limits[i], n_stages[i],
-                    counts[lane, i], alive, sums,
+                    counts[lane, i], alive, scratch,
                 )  # fmt: skip
 
 
@@ -208,16 +204,20 @@ def _scratch_size(start):
 
 
 @compiled
-def _count_block(source, block, known, members, slots, limits, n, counts, alive, sums):
+def _count_block(source, block, known, members, slots, limits, n, counts, alive, scratch):
+    sums, rivals = scratch[0], scratch[1]
     first = block * source.block
     for chunk in range(first, min(first + source.block, len(source.flat_chunk))):
         n_alive = min(CHUNK, source.n_samples - chunk * CHUNK)
         for t in range(CHUNK):
             alive[t] = np.uint8(t < n_alive)
+        n_summed = 0
         for j in range(n):
             stage = known[slots[j], chunk - first]
             if stage[0] == UNKNOWN:
-                fill_chunk(source, chunk, members, j + 1, stage, sums)
+                _add_up(source, chunk, members, n_summed, j + 1, sums)
+                n_summed = j + 1
+                _finish(source, chunk, members, n_summed, stage, sums, rivals)
             n_right, n_left = _leave(stage, limits[j], alive)
             counts[0] += n_right
             n_alive -= n_left
@@ -254,26 +254,26 @@ def fill_units(source, prefix, last, stages, lasts, n_lanes):
     n_chunks = len(source.flat_chunk)
     for lane in prange(n_lanes):
         size = _scratch_size(source.start)
-        sums, scratch = np.empty(size, np.float32), np.empty(size, np.float32)
+        scratch = np.empty((3, size), np.float32)
         members = np.empty(prefix.shape[1] + 1, np.int64)
         for first in range(lane * source.block, n_chunks, n_lanes * source.block):
             chunks = range(first, min(first + source.block, n_chunks))
             for i in range(len(prefix)):
                 _fill_unit_chunks(
-                    source, chunks, prefix[i], last[i], stages[i], lasts[i], members, sums, scratch
+                    source, chunks, prefix[i], last[i], stages[i], lasts[i], members, scratch
                 )
 
 
 @compiled
-def _fill_unit_chunks(source, chunks, prefix, last, stages, lasts, members, sums, scratch):
+def _fill_unit_chunks(source, chunks, prefix, last, stages, lasts, members, scratch):
     for chunk in chunks:
-        _fill_unit(source, chunk, prefix, last, stages, lasts, members, sums, scratch)
+        _fill_unit(source, chunk, prefix, last, stages, lasts, members, scratch)
 
 
 @compiled
-def _fill_unit(source, chunk, prefix, last, stages, lasts, members, sums, scratch):
-    size = source.start[chunk + 1] - source.start[chunk]
-    sums[:size] = 0
+def _fill_unit(source, chunk, prefix, last, stages, lasts, members, scratch):
+    sums, total, rivals = scratch[0], scratch[1], scratch[2]
+    sums[:] = 0
     n = 0
     for j in range(len(prefix)):
         out = stages[j, chunk * CHUNK : (chunk + 1) * CHUNK]
@@ -282,37 +282,37 @@ def _fill_unit(source, chunk, prefix, last, stages, lasts, members, sums, scratc
             continue
         members[n] = prefix[j]
         n += 1
-        _add_one(source, chunk, prefix[j], sums, sums)
-        scratch[:size] = sums[:size]
-        _finish(source, chunk, members, n, out, scratch)
+        _add_up(source, chunk, members, n - 1, n, sums)
+        _finish(source, chunk, members, n, out, sums, rivals)
     for lane in range(len(last)):
         if last[lane] >= 0:
             members[n] = last[lane]
-            _add_one(source, chunk, last[lane], sums, scratch)
+            _add_last(source, chunk, members, n, sums, total)
             out = lasts[lane, chunk * CHUNK : (chunk + 1) * CHUNK]
-            _finish_last(source, chunk, members, n + 1, out, scratch)
+            _finish_last(source, chunk, members, n + 1, out, total, rivals)
 
 
 @compiled
-def _finish_last(source, chunk, members, n, out, sums):
+def _add_last(source, chunk, members, n, sums, total):
+    """The sums [size] with those of members[n] added, in `total`."""
+    base, stride = _place(source, chunk)
+    size = source.start[chunk + 1] - source.start[chunk]
+    values = source.values[base + members[n] * stride :][:size]
+    for x in range(size):
+        total[x] = sums[x] + values[x]
+
+
+@compiled
+def _finish_last(source, chunk, members, n, out, sums, rivals):
     """As `_finish`, but only the bit `right` of the bytes means anything."""
     if source.kind != _MAX_PROBABILITY or source.flat_chunk[chunk] >= 0:
-        _finish(source, chunk, members, n, out, sums)
+        _finish(source, chunk, members, n, out, sums, rivals)
         return
-    _fold_rivals(sums, (source.start[chunk + 1] - source.start[chunk]) // CHUNK)
+    _fold_rivals(sums, (source.start[chunk + 1] - source.start[chunk]) // CHUNK, rivals)
     n_ties = np.int32(0)
     for t in range(CHUNK):
-        mean, other = sums[t] / np.float32(n), sums[CHUNK + t] / np.float32(n)
+        mean, other = sums[t] / np.float32(n), rivals[t] / np.float32(n)
         n_ties += np.int32(mean == other)
         out[t] = UNKNOWN if mean == other else np.uint8(mean > other)
     if n_ties > 0:
-        _settle_ties(source, chunk, members, n, out, sums)
-
-
-@compiled
-def _add_one(source, chunk, member, sums, out):
-    base, stride = _place(source, chunk)
-    size = source.start[chunk + 1] - source.start[chunk]
-    values = source.values[base + member * stride : base + member * stride + size]
-    for x in range(size):
-        out[x] = sums[x] + values[x]
+        _settle_ties(source, chunk, n, out, sums)

@@ -140,9 +140,10 @@ def measured_model(profile: LatencyProfile, member: str) -> tuple[Measured, ...]
 
 def best_single_model(pool: Pool) -> Cascade:
     """The most accurate model of a pool, of equals the one with the fewest MACs, alone."""
+    macs = pool.costs("macs")
     models = summarise(pool).models
-    best = max(models, key=lambda model: (model.accuracy, -model.costs["macs"]))
-    return Cascade(members=(best.name,), thresholds=())
+    best = max(range(pool.n_models), key=lambda i: (models[i].accuracy, -macs[i]))
+    return Cascade(members=(models[best].name,), thresholds=())
 
 
 def comparison_rows(contenders: Sequence[Contender]) -> list[tuple[str, ...]]:

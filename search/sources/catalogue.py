@@ -13,10 +13,11 @@ from __future__ import annotations
 import csv
 import fnmatch
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
+from typing import TypeAlias
 
 from ...errors import EncasError, PoolError, SourceError
 from .models import Spec, parse_spec
@@ -43,10 +44,14 @@ class ModelRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refusal:
-    """A model that is not in the pool, and why."""
+    """A model that cannot be had, or whose macs cannot, and why."""
 
     name: str
     reason: str
+
+
+Found: TypeAlias = "ModelRequest | Refusal"
+Tell: TypeAlias = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,8 +70,10 @@ class ModelFilter:
     max_resolution: int | None = None
     tag: str | None = None
 
-    def accepts(self, spec: Spec) -> bool:
+    def accepts(self, spec: Spec, tell: Tell) -> bool:
         """Whether a timm model is wanted; nothing of it is fetched.
+
+        `tell` hears of it where it has to be made to know.
 
         Raises:
             SourceError: timm does not know the model.
@@ -80,40 +87,54 @@ class ModelFilter:
         size = timm_preprocessing(spec.target, resolution=resolution, where=spec.text)["size"]
         if self.max_resolution is not None and max(size) > self.max_resolution:
             return False
-        if self.max_params is None and self.max_macs is None:
-            return True
-        costs = architecture_costs(spec.target, spec.arguments, tuple(size), where=spec.text)
         limits = {"params": self.max_params, "macs": self.max_macs}
-        return all(limit is None or costs[cost] <= limit for cost, limit in limits.items())
+        limits = {cost: limit for cost, limit in limits.items() if limit is not None}
+        if not limits:
+            return True
+        tell(spec.target)
+        counted = None if "macs" not in limits else tuple(size)
+        costs = architecture_costs(spec.target, spec.arguments, counted, where=spec.text)
+        return all(costs[cost] <= limit for cost, limit in limits.items())
 
 
 def expand(
-    texts: Sequence[str], *, preset: str | None = None, wanted: ModelFilter | None = None
+    texts: Sequence[str],
+    *,
+    preset: str | None = None,
+    wanted: ModelFilter | None = None,
+    tell: Tell = lambda _name: None,
 ) -> tuple[list[ModelRequest], list[Refusal]]:
     """The models that a user's words name, in order, and those that cannot be had.
 
-    A model that two words name comes once.
+    A model that two words name comes once. `tell` hears of each model that has to be made to know
+    whether it passes the filters.
 
     Raises:
         PoolError: two models have one name, or nothing is named at all.
         SourceError: a word is no SPEC, or a pattern matches nothing.
     """
     chosen = wanted or ModelFilter()
-    requests: list[ModelRequest] = []
-    refusals: list[Refusal] = []
+    found: list[Found] = []
     if preset is not None:
-        _read_preset(preset, chosen, requests, refusals)
+        found += _of_preset(preset, chosen, tell)
     for text in texts:
-        requests += _expanded(text, chosen, base=None)
-    requests = list(dict.fromkeys(requests))
+        found += _expanded(text, chosen, None, tell)
+    requests = list(dict.fromkeys(one for one in found if isinstance(one, ModelRequest)))
+    refusals = list(dict.fromkeys(one for one in found if isinstance(one, Refusal)))
     names = [request.name for request in requests]
     doubles = sorted({name for name in names if names.count(name) > 1})
     if doubles:
         faults = [f"two models have the name {name!r}; say NAME=SPEC for one" for name in doubles]
         raise PoolError(*faults)
     if not requests:
-        raise PoolError("no models: give --model SPEC, or filters that some model passes")
+        reasons = [f"{refusal.name}: {refusal.reason}" for refusal in refusals]
+        raise PoolError("no models: give --model SPEC, or filters that some model passes", *reasons)
     return requests, refusals
+
+
+def refusal_of(request: ModelRequest, cause: EncasError) -> Refusal:
+    """A model that cannot be had, told where its name stands already."""
+    return Refusal(name=request.name, reason=cause.told_beside(request.spec))
 
 
 def name_of(spec: Spec) -> str:
@@ -127,9 +148,9 @@ def name_of(spec: Spec) -> str:
     return ",".join(words)
 
 
-def _expanded(text: str, wanted: ModelFilter, base: Path | None) -> Iterator[ModelRequest]:
+def _expanded(text: str, wanted: ModelFilter, base: Path | None, tell: Tell) -> Iterator[Found]:
     if text.startswith("@"):
-        yield from _of_file(Path(text[1:]), wanted)
+        yield from _of_file(Path(text[1:]), wanted, tell)
         return
     named = NAMED.fullmatch(text)
     if named and "?" not in named[1]:
@@ -140,46 +161,47 @@ def _expanded(text: str, wanted: ModelFilter, base: Path | None) -> Iterator[Mod
     if not IS_GLOB.search(spec.target):
         yield ModelRequest(name=name_of(spec), spec=text, base=base)
     elif spec.scheme == "timm":
-        yield from _timm_matches(spec, wanted)
+        yield from _timm_matches(spec, wanted, tell)
     elif spec.scheme == "onnx":
         yield from _file_matches(spec, base)
     else:
         raise SourceError(f"no patterns in {spec.scheme}: models", where=text)
 
 
-def _of_file(path: Path, wanted: ModelFilter) -> Iterator[ModelRequest]:
+def _of_file(path: Path, wanted: ModelFilter, tell: Tell) -> Iterator[Found]:
     if not path.is_file():
         raise SourceError("no such file", where=str(path))
     for line in path.read_text("utf-8").splitlines():
         word = line.partition("#")[0].strip()
         if word:
-            yield from _expanded(word, wanted, path.resolve().parent)
+            yield from _expanded(word, wanted, path.resolve().parent, tell)
 
 
-def _timm_matches(spec: Spec, wanted: ModelFilter) -> Iterator[ModelRequest]:
+def _timm_matches(spec: Spec, wanted: ModelFilter, tell: Tell) -> Iterator[Found]:
     from .timm_models import timm_names  # noqa: PLC0415 - timm is optional
 
     is_pretrained = bool(spec.arguments.get("pretrained", True)) and "weights" not in spec.options
     names = timm_names(spec.target, is_pretrained=is_pretrained, has_tags=wanted.tag is not None)
     _, mark, query = spec.text.partition("?")
-    found = 0
+    n_found = 0
     for name in names:
         each = replace(spec, text=f"timm:{name}{mark}{query}", target=name)
-        if _accepts(wanted, each):
-            found += 1
-            yield ModelRequest(name=name_of(each), spec=each.text)
-    if not found:
+        for found in _wanted(ModelRequest(name=name_of(each), spec=each.text), wanted, tell):
+            n_found += 1
+            yield found
+    if not n_found:
         raise SourceError(
             f"{len(names)} timm models match, none of them passes the filters", where=spec.text
         )
 
 
-def _accepts(wanted: ModelFilter, spec: Spec) -> bool:
+def _wanted(request: ModelRequest, wanted: ModelFilter, tell: Tell) -> Iterator[Found]:
+    """The timm model where it passes the filters, or why it cannot be had."""
     try:
-        return wanted.accepts(spec)
-    except SourceError:
-        # It cannot be run here: asked for by name it is an error, by a pattern it is no match.
-        return False
+        if wanted.accepts(parse_spec(request.spec), tell):
+            yield request
+    except EncasError as cause:
+        yield refusal_of(request, cause)
 
 
 def _file_matches(spec: Spec, base: Path | None) -> Iterator[ModelRequest]:
@@ -195,21 +217,14 @@ def _file_matches(spec: Spec, base: Path | None) -> Iterator[ModelRequest]:
         yield ModelRequest(name=file.stem, spec=f"onnx:{file}{mark}{query}", base=base)
 
 
-def _read_preset(
-    preset: str, wanted: ModelFilter, requests: list[ModelRequest], refusals: list[Refusal]
-) -> None:
+def _of_preset(preset: str, wanted: ModelFilter, tell: Tell) -> Iterator[Found]:
     if preset not in PRESETS:
         raise PoolError(f"preset must be one of {', '.join(PRESETS)}, got {preset!r}")
     text = resources.files(f"{__package__}.presets").joinpath(f"{preset}.csv").read_text("utf-8")
     for row in csv.DictReader(text.splitlines()):
         if not row["timm"]:
-            refusals.append(Refusal(name=row["paper"], reason=row["note"]))
+            yield Refusal(name=row["paper"], reason=row["note"])
             continue
         query = "" if row["resolution"] == "test" else f"?resolution={row['resolution']}"
         request = ModelRequest(name=row["timm"], spec=f"timm:{row['timm']}{query}")
-        try:
-            is_wanted = wanted.accepts(parse_spec(request.spec))
-        except EncasError as cause:
-            refusals.append(Refusal(name=request.name, reason=str(cause)))
-            continue
-        requests += [request] if is_wanted else []
+        yield from _wanted(request, wanted, tell)

@@ -19,12 +19,13 @@ import numpy as np
 
 from ...arrays import frozen
 from ...errors import DataError
-from ...runtime.image_files import ImageFiles, open_image_files
+from ...runtime.image_files import ENDINGS, ImageFiles, open_image_files
 from .data import DataSource, source_of_files
 from .downloads import Archive, unpacked
 
 SYNSET = re.compile(r"n\d{8}")
-FLAT = re.compile(r"ILSVRC2012_val_(\d{8})\.JPEG")
+PREFIX = "ILSVRC2012_val_"
+FLAT = re.compile(rf"{PREFIX}\d{{8}}\.JPEG")
 FLAT_FOLDERS = ("", "val", "ILSVRC2012_img_val", "ILSVRC/Data/CLS-LOC/val")
 DEVKIT = "ILSVRC2012_devkit_t12"
 SOLUTIONS = "LOC_val_solution.csv"
@@ -52,9 +53,14 @@ def open_imagenet(root: Path) -> DataSource:
             where=str(root),
         )
     names = _flat_files(flat)
-    synsets = _synsets(root, names)
-    classes = tuple(sorted(set(synsets)))
-    label = np.array([classes.index(synset) for synset in synsets], np.int64)
+    synset_of = _synsets(root)
+    lacking = [name for name in names if Path(name).stem not in synset_of]
+    if lacking:
+        raise DataError(f"no label of {lacking[0]}", where=str(root))
+    # All classes that there are labels of, also where some images are missing: a model's outputs.
+    classes = tuple(sorted(set(synset_of.values())))
+    place_of = {synset: place for place, synset in enumerate(classes)}
+    label = np.array([place_of[synset_of[Path(name).stem]] for name in names], np.int64)
     files = ImageFiles(
         root=flat,
         paths=tuple(names),
@@ -82,6 +88,8 @@ def open_imagenetv2(root: Path, *, download: bool) -> DataSource:
             where=str(root),
         )
     paths = list(_distinct(root, found))
+    if not paths:
+        raise DataError("the sets of ImageNetV2 hold no images", where=str(root))
     label = np.array([int(Path(path).parent.name) for path in paths], np.int64)
     files = ImageFiles(
         root=root,
@@ -114,7 +122,7 @@ def _files_by_class(folder: Path) -> Iterator[Path]:
     if wrong:
         raise DataError(f"expected folders 0 .. 999, got {wrong[0]!r}", where=str(folder))
     for place in sorted(classes, key=lambda entry: int(entry.name)):
-        yield from sorted(place.iterdir())
+        yield from sorted(file for file in place.iterdir() if file.name.lower().endswith(ENDINGS))
 
 
 def _flat_files(folder: Path) -> list[str]:
@@ -123,18 +131,16 @@ def _flat_files(folder: Path) -> list[str]:
     return sorted(entry.name for entry in folder.iterdir() if FLAT.fullmatch(entry.name))
 
 
-def _synsets(root: Path, names: list[str]) -> list[str]:
-    """The synset of each of the flat files."""
+def _synsets(root: Path) -> dict[str, str]:
+    """The synset of every image of the validation set, by its file's name without the ending."""
     solutions = next((p for p in (root / SOLUTIONS, root.parent / SOLUTIONS) if p.is_file()), None)
     if solutions is not None:
         with solutions.open(newline="") as file:
-            table = {
-                row["ImageId"]: row["PredictionString"].split()[0] for row in csv.DictReader(file)
-            }
-        lacking = [name for name in names if Path(name).stem not in table]
-        if lacking:
-            raise DataError(f"no label of {lacking[0]}", where=str(solutions))
-        return [table[Path(name).stem] for name in names]
+            rows = list(csv.DictReader(file))
+        try:
+            return {row["ImageId"]: row["PredictionString"].split()[0] for row in rows}
+        except (KeyError, IndexError, AttributeError) as cause:
+            raise DataError("expected ImageId,PredictionString", where=str(solutions)) from cause
     kit = next((p for p in (root / DEVKIT, root.parent / DEVKIT) if p.is_dir()), None)
     if kit is None:
         raise DataError(
@@ -142,8 +148,4 @@ def _synsets(root: Path, names: list[str]) -> list[str]:
         )
     from .imagenet_devkit import devkit_synsets  # noqa: PLC0415 - scipy is optional
 
-    by_number = devkit_synsets(kit)
-    numbers = [int(name[-13:-5]) for name in names]
-    if max(numbers) > len(by_number):
-        raise DataError(f"the kit has labels of {len(by_number)} images", where=str(kit))
-    return [by_number[number - 1] for number in numbers]
+    return {f"{PREFIX}{i:08d}": synset for i, synset in enumerate(devkit_synsets(kit), start=1)}

@@ -4,10 +4,10 @@
     torch:package.module:callable?width=4&weights=PATH
                                                    the torch module that the callable returns
     timm:resnet18.a1_in1k?pretrained=true          a timm name; the prefix may be left out
-    hf:REPO or hf:FOLDER                           an image classifier of the Hugging Face hub
+    hf:REPO, hf:REPO@REVISION or hf:FOLDER         an image classifier of the Hugging Face hub
 
 After `?` stand keyword arguments of the callable (or of timm.create_model), as in a URL; numbers,
-true and false are converted. Five keys are not passed on:
+true and false are converted. Models of transformers take none. Five keys are not passed on:
 
     resolution=train        of a timm model: what it was trained at, not what timm tests it at
     weights=PATH            a safetensors or torch file with the state dict, loaded strictly
@@ -113,7 +113,8 @@ def source_model(text: str, *, base: Path | None = None) -> SourceModel:
     if spec.scheme == "hf":
         from .hub_models import hub_model  # noqa: PLC0415 - timm and transformers are optional
 
-        found = hub_model(_hub_target(spec, base), spec.arguments, weights, where=text)
+        stated = _preprocessing(spec, base, beside=weights)
+        found = hub_model(_hub_target(spec, base), spec.arguments, weights, stated, where=text)
         return _source(spec, base, weights=weights, **found)
     from .timm_models import timm_builder, timm_preprocessing  # noqa: PLC0415 - timm is optional
 
@@ -125,7 +126,7 @@ def source_model(text: str, *, base: Path | None = None) -> SourceModel:
 
 
 def files_of_spec(text: str, *, base: Path | None = None) -> tuple[Path, ...]:
-    """The files with a model's weights that a SPEC names; none where a hub keeps them.
+    """The files that decide on a model and that a SPEC names; none where a hub keeps them.
 
     Raises:
         SourceError: the SPEC has faults, or names a file that is not there.
@@ -134,7 +135,9 @@ def files_of_spec(text: str, *, base: Path | None = None) -> tuple[Path, ...]:
     if spec.scheme == "onnx":
         return (_existing(spec.target, base, where=text),)
     weights = _option_path(spec, "weights", base)
-    return (weights,) if weights else ()
+    folder = Path(_hub_target(spec, base)) if spec.scheme == "hf" else None
+    within = sorted(path for path in folder.glob("*.*") if path.is_file()) if folder else []
+    return (*([weights] if weights else []), *within)
 
 
 def rebased_spec(text: str, *, base: Path | None, folder: Path) -> str:

@@ -1,9 +1,9 @@
 """What an ONNX model costs per sample: multiply-adds, parameters, memory.
 
 Exact, because nothing is inferred: one sample of zeros runs through the graph and every tensor's
-shape is read off. Counted is what torch's counter counts: convolutions and products of matrices.
-A graph with an operator whose multiply-adds do not follow from shapes alone (loops, recurrent
-layers, operators of other domains) is not guessed at but refused.
+shape is read off. Counted is what torch's counter counts: convolutions and products of matrices,
+those in attention, too. A graph with an operator whose multiply-adds do not follow from shapes
+alone (loops, recurrent layers, operators that are not known here) is not guessed at but refused.
 """
 
 from __future__ import annotations
@@ -21,18 +21,30 @@ from ...errors import MissingExtraError, SourceError
 try:
     import onnx
     import onnxruntime
-    from onnx import GraphProto, ModelProto, NodeProto, numpy_helper
+    from onnx import GraphProto, ModelProto, NodeProto, inliner, numpy_helper
 except ImportError as error:
     raise MissingExtraError("counting what ONNX models cost", extra="export") from error
 
 Shape: TypeAlias = "tuple[int, ...]"
 
-REMEDY = "give the model's macs with --costs FILE.csv"
+REMEDY = "give the model's macs with --costs FILE.csv, or search by a measured latency"
 # Their multiply-adds are not a function of the shapes of their inputs and outputs.
 REFUSED = (
-    *("Attention", "CausalConvWithState", "DFT", "DeformConv", "GRU", "If", "LSTM"),
-    *("LinearAttention", "Loop", "RNN", "STFT", "Scan", "SequenceMap"),
+    *("CausalConvWithState", "DFT", "DeformConv", "GRU", "If", "LSTM", "LinearAttention"),
+    *("Loop", "RNN", "STFT", "Scan", "SequenceMap"),
 )
+# What ONNX Runtime's optimizer puts into a graph: products, and what multiplies no matrices.
+MICROSOFT = "com.microsoft"
+FUSED = (
+    *("DynamicQuantizeMatMul", "FusedConv", "FusedGemm", "FusedMatMul", "MatMulIntegerToFloat"),
+    *("MultiHeadAttention", "QGemm"),
+)
+POINTWISE = (
+    *("BiasDropout", "BiasGelu", "BiasSoftmax", "FastGelu", "Gelu", "NhwcMaxPool", "QLinearAdd"),
+    *("QLinearAveragePool", "QLinearConcat", "QLinearGlobalAveragePool", "QLinearLeakyRelu"),
+    *("QLinearMul", "QLinearSigmoid", "QLinearSoftmax", "QuickGelu", "SkipLayerNormalization"),
+)
+PAST_KEY = {"Attention": 4, "MultiHeadAttention": 6}
 PASSED_ON = ("Cast", "Dropout", "Identity")
 QUIET = 4
 
@@ -85,19 +97,34 @@ def ends_in_softmax(path: Path) -> bool:
 
 def _load(path: Path) -> ModelProto:
     try:
-        return onnx.load_model(str(path))
+        model = onnx.load_model(str(path))
+        return inliner.inline_local_functions(model) if model.functions else model
     except Exception as cause:
         # protobuf's and onnx's exceptions share no base class but Exception.
         raise SourceError(f"not an ONNX file that can be read: {cause}", where=str(path)) from cause
 
 
 def _refusals(model: ModelProto) -> Iterator[str]:
-    functions = {function.name for function in model.functions}
     for node in model.graph.node:
-        if node.domain not in ("", "ai.onnx") or node.op_type in functions:
-            yield f"cannot count the operator {node.domain or 'local'}.{node.op_type}"
-        elif node.op_type in REFUSED:
-            yield f"cannot count the operator {node.op_type}"
+        is_known = node.domain in ("", "ai.onnx") and node.op_type not in REFUSED
+        is_fused = node.domain == MICROSOFT and node.op_type in (*POINTWISE, *FUSED)
+        if not (is_known or is_fused):
+            prefix = f"{node.domain}." if node.domain not in ("", "ai.onnx") else ""
+            yield f"cannot count the operator {prefix}{node.op_type}"
+        elif _has_past(node) or _has_transposed_batch(node):
+            yield f"cannot count the operator {node.op_type} with all that it is given"
+
+
+def _has_past(node: NodeProto) -> bool:
+    """Whether an attention looks at keys besides those of its inputs, or at packed ones."""
+    place = PAST_KEY.get(node.op_type)
+    if place is None:
+        return False
+    return any(node.input[place : place + 1]) or not all([*node.input, "", ""][:3])
+
+
+def _has_transposed_batch(node: NodeProto) -> bool:
+    return any(a.name.startswith("transBatch") and a.i for a in node.attribute)
 
 
 def _is_parameter(tensor: onnx.TensorProto) -> bool:
@@ -178,14 +205,17 @@ def _transposed_convolution(node: NodeProto, tensors: Mapping[str, Tensor]) -> i
     return prod(tensors[node.input[0]].shape) * prod(tensors[node.input[1]].shape[1:])
 
 
-def _gemm(node: NodeProto, tensors: Mapping[str, Tensor]) -> int:
-    transposed = any(attribute.name == "transA" and attribute.i for attribute in node.attribute)
-    shared = tensors[node.input[0]].shape[0 if transposed else 1]
+def _product(node: NodeProto, tensors: Mapping[str, Tensor]) -> int:
+    is_transposed = any(attribute.name == "transA" and attribute.i for attribute in node.attribute)
+    shared = tensors[node.input[0]].shape[-2 if is_transposed else -1]
     return prod(tensors[node.output[0]].shape) * shared
 
 
-def _product(node: NodeProto, tensors: Mapping[str, Tensor]) -> int:
-    return prod(tensors[node.output[0]].shape) * tensors[node.input[0]].shape[-1]
+def _attention(node: NodeProto, tensors: Mapping[str, Tensor]) -> int:
+    """Queries by keys, and what comes of that by values; heads may be packed in the last axis."""
+    query, key = (tensors[name].shape for name in node.input[:2])
+    answer = tensors[node.output[0]].shape
+    return prod(query[:-1]) * key[-2] * (query[-1] + answer[-1])
 
 
 def _einsum(node: NodeProto, tensors: Mapping[str, Tensor]) -> int:
@@ -206,13 +236,21 @@ def _einsum(node: NodeProto, tensors: Mapping[str, Tensor]) -> int:
 
 
 COUNTERS: Mapping[str, Callable[[NodeProto, Mapping[str, Tensor]], int]] = {
+    "Attention": _attention,
     "Conv": _convolution,
     "ConvInteger": _convolution,
     "ConvTranspose": _transposed_convolution,
+    "DynamicQuantizeMatMul": _product,
     "Einsum": _einsum,
-    "Gemm": _gemm,
+    "FusedConv": _convolution,
+    "FusedGemm": _product,
+    "FusedMatMul": _product,
+    "Gemm": _product,
     "MatMul": _product,
     "MatMulInteger": _product,
+    "MatMulIntegerToFloat": _product,
+    "MultiHeadAttention": _attention,
+    "QGemm": _product,
     "QLinearConv": _convolution,
     "QLinearMatMul": _product,
 }

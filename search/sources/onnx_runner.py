@@ -15,7 +15,6 @@ from ...runtime.ort_session import NUMPY_TYPES, open_session
 from ...runtime.preprocessing import Preprocessing
 from ...source import SourceModel
 from .onnx_costs import ends_in_softmax, onnx_costs
-from .pixels import normalised
 from .running import RunSettings
 
 
@@ -60,7 +59,7 @@ class OnnxRunner:
 
     def run(self, batch: NDArray[Any], preprocessing: Preprocessing | None) -> FloatArray:
         """See `Runner.run`."""
-        samples = batch if preprocessing is None else normalised(batch, preprocessing)
+        samples = batch if preprocessing is None else preprocessing.normalised(batch)
         n = len(samples)
         if self.frozen_batch is not None and n < self.frozen_batch:
             missing = self.frozen_batch - n

@@ -6,66 +6,25 @@ in a memory-mapped file, so that models run one after the other and one process 
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ...arrays import FloatArray
-from ...runtime.preprocessing import Interpolation, Preprocessing
+from ...runtime.preprocessing import Preprocessing
 from .data import DataSource, open_source
 
 BLOCK_ROWS = 32
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PixelPlan:
-    """What decides on the pixels of a sample: a `Preprocessing` without its arithmetic."""
-
-    size: tuple[int, int]
-    resize: int | None
-    crop: float | None
-    squash: bool
-    interpolation: Interpolation
-    n_channels: int
-
-    @classmethod
-    def of(cls, preprocessing: Preprocessing) -> PixelPlan:
-        """The plan of a preprocessing."""
-        return cls(
-            size=preprocessing.size,
-            resize=preprocessing.resize,
-            crop=preprocessing.crop,
-            squash=preprocessing.squash,
-            interpolation=preprocessing.interpolation,
-            n_channels=preprocessing.n_channels,
-        )
-
-    @property
-    def key(self) -> str:
-        """A short name for files."""
-        return hashlib.sha256(json.dumps(asdict(self)).encode()).hexdigest()[:16]
-
-    @property
-    def preprocessing(self) -> Preprocessing:
-        """The preprocessing that gives the pixels 0..255 themselves, [*size, n_channels]."""
-        return Preprocessing(
-            size=self.size,
-            resize=self.resize,
-            crop=self.crop,
-            squash=self.squash,
-            interpolation=self.interpolation,
-            scale=1.0,
-            mean=(0.0,) * self.n_channels,
-            std=(1.0,) * self.n_channels,
-            layout="nhwc",
-        )
+def pixel_steps(preprocessing: Preprocessing) -> Preprocessing:
+    """The steps that decide on a sample's pixels 0..255, [*size, n_channels], and no others."""
+    n = preprocessing.n_channels
+    return replace(preprocessing, scale=1.0, mean=(0.0,) * n, std=(1.0,) * n, layout="nhwc")
 
 
 class Samples(Protocol):
@@ -88,13 +47,13 @@ class SampleReference:
         file: an .npy file of all samples; None: decode them again.
         data: the DATA string.
         rows: of the data, None for all.
-        plan: None where the data are no images.
+        plan: makes the pixels; None where the data are no images.
     """
 
     file: Path | None
     data: str
     rows: tuple[int, ...] | None
-    plan: PixelPlan | None
+    plan: Preprocessing | None
 
     def open(self, *, n_threads: int) -> Samples:
         """The samples."""
@@ -111,7 +70,7 @@ class DecodedSamples:
     """Samples that are made anew whenever they are asked for."""
 
     source: DataSource
-    plan: PixelPlan | None
+    plan: Preprocessing | None
     n_threads: int = 1
     _pool: ThreadPoolExecutor = field(init=False)
 
@@ -130,18 +89,20 @@ class DecodedSamples:
         return np.concatenate(list(pieces))
 
 
-def read_pixels(source: DataSource, plan: PixelPlan | None, start: int, stop: int) -> NDArray[Any]:
+def read_pixels(
+    source: DataSource, plan: Preprocessing | None, start: int, stop: int
+) -> NDArray[Any]:
     """The pixels (or samples) start .. stop - 1 of the data."""
     rows = np.arange(start, stop, dtype=np.int64)
     if plan is None:
         return source.read(rows, None)
     # Dividing by 1 and subtracting 0 leaves whole numbers, so the conversion is exact.
-    return source.read(rows, plan.preprocessing).astype(np.uint8)
+    return source.read(rows, plan).astype(np.uint8)
 
 
 def write_pixels(
     source: DataSource,
-    plan: PixelPlan | None,
+    plan: Preprocessing | None,
     path: Path,
     *,
     n_threads: int,
@@ -181,24 +142,10 @@ def write_pixels(
     return path
 
 
-def pixel_bytes(source: DataSource, plan: PixelPlan | None) -> int:
+def pixel_bytes(source: DataSource, plan: Preprocessing | None) -> int:
     """The size of the file that `write_pixels` writes."""
     first = read_pixels(source, plan, 0, 1)
     return first.nbytes * source.n_samples
-
-
-def normalised(pixels: NDArray[Any], preprocessing: Preprocessing) -> FloatArray:
-    """Samples of pixels uint8 [n, H, W, channels], bit for bit those that the preprocessing makes.
-
-    Returns:
-        float32 [n, *preprocessing.sample_shape].
-    """
-    scaled = pixels.astype(np.float32) / np.float32(preprocessing.scale)
-    mean = np.array(preprocessing.mean, np.float32)
-    samples = (scaled - mean) / np.array(preprocessing.std, np.float32)
-    if preprocessing.layout == "nhwc":
-        return samples
-    return np.ascontiguousarray(samples.transpose(0, 3, 1, 2))
 
 
 def _blocks(start: int, stop: int, size: int) -> list[tuple[int, int]]:

@@ -1,6 +1,7 @@
 """WebDataset shards: uncompressed tar files of NAME.jpg and NAME.cls (https://webdataset.github.io).
 
-Nothing is unpacked; images are read where they lie in the shards.
+Where a sample has no .cls, its label is the number "label" of its NAME.json. Nothing is unpacked;
+images are read where they lie in the shards.
 """
 
 from __future__ import annotations
@@ -67,7 +68,7 @@ def open_shards(root: Path) -> DataSource:
 
 def _samples(shard: Path) -> list[tuple[str, _Place, int]]:
     images: dict[str, tuple[str, _Place]] = {}
-    labels: dict[str, int] = {}
+    labels: dict[str, dict[str, bytes]] = {ending: {} for ending in LABEL_ENDINGS}
     try:
         # "r:" takes no compressed file, in which nothing can be looked up.
         with tarfile.open(shard, "r:") as archive:
@@ -75,13 +76,17 @@ def _samples(shard: Path) -> list[tuple[str, _Place, int]]:
                 _sort_in(archive, member, shard, images, labels)
     except (tarfile.TarError, OSError, EOFError) as cause:
         raise DataError(f"not an uncompressed tar file: {cause}", where=str(shard)) from cause
-    lacking = [name for name in images if name not in labels]
+    found = {name: (e, labels[e][name]) for e in LABEL_ENDINGS[::-1] for name in labels[e]}
+    lacking = [name for name in images if name not in found]
     if lacking:
         raise DataError(
             f"{len(lacking)} images have no label {'/'.join(LABEL_ENDINGS)} (first: {lacking[0]})",
             where=str(shard),
         )
-    return [(path, place, labels[name]) for name, (path, place) in images.items()]
+    return [
+        (path, place, _label(found[name][1], where=f"{shard}/{name}{found[name][0]}"))
+        for name, (path, place) in images.items()
+    ]
 
 
 def _sort_in(
@@ -89,11 +94,11 @@ def _sort_in(
     member: tarfile.TarInfo,
     shard: Path,
     images: dict[str, tuple[str, _Place]],
-    labels: dict[str, int],
+    labels: dict[str, dict[str, bytes]],
 ) -> None:
-    folder, _, base = member.name.rpartition("/")
+    folder, slash, base = member.name.rpartition("/")
     stem, dot, ending = base.partition(".")
-    name = f"{folder}/{stem}"
+    name = folder + slash + stem
     if not member.isfile() or not dot:
         return
     if member.size > MAX_FILE_BYTES:
@@ -104,7 +109,7 @@ def _sort_in(
     elif f".{ending}" in LABEL_ENDINGS:
         file = archive.extractfile(member)
         assert file is not None
-        labels[name] = _label(file.read(), where=f"{shard}/{member.name}")
+        labels[f".{ending}"][name] = file.read()
 
 
 def _label(content: bytes, *, where: str) -> int:

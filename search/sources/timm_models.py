@@ -17,17 +17,15 @@ from types import ModuleType
 from typing import Any
 
 from ...errors import MissingExtraError, SourceError
-from .torch_costs import torch_costs
+from .hub import first_line, hub_fault, look_for_hub
+from .torch_costs import n_parameters, torch_costs
 from .torch_models import fixed_seed, load_weights, nn, torch
 
 MISSING_OPERATORS = {
     "torchvision::nms": "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
     "torchvision::qnms": "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
 }
-REMEDY = (
-    "; if its weights could not be fetched, put them into the cache of the Hugging Face hub "
-    "(hf download timm/NAME), or give ?weights=PATH, or ?pretrained=false for random ones"
-)
+REMEDY = "; or give ?weights=PATH, or ?pretrained=false for random ones"
 RESOLUTIONS = ("test", "train")
 INTERPOLATIONS = ("nearest", "bilinear", "bicubic", "lanczos")
 
@@ -39,10 +37,23 @@ def import_timm() -> ModuleType:
     Raises:
         MissingExtraError: it is not installed.
     """
+    import_torchvision("timm models", extra="timm")
+    try:
+        return importlib.import_module("timm")
+    except ImportError as error:
+        raise MissingExtraError("timm models", extra="timm") from error
+
+
+def import_torchvision(feature: str, *, extra: str) -> None:
+    """Makes torchvision importable, whatever build of torch it finds.
+
+    Raises:
+        MissingExtraError: it is not installed; names the feature that needs it, and its extra.
+    """
     try:
         importlib.import_module("torchvision")
     except ImportError as error:
-        raise MissingExtraError("timm models", extra="timm") from error
+        raise MissingExtraError(feature, extra=extra) from error
     except RuntimeError as error:
         if "torchvision::nms does not exist" not in str(error):
             raise
@@ -50,10 +61,6 @@ def import_timm() -> ModuleType:
             del sys.modules[name]
         for name, schema in MISSING_OPERATORS.items():
             torch.library.define(name, schema)
-    try:
-        return importlib.import_module("timm")
-    except ImportError as error:
-        raise MissingExtraError("timm models", extra="timm") from error
 
 
 def timm_builder(
@@ -100,9 +107,15 @@ def timm_names(pattern: str, *, is_pretrained: bool, has_tags: bool) -> tuple[st
 
 
 def architecture_costs(
-    name: str, arguments: Mapping[str, Any], size: tuple[int, ...], *, where: str
+    name: str, arguments: Mapping[str, Any], size: tuple[int, ...] | None, *, where: str
 ) -> Mapping[str, float]:
-    """The macs and params of a timm model at `size` (height, width), without any weights.
+    """The params of a timm model, made without any weights, and its macs at a size.
+
+    Args:
+        name: the model.
+        arguments: of timm.create_model.
+        size: height and width; None: the macs are not wanted, which takes a third of the time.
+        where: the SPEC, for errors.
 
     Raises:
         SourceError: timm cannot make the model.
@@ -111,6 +124,8 @@ def architecture_costs(
     try:
         with torch.device("meta"):
             module = import_timm().create_model(name, **chosen).eval()
+            if size is None:
+                return {"params": n_parameters(module)}
             return torch_costs(module, torch.zeros(1, 3, *size))
     except (RuntimeError, TypeError, ValueError) as cause:
         raise SourceError(f"timm cannot make this model: {cause}", where=where) from cause
@@ -168,14 +183,16 @@ def preprocessing_of_config(
 
 def _build(name: str, arguments: Mapping[str, Any], weights: Path | None, where: str) -> nn.Module:
     timm = import_timm()
+    repository = getattr(timm.get_pretrained_cfg(name), "hf_hub_id", None) or name
+    if arguments["pretrained"]:
+        look_for_hub()
     with fixed_seed():
         try:
             module = timm.create_model(name, **arguments)
         except (RuntimeError, TypeError, OSError, ValueError) as cause:
-            first = (str(cause).strip().splitlines() or [type(cause).__name__])[0]
-            raise SourceError(
-                f"timm cannot make this model: {first}{REMEDY}", where=where
-            ) from cause
+            fault = hub_fault(cause, repository)
+            fault = fault + REMEDY if fault else f"timm cannot make this model: {first_line(cause)}"
+            raise SourceError(fault, where=where) from cause
     if weights is not None:
         load_weights(module, weights, where=where)
     return module.eval().requires_grad_(requires_grad=False)

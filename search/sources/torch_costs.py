@@ -43,9 +43,14 @@ def torch_costs(module: nn.Module, sample: torch.Tensor) -> Mapping[str, float]:
         module(sample)
     return {
         "macs": counter.get_total_flops() // 2,
-        "params": sum(parameter.numel() for parameter in module.parameters()),
+        "params": n_parameters(module),
         "memory_bytes": live.peak + sum(tensor.nbytes for tensor in weights),
     }
+
+
+def n_parameters(module: nn.Module) -> int:
+    """How many numbers a module has learnt, those that it uses twice counted once."""
+    return sum(parameter.numel() for parameter in module.parameters())
 
 
 class _LiveBytes(TorchDispatchMode):

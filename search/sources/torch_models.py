@@ -48,7 +48,7 @@ def load_weights(module: nn.Module, path: Path, *, where: str) -> None:
     Raises:
         SourceError: the file is foreign, or its tensors are not the module's.
     """
-    state = _state_dict(path)
+    state = read_state_dict(path)
     if all(key.startswith("module.") for key in state):
         state = {key.removeprefix("module."): value for key, value in state.items()}
     try:
@@ -98,7 +98,12 @@ def _callable_of(target: str, where: str) -> Callable[..., object]:
     return found
 
 
-def _state_dict(path: Path) -> dict[str, Any]:
+def read_state_dict(path: Path) -> dict[str, Any]:
+    """The tensors of a safetensors or torch file, by name; nothing is unpickled but tensors.
+
+    Raises:
+        SourceError: it is no such file.
+    """
     if path.suffix == ".safetensors":
         from .safetensors_file import read_tensors  # noqa: PLC0415 - needed for such files alone
 

@@ -13,7 +13,6 @@ from ...errors import MissingExtraError, SourceError
 from ...runtime.device import Device
 from ...runtime.preprocessing import Preprocessing
 from ...source import SourceModel
-from .pixels import normalised
 from .running import RunSettings
 from .torch_costs import torch_costs
 
@@ -23,10 +22,15 @@ except ImportError as error:
     raise MissingExtraError("running torch models", extra="export") from error
 
 DTYPES = {"float16": torch.float16, "bfloat16": torch.bfloat16}
+# What torch says of a module that looks at its tensors in the order of their memory (Tensor.view).
+FIXED_LAYOUT = "view size is not compatible"
 
 
 class TorchRunner:
     """A `Runner` of a torch module.
+
+    Images lie in memory with their channels last, which makes convolutions up to three times as
+    fast on a CPU, unless the module cannot be run like that.
 
     Args:
         source: what builds the module.
@@ -45,7 +49,8 @@ class TorchRunner:
             # TF32 moves outputs by 1e-3 where nothing but float32 was asked for.
             torch.backends.cudnn.allow_tf32 = False
             torch.backends.cuda.matmul.allow_tf32 = False
-        self._module = source.build()
+        self._module: Any = source.build()
+        self._layout = torch.channels_last
         self.kind = source.kind or "logits"
         self.frozen_batch: int | None = None
 
@@ -61,13 +66,25 @@ class TorchRunner:
 
     def run(self, batch: NDArray[Any], preprocessing: Preprocessing | None) -> FloatArray:
         """See `Runner.run`."""
-        module = self._module.to(self._device)
-        with threads(self._settings.n_threads), torch.inference_mode(), self._autocast():
-            outputs = module(self._on_device(batch, preprocessing))
+        samples = self._on_device(batch, preprocessing)
+        try:
+            outputs = self._answers(samples)
+        except RuntimeError as cause:
+            if FIXED_LAYOUT not in str(cause) or self._layout is torch.contiguous_format:
+                raise
+            self._layout = torch.contiguous_format
+            outputs = self._answers(samples)
         if not isinstance(outputs, torch.Tensor):
             got = type(outputs).__name__
             raise SourceError(f"expected a tensor to be returned, got {got}", where=self._where)
         return outputs.float().cpu().numpy()
+
+    def _answers(self, samples: torch.Tensor) -> Any:
+        module = self._module.to(self._device, memory_format=self._layout)
+        if samples.ndim == 4:
+            samples = samples.contiguous(memory_format=self._layout)
+        with threads(self._settings.n_threads), torch.inference_mode(), self._autocast():
+            return module(samples)
 
     def _autocast(self) -> Any:
         if self._settings.precision == "float32":
@@ -78,7 +95,7 @@ class TorchRunner:
         if preprocessing is None:
             return torch.tensor(batch, device=self._device)
         if self._device.type == "cpu":
-            return torch.from_numpy(normalised(batch, preprocessing))
+            return torch.from_numpy(preprocessing.normalised(batch))
         # Bytes travel faster than floats, and a GPU divides faster than the CPU that feeds it.
         pixels = torch.tensor(batch, device=self._device).float()
         mean = torch.tensor(preprocessing.mean, device=self._device)

@@ -9,6 +9,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from encas.cascade import Cascade, softmax
+from encas.runtime import clock
 from encas.search.front import Front, PoolReference, ScoredCascade
 from encas.search.pool import Model, Pool
 from encas.search.scoring import evaluate_front
@@ -85,3 +86,17 @@ def save_front(pool: Pool, path: Path) -> None:
         search={"algorithm": "by hand", "seed": 0},
     )
     evaluate_front(unscored, pool).save(path)
+
+
+@pytest.fixture
+def patient(monkeypatch) -> None:
+    """Tests run beside others: any three windows agree."""
+    values = {"window": 3, "tolerance": 20.0, "min_window_ms": 0.5, "max_windows": 200}
+    protocol = clock.StabilityProtocol(**values)
+    monkeypatch.setattr("encas.commands.latency_job.PATIENT", protocol)
+    original = clock.StabilityProtocol
+
+    def tolerant(**options):
+        return original(**(options | values))
+
+    monkeypatch.setattr("encas.commands.measuring.StabilityProtocol", tolerant)

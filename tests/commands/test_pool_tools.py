@@ -25,6 +25,8 @@ def test_show_details_and_uses(encas, pool):
     assert len(shown["details"]["ece"]) == 3
     assert set(shown["uses"]) == {"cheap", "middle", "dear"}
     assert sum(shown["uses"].values()) > 0
+    assert encas("pool", "show", pool, "--pairs", "pairs.csv").code == 0
+    assert len((pool.parent / "pairs.csv").read_text().splitlines()) == 4
     text = encas("pool", "show", pool, "--details", "--front", "front.json").out
     assert "ECE" in text
     assert "cascades" in text
@@ -94,7 +96,7 @@ def test_pool_compress_makes_a_pool_that_is_searched(encas, tiny_pool, tmp_path)
     tiny_pool.save(tmp_path / "pool")
     ran = encas("pool", "compress", tmp_path / "pool", "--out", tmp_path / "small", "--json")
     assert ran.json["max_members"] == 3
-    assert "instead of" in encas("pool", "compress", tmp_path / "pool").out
+    assert "instead of" in " ".join(encas("pool", "compress", tmp_path / "pool").out.split())
     for name in ("pool", "small"):
         arguments = (tmp_path / name, "--out", tmp_path / f"{name}.json", "--json")
         ran = encas("search", *arguments)

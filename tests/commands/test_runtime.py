@@ -3,21 +3,11 @@ import pytest
 
 from encas.latency import LatencyProfile
 from encas.manifest import Manifest
-from encas.runtime import clock
 from encas.runtime.loading import load
 
 QUICK = ("--window", 3, "--max-windows", 200)
 
-
-@pytest.fixture(autouse=True)
-def patient(monkeypatch):
-    """Tests run beside others: any three windows agree."""
-    original = clock.StabilityProtocol
-
-    def tolerant(**values):
-        return original(**values, tolerance=20.0, min_window_ms=0.5)
-
-    monkeypatch.setattr("encas.commands.runtime.StabilityProtocol", tolerant)
+pytestmark = pytest.mark.usefixtures("patient")
 
 
 @pytest.fixture

@@ -68,7 +68,7 @@ def test_search_by_latency_uses_the_profile(encas, pool_folder, tmp_path):
 def test_search_by_latency_without_profile_is_refused(encas, pool_folder, tmp_path):
     ran = encas("search", pool_folder, "--out", tmp_path / "f.json", "--objective", "latency")
     assert ran.code == 1
-    assert "latency needs a profile" in ran.err
+    assert "latency needs measured times" in ran.err
 
 
 def test_search_missing_output_folder_is_refused_at_once(encas, pool_folder, tmp_path):
@@ -151,3 +151,20 @@ def test_select_damaged_front_is_refused(encas, front_file):
     ran = encas("select", front_file)
     assert ran.code == 1
     assert "not a JSON file" in ran.err
+
+
+def test_search_by_latency_measures_first_what_is_missing(encas, loop, tmp_path, patient):
+    file, profile = tmp_path / "f.json", tmp_path / "f.profile.json"
+    asked = ("search", loop.pool, "--out", file, "--objective", "latency", "--batch-size", 2)
+    ran = encas(*asked, "--device", "cpu", "--threads", 1, "--evaluations", 100)
+    assert ran.code == 0, ran.err
+    measured = LatencyProfile.load(profile)
+    assert measured.members == ("small", "medium", "large")
+    assert all(measured.batch_sizes(member) == (1, 2) for member in measured.members)
+    front = Front.load(file)
+    assert (front.objectives, front.batch_size) == (("error", "latency"), 2)
+
+    before = profile.read_bytes()
+    ran = encas(*asked, "--device", "cpu", "--threads", 1, "--profile", profile)
+    assert ran.code == 0, ran.err
+    assert profile.read_bytes() == before

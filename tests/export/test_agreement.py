@@ -6,9 +6,9 @@ import pytest
 from encas.errors import DataError, ExportError
 from encas.export.agreement import (
     Member,
+    input_shapes,
     preprocessing_json,
-    shared_input_shape,
-    shared_preprocessing,
+    views_of,
 )
 from encas.runtime.dataset import Dataset
 from encas.runtime.preprocessing import Preprocessing
@@ -28,43 +28,67 @@ def data_of(*shape: int) -> Dataset:
     )  # fmt: skip
 
 
-def test_shared_preprocessing_is_the_one_that_all_want():
+def test_views_of_members_that_want_the_same_are_one_input():
     written_otherwise = SMALL | {"scale": 255, "layout": "nchw"}
-    members = [member("a", preprocessing=SMALL), member("b", preprocessing=written_otherwise)]
-    assert shared_preprocessing(members) == Preprocessing.of(SMALL)
-    assert shared_preprocessing([member("a")]) is None
+    views = views_of(
+        [member("a", preprocessing=SMALL), member("b", preprocessing=written_otherwise)]
+    )
+    assert views.preprocessings == {"input": Preprocessing.of(SMALL)}
+    assert views.reads == ("input", "input")
+    assert views_of([member("a")]).preprocessings == {"input": None}
 
 
-@pytest.mark.parametrize("other", [None, SMALL | {"crop": 0.9}])
-def test_shared_preprocessing_of_members_that_want_different_ones_is_refused(other):
-    members = [member("a", preprocessing=SMALL), member("b", preprocessing=other)]
-    with pytest.raises(ExportError, match="want different preprocessings.*a: .*; b: "):
-        shared_preprocessing(members)
+def test_views_of_members_that_want_different_ones_are_an_input_each():
+    wanted = [SMALL, SMALL | {"crop": 0.9}, SMALL, None]
+    views = views_of([member(n, preprocessing=p) for n, p in zip("abcd", wanted, strict=True)])
+    assert views.reads == ("input", "input_2", "input", "input_3")
+    assert views.preprocessings == {
+        "input": Preprocessing.of(SMALL),
+        "input_2": Preprocessing.of(SMALL | {"crop": 0.9}),
+        "input_3": None,
+    }
 
 
-def test_shared_preprocessing_with_faults_names_the_spec():
+def test_views_with_faults_name_the_spec():
     with pytest.raises(DataError, match="a: size must be array"):
-        shared_preprocessing([member("a", preprocessing={"size": 8})])
+        views_of([member("a", preprocessing={"size": 8})])
 
 
-def test_shared_input_shape_is_what_anyone_says():
-    small = Preprocessing.of(SMALL)
-    assert shared_input_shape([member("a", input_shape=(1, 8, 8))], None, None) == (1, 8, 8)
-    assert shared_input_shape([member("a")], small, None) == (3, 8, 8)
-    assert shared_input_shape([member("a")], None, data_of(5)) == (5,)
-    both = [member("a", input_shape=(3, 8, 8)), member("b")]
-    assert shared_input_shape(both, small, data_of(3, 8, 8)) == (3, 8, 8)
+def shape_of(members, dataset=None):
+    return input_shapes(members, views_of(members), dataset)["input"]
 
 
-def test_shared_input_shape_that_nobody_says_is_refused():
-    with pytest.raises(ExportError, match="give --data, or input_shape=3x32x32 in the SPEC"):
-        shared_input_shape([member("a")], None, None)
+def test_input_shape_is_what_anyone_says():
+    assert shape_of([member("a", input_shape=(1, 8, 8))]) == (1, 8, 8)
+    assert shape_of([member("a", preprocessing=SMALL)]) == (3, 8, 8)
+    assert shape_of([member("a")], data_of(5)) == (5,)
+    both = [
+        member("a", input_shape=(3, 8, 8), preprocessing=SMALL),
+        member("b", preprocessing=SMALL),
+    ]
+    assert shape_of(both, data_of(3, 8, 8)) == (3, 8, 8)
 
 
-def test_shared_input_shape_of_different_ones_is_refused():
+def test_input_shapes_of_different_views_may_differ():
+    members = [
+        member("a", preprocessing=SMALL),
+        member("b", preprocessing=SMALL | {"size": [4, 6]}),
+    ]
+    assert input_shapes(members, views_of(members), None) == {
+        "input": (3, 8, 8),
+        "input_2": (3, 4, 6),
+    }
+
+
+def test_input_shape_that_nobody_says_is_refused():
+    with pytest.raises(ExportError, match="a does not say .* input_shape=3x32x32 in the SPEC"):
+        shape_of([member("a")])
+
+
+def test_input_shape_of_one_view_with_different_ones_is_refused():
     members = [member("a", input_shape=(1, 8, 8)), member("b", input_shape=(3, 8, 8))]
     with pytest.raises(ExportError, match=r"shapes of samples: \(1, 8, 8\) and \(3, 8, 8\)"):
-        shared_input_shape(members, None, None)
+        shape_of(members)
 
 
 def test_preprocessing_json_reads_back():

@@ -22,7 +22,7 @@ from encas.export.onnx_export import ExportedModel, export_member
 from encas.reference import Reference, digests_of
 from encas.runtime.dataset import Dataset
 from encas.runtime.executor import Runner
-from encas.runtime.ort_session import OrtSession
+from encas.runtime.ort_member import OrtSession
 from encas.runtime.predicting import predict
 from encas.runtime.session import FakeSession
 

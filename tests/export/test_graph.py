@@ -7,11 +7,12 @@ from onnx import TensorProto, helper, numpy_helper
 
 from encas.cascade import Cascade, confidence_of, decide
 from encas.errors import ExportError
-from encas.export import graph as graph_module
 from encas.export.graph import cascade_graph
 from encas.export.onnx_export import export_member
+from encas.runtime.device import Device
 from encas.runtime.graph_runner import GRAPH_OUTPUTS
-from encas.runtime.ort_session import OrtSession
+from encas.runtime.ort_member import OrtSession
+from encas.runtime.ort_session import open_session
 from encas.search.sources.models import source_model
 
 NAMES = tuple("abcde")
@@ -34,12 +35,16 @@ def table_model(n_members: int, j: int, *, opset: int = 18) -> onnx.ModelProto:
     return helper.make_model(model_graph, opset_imports=opsets, ir_version=8)
 
 
-def graph_session(cascade: Cascade, **values) -> OrtSession:
+def graph_session(cascade: Cascade, **values):
     n = cascade.n_stages
     members = [table_model(n, j) for j in range(n)]
     model = cascade_graph(cascade, members, n_classes=N_CLASSES, **values)
+    return opened(model)
+
+
+def opened(model: onnx.ModelProto):
     content = model.SerializeToString()
-    return OrtSession(content, name="graph", input_shape=(n, N_CLASSES), n_classes=N_CLASSES)
+    return open_session(content, device=Device(kind="cpu"), n_threads=1)
 
 
 def cascade_of(n: int, **values) -> Cascade:
@@ -51,9 +56,9 @@ def random_tables(rng, n_members: int, n_samples: int) -> np.ndarray:
     return rng.dirichlet(np.full(N_CLASSES, 0.7), shape).astype(np.float32)
 
 
-def assert_decides(session: OrtSession, cascade: Cascade, x: np.ndarray) -> None:
+def assert_decides(session, cascade: Cascade, x: np.ndarray) -> None:
     expected = decide(cascade, lambda j, rows: x[rows, j], n_samples=len(x))
-    probabilities, label, stage = session.outputs(GRAPH_OUTPUTS, x)
+    probabilities, label, stage = session.run(GRAPH_OUTPUTS, {"input": x})
     assert np.array_equal(label, expected.label)
     assert np.array_equal(stage, expected.stage)
     assert np.allclose(probabilities, expected.probabilities, atol=1e-6, equal_nan=True)
@@ -79,7 +84,7 @@ def test_graph_knows_every_confidence_and_way_to_combine(rng, confidence, combin
 def test_graph_gives_the_confidence_of_its_answers(rng, confidence):
     cascade = cascade_of(3, confidence=confidence)
     x = random_tables(rng, 3, 50)
-    found, answers = graph_session(cascade).outputs(["confidence", "probabilities"], x)
+    found, answers = graph_session(cascade).run(["confidence", "probabilities"], {"input": x})
     assert np.allclose(found, confidence_of(answers, confidence), atol=1e-6)
 
 
@@ -93,20 +98,20 @@ def test_graph_compares_strictly_and_as_float32():
     cascade = Cascade(members=("a", "b"), thresholds=(0.7,))
     first = [[0.7, 0.3, 0, 0], [np.nextafter(np.float32(0.7), 1), 0.3, 0, 0], [0.7, 0.7, 0, 0]]
     x = np.stack([np.array(first, np.float32), np.full((3, 4), 0.25, np.float32)], axis=1)
-    assert graph_session(cascade).outputs(["stage"], x)[0].tolist() == [2, 1, 2]
+    assert graph_session(cascade).run(["stage"], {"input": x})[0].tolist() == [2, 1, 2]
     assert_decides(graph_session(cascade), cascade, x)
 
 
 def test_graph_gives_ties_to_the_lowest_class():
     x = np.array([[[0.1, 0.4, 0.4, 0.1]]], np.float32)
-    assert graph_session(cascade_of(1)).outputs(["label"], x)[0].tolist() == [1]
+    assert graph_session(cascade_of(1)).run(["label"], {"input": x})[0].tolist() == [1]
 
 
 def test_graph_sends_a_confidence_that_is_no_number_on():
     cascade = Cascade(members=("a", "b"), thresholds=(0.0,), combine="replace")
     x = np.array([[[np.nan] * 4, [0.1, 0.7, 0.1, 0.1]]], np.float32)
     session = graph_session(cascade)
-    label, stage = session.outputs(["label", "stage"], x)
+    label, stage = session.run(["label", "stage"], {"input": x})
     assert (label.tolist(), stage.tolist()) == ([1], [2])
 
 
@@ -115,15 +120,16 @@ def test_graph_takes_other_thresholds_at_run_time(rng):
     session = graph_session(cascade)
     x = random_tables(rng, 3, 50)
     never = {"thresholds": np.array([2, 2], np.float32)}
-    assert (session.outputs(["stage"], x, more=never)[0] == 3).all()
+    assert (session.run(["stage"], {"input": x, **never})[0] == 3).all()
     other = Cascade(members=cascade.members, thresholds=(0.8, 0.3))
     expected = decide(other, lambda j, rows: x[rows, j], n_samples=50).stage
     more = {"thresholds": np.array(other.thresholds, np.float32)}
-    assert np.array_equal(session.outputs(["stage"], x, more=more)[0], expected)
+    assert np.array_equal(session.run(["stage"], {"input": x, **more})[0], expected)
 
 
 def test_graph_is_flat_with_unique_names_and_weights_at_the_top(rng):
-    model = cascade_graph(cascade_of(4), [table_model(4, j) for j in range(4)], n_classes=N_CLASSES)
+    members = [table_model(4, j) for j in range(4)]
+    model = cascade_graph(cascade_of(4), members, n_classes=N_CLASSES, weights="top")
     branches = [
         attribute.g
         for node in model.graph.node
@@ -140,11 +146,8 @@ def test_graph_is_flat_with_unique_names_and_weights_at_the_top(rng):
     onnx.checker.check_model(model, full_check=True)
 
 
-def test_graph_with_weights_in_the_branches_has_them_there():
-    model = cascade_graph(
-        cascade_of(2), [table_model(2, j) for j in range(2)], n_classes=N_CLASSES,
-        weights="branches",
-    )  # fmt: skip
+def test_graph_has_the_weights_in_its_branches_unless_told():
+    model = cascade_graph(cascade_of(2), [table_model(2, j) for j in range(2)], n_classes=N_CLASSES)
     (node,) = [node for node in model.graph.node if node.op_type == "If"]
     inside = {a.name: [t.name for t in a.g.initializer] for a in node.attribute}
     assert inside == {"then_branch": ["m2/index"], "else_branch": []}
@@ -157,10 +160,7 @@ def test_graph_of_members_of_other_opsets_is_converted(rng):
     members[1].opset_import[0].domain = "ai.onnx"
     model = cascade_graph(cascade, members, n_classes=N_CLASSES)
     assert [(opset.domain, opset.version) for opset in model.opset_import] == [("", 20)]
-    session = OrtSession(
-        model.SerializeToString(), name="g", input_shape=(3, N_CLASSES), n_classes=N_CLASSES
-    )
-    assert_decides(session, cascade, random_tables(rng, 3, 40))
+    assert_decides(opened(model), cascade, random_tables(rng, 3, 40))
 
 
 def test_graph_leaves_its_members_as_they_are():
@@ -185,10 +185,24 @@ def test_graph_of_members_that_do_not_fit_is_refused():
         cascade_graph(cascade_of(2), members, n_classes=N_CLASSES)
 
 
-def test_graph_of_too_much_for_one_file_is_refused(monkeypatch):
-    monkeypatch.setattr(graph_module, "INLINE_LIMIT", 10)
-    with pytest.raises(ExportError, match="do not fit into one ONNX file of 2 GiB"):
-        cascade_graph(cascade_of(2), [table_model(2, j) for j in range(2)], n_classes=N_CLASSES)
+@pytest.mark.parametrize("weights", ["top", "branches"])
+def test_graph_of_members_that_read_other_inputs_gathers_from_those(rng, weights):
+    cascade = cascade_of(4)
+    members = [table_model(4, j) for j in range(4)]
+    reads = ["input", "input_2", "input", "input_2"]
+    model = cascade_graph(cascade, members, n_classes=N_CLASSES, reads=reads, weights=weights)
+    assert [value.name for value in model.graph.input] == ["input", "input_2", "thresholds"]
+    tables = random_tables(rng, 4, 60)
+    other = tables.copy()
+    tables[:, [1, 3]] = other[:, [0, 2]] = 0
+    expected = decide(
+        cascade, lambda j, rows: (tables, other)[j % 2][rows, j], n_samples=len(tables)
+    )
+    session = opened(model)
+    _, label, stage = session.run(GRAPH_OUTPUTS, {"input": tables, "input_2": other})
+    assert np.array_equal(label, expected.label)
+    assert np.array_equal(stage, expected.stage)
+    assert set(stage.tolist()) > {1, 4}
 
 
 @pytest.mark.parametrize("weights", ["top", "branches"])
@@ -207,11 +221,11 @@ def test_graph_of_real_networks_decides_as_they_do(shared_data, rng, weights):
         for n, e in zip(names, exported, strict=True)
     ]
     expected = decide(cascade, lambda j, rows: sessions[j].run(x[rows]), n_samples=24)
-    session = OrtSession(model.SerializeToString(), name="g", input_shape=(3, 32, 32), n_classes=10)
-    _, label, stage = session.outputs(GRAPH_OUTPUTS, x)
+    session = opened(model)
+    _, label, stage = session.run(GRAPH_OUTPUTS, {"input": x})
     assert np.array_equal(label, expected.label)
     assert np.array_equal(stage, expected.stage)
-    assert session.outputs(["label"], x[:0])[0].shape == (0,)
+    assert session.run(["label"], {"input": x[:0]})[0].shape == (0,)
 
 
 def test_graph_of_every_pair_of_stages_leaves_where_it_should():

@@ -8,7 +8,7 @@ import pytest
 from encas.cascade import softmax
 from encas.errors import ExportError, SourceError
 from encas.export.onnx_export import export_member, stated_input_shape
-from encas.runtime.ort_session import OrtSession
+from encas.runtime.ort_member import OrtSession
 from encas.search.sources.models import source_model
 
 pytestmark = pytest.mark.torch

@@ -9,7 +9,7 @@ from onnx import TensorProto, helper, numpy_helper
 from encas.cascade import softmax
 from encas.errors import ExportError
 from encas.export.onnx_export import export_member, stated_input_shape
-from encas.runtime.ort_session import OrtSession
+from encas.runtime.ort_member import OrtSession
 from encas.search.sources.models import source_model
 
 WEIGHTS = np.random.default_rng(1).normal(0, 1, (12, 5)).astype(np.float32)

@@ -1,6 +1,7 @@
 """A bundle of small linear classifiers, made without torch."""
 
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from encas.cascade import Cascade
-from encas.entries import MemberEntry
+from encas.entries import GraphEntry, MemberEntry
 from encas.export.graph import cascade_graph
 from encas.manifest import Manifest, file_entry
 
@@ -64,7 +65,7 @@ def write_bundle(folder: Path) -> Manifest:
         members=tuple(members),
         input_shape=SHAPE,
         n_classes=N_CLASSES,
-        graph=file_entry(folder, "cascade.onnx"),
+        graph=GraphEntry(**asdict(file_entry(folder, "cascade.onnx"))),
     )
     manifest.save(folder)
     return manifest

@@ -113,3 +113,19 @@ def test_measure_with_a_real_clock_settles():
 def test_protocol_that_no_measurement_can_keep_is_refused(values, message):
     with pytest.raises(ProfileError, match=message):
         StabilityProtocol(**values)
+
+
+def test_paced_calls_have_a_pause_before_each(monkeypatch):
+    pauses = []
+    monkeypatch.setattr("encas.runtime.clock.time.sleep", pauses.append)
+    ticks = iter(range(0, 10**12, 1_000_000))
+    protocol = StabilityProtocol(window=5, pace_ms=20, min_window_ms=1000)
+    found = measure([lambda: None], name="x", protocol=protocol, clock=lambda: next(ticks))
+    assert pauses == [0.02] * 15
+    assert found.n_runs == 15 + 3
+    assert found.times_ms.shape == (1, 15)
+
+
+def test_pace_that_is_none_is_refused():
+    with pytest.raises(ProfileError, match=r"pace must be in 0..60000 ms, got -1"):
+        StabilityProtocol(pace_ms=-1)

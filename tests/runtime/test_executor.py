@@ -157,5 +157,5 @@ def test_runner_of_sessions_that_do_not_fit_is_refused():
     two, three = np.ones((4, 2), np.float32), np.ones((4, 3), np.float32)
     with pytest.raises(SessionError, match="2 members need as many sessions, got 1"):
         Runner(cascade, [FakeSession(two)])
-    with pytest.raises(SessionError, match="b takes int64 .* gives 3 classes, but a takes"):
+    with pytest.raises(SessionError, match="b gives 3 classes, but a gives 2"):
         fake_runner(cascade, [two, three])

@@ -1,12 +1,15 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from encas.errors import SessionError
 from encas.manifest import Manifest
+from encas.runtime import graph_runner
 from encas.runtime.batching import Batching
 from encas.runtime.graph_runner import GraphRunner
 from encas.runtime.loading import load, open_graph
-from encas.runtime.ort_session import OrtSession
+from encas.runtime.placement import Placement
 
 
 def test_graph_decides_as_the_executor_does(bundle, samples):
@@ -20,14 +23,14 @@ def test_graph_decides_as_the_executor_does(bundle, samples):
 
 def test_graph_is_warmed_up_through_every_member(bundle, monkeypatch):
     stages = []
-    original = OrtSession.outputs
+    original = graph_runner.answers_of
 
-    def outputs(self, names, batch, *, more=None):
-        answers = original(self, names, batch, more=more or {})
-        stages.append((len(batch), set(answers[2].tolist())))
+    def answers_of(session, names, feeds, *, name):
+        answers = original(session, names, feeds, name=name)
+        stages.append((len(feeds["input"]), set(answers[2].tolist())))
         return answers
 
-    monkeypatch.setattr(OrtSession, "outputs", outputs)
+    monkeypatch.setattr(graph_runner, "answers_of", answers_of)
     open_graph(bundle, Manifest.load(bundle), batching=Batching.powers_of_two(2))
     assert stages
     assert {size for size, _ in stages} == {1, 2}
@@ -40,7 +43,16 @@ def test_graph_on_samples_of_another_shape_is_refused(bundle):
 
 
 def test_graph_runner_of_a_member_is_refused(model, bundle):
-    session = OrtSession(model(0).SerializeToString(), name="m", input_shape=(1, 2, 3), n_classes=4)
-    cascade = Manifest.load(bundle).cascade
     with pytest.raises(SessionError, match=r"the graph lacks the outputs \['label', 'stage'\]"):
-        GraphRunner(cascade, session)
+        GraphRunner(Manifest.load(bundle), model(0).SerializeToString())
+
+
+def test_graph_runner_of_a_manifest_that_lies_about_the_type_is_refused(model, bundle):
+    manifest = replace(Manifest.load(bundle), input_dtype="uint8")
+    with pytest.raises(SessionError, match="takes float32 samples as input, but the manifest says"):
+        GraphRunner(manifest, (bundle / "cascade.onnx").read_bytes())
+
+
+def test_graph_runner_with_cuda_graphs_is_refused(bundle):
+    with pytest.raises(SessionError, match="with branches cannot be captured .*'staged'"):
+        open_graph(bundle, Manifest.load(bundle), Placement(device="cuda", cuda_graphs=True))

@@ -65,16 +65,16 @@ def test_load_with_buckets_answers_the_same(bundle, samples, backend):
 
 
 def test_load_warms_up_every_bucket_of_every_member(bundle, monkeypatch):
-    from encas.runtime import ort_session  # noqa: PLC0415
+    from encas.runtime.ort_member import OrtSession  # noqa: PLC0415
 
     seen = []
-    original = ort_session.OrtSession.run
+    original = OrtSession.run
 
     def run(self, batch):
         seen.append((self.info.name, len(batch)))
         return original(self, batch)
 
-    monkeypatch.setattr(ort_session.OrtSession, "run", run)
+    monkeypatch.setattr(OrtSession, "run", run)
     load(bundle, batching=Batching.powers_of_two(4))
     assert set(seen) == {(m, b) for m in ("first", "second", "third") for b in (1, 2, 4)}
 

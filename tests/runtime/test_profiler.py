@@ -7,7 +7,7 @@ from encas.errors import ProfileError
 from encas.latency import LatencyProfile, Setting
 from encas.runtime.clock import StabilityProtocol
 from encas.runtime.profiler import Target, check_same_setting, gate_time_ms, profile_members
-from encas.runtime.session import SessionInfo
+from encas.runtime.session import HostSamples, SessionInfo
 
 SETTING = Setting(device="cpu", device_name="x", provider="p", n_threads=2, versions={"a": "1"})
 PROTOCOL = StabilityProtocol(window=3, min_window_ms=0.001)
@@ -43,6 +43,9 @@ class SlowSession:
             name=name, input_shape=(2,), input_dtype="float32", n_classes=3, setting=setting,
             sha256=sha256,
         )  # fmt: skip
+
+    def hold(self, x):
+        return HostSamples(x)
 
     def run(self, batch):
         self.machine.now_ns += int((1 + 0.5 * len(batch)) * 1e6)
@@ -147,3 +150,56 @@ def test_gate_time_is_the_executors_own():
 
 def test_check_same_setting_of_the_same_setting_passes():
     check_same_setting(SETTING, replace(SETTING))
+
+
+def test_profile_times_the_moving_of_a_batch_for_itself():
+    machine = Machine()
+
+    class There(SlowSession):
+        """Samples lie on a device that takes 2 ms to reach."""
+
+        def hold(self, x):
+            machine.now_ns += 2_000_000
+            return Place(x)
+
+    class Place:
+        def __init__(self, x):
+            self.x = x
+
+        def take(self, _rows, _size):
+            return self.x
+
+        def release(self):
+            pass
+
+    target = replace(machine.target("a"), open=lambda: There(machine, "a", "", SETTING))
+    (timing,) = machine.profile([target], [8]).timings
+    assert timing.p50_ms == pytest.approx(5.0, abs=0.01)
+    assert timing.transfer_ms == pytest.approx(2.0, abs=0.01)
+    assert (timing.sm_clock_mhz, timing.energy_mj) == (None, None)
+
+
+def test_profile_on_a_gpu_tells_clock_and_energy_per_sample(monkeypatch):
+    machine = Machine()
+
+    class Meter:
+        def sm_clock_mhz(self):
+            return 1410.0
+
+        def energy_mj(self):
+            return machine.now_ns / 1e6  # a watt, as 1 mJ is 1 W for 1 ms
+
+    monkeypatch.setattr("encas.runtime.profiler.meter_of", lambda _device: Meter())
+    (timing,) = machine.profile([machine.target("a")], [8]).timings
+    assert timing.sm_clock_mhz == 1410.0
+    assert timing.energy_mj == pytest.approx(5.0 / 8, rel=0.01)
+
+
+def test_paced_times_are_not_mixed_with_hot_ones():
+    machine = Machine()
+    known = machine.profile([machine.target("a")], [1])
+    paced = replace(PROTOCOL, pace_ms=0.01)
+    with pytest.raises(ProfileError, match="options was {}, is {'pace_ms': '0.01'} now"):
+        profile_members(
+            [machine.target("a")], [2], known=known, protocol=paced, clock=machine.clock
+        )

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -235,6 +236,42 @@ def test_model_whose_weights_changed_runs_again(nets, pictures):
     assert not np.array_equal(check_pool(nets / "pool").outputs[0], first)
 
 
+def test_model_whose_macs_nobody_counts_is_in_the_pool_without_them(nets, pictures):
+    onnx = pytest.importorskip("onnx")
+    helper = onnx.helper
+    floats = onnx.TensorProto.FLOAT
+    graph = helper.make_graph(
+        [
+            helper.make_node("Flatten", ["x"], ["a"]),
+            helper.make_node("Unsqueeze", ["a", "axis"], ["b"]),
+            helper.make_node("RNN", ["b", "w", "r"], ["", "c"], hidden_size=3),
+            helper.make_node("Squeeze", ["c", "axis"], ["y"]),
+        ],
+        "g",
+        [helper.make_tensor_value_info("x", floats, ("n", 3, 8, 8))],
+        [helper.make_tensor_value_info("y", floats, ("n", 3))],
+        [
+            onnx.numpy_helper.from_array(np.array([0]), "axis"),
+            onnx.numpy_helper.from_array(np.full((1, 3, 192), 0.01, np.float32), "w"),
+            onnx.numpy_helper.from_array(np.full((1, 3, 3), 0.1, np.float32), "r"),
+        ],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    onnx.save(model, str(nets / "rnn.onnx"))
+    report = build_pool(request_for(pictures, "onnx:rnn.onnx", *nets_of(4)), nets / "pool")
+    (remark,) = report.unpriced
+    assert (remark.name, report.refusals) == ("rnn", ())
+    assert re.search("cannot count the operator RNN; .* or search by a measured", remark.reason)
+    pool = check_pool(nets / "pool")
+    assert "macs" not in pool.models[0].costs
+    with pytest.raises(PoolError, match=r"1 of 2 models have no cost 'macs' \(first: rnn\)"):
+        pool.costs("macs")
+    (nets / "costs.csv").write_text("name,macs\nrnn,585\n")
+    again = request_for(pictures, "onnx:rnn.onnx", costs=nets / "costs.csv", overwrite=True)
+    assert build_pool(again, nets / "pool").unpriced == ()
+    assert Pool.load(nets / "pool").costs("macs").tolist() == [585]
+
+
 def test_costs_of_a_table_are_added_and_count_more(nets, pictures):
     (nets / "costs.csv").write_text("name,macs,joules\nw4,7,0.5\n")
     costs = nets / "costs.csv"
@@ -337,6 +374,18 @@ def test_held_out_samples_of_a_split_stay_marked_when_the_pool_grows(nets, pictu
             build_pool(request_for(pictures, *nets_of(4)), other)
         build_pool(request_for(pictures, *nets_of(4), held_out=other), nets / name)
         assert encas("search", nets / name, "--out", nets / "f.json").code == 1
+
+
+def test_build_killed_while_it_wrote_leaves_no_trace(nets, pictures):
+    (nets / "whole").mkdir()
+    build_pool(request_for(pictures, *nets_of(4, 5)), nets / "whole" / "pool")
+    (nets / "pool").mkdir()
+    (nets / "pool" / ".build.json.ab12_xyz").write_bytes(b"{")
+    build_pool(request_for(pictures, *nets_of(4)), nets / "pool")
+    (nets / "pool" / ".pool.json.ab12_xyz").write_bytes(b"{")
+    (nets / "pool" / "outputs" / ".w5.npy.ab12_xyz").write_bytes(b"half")
+    build_pool(request_for(pictures, *nets_of(4, 5)), nets / "pool")
+    assert files_of(nets / "pool") == files_of(nets / "whole" / "pool")
 
 
 COMMAND = """

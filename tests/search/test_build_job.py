@@ -18,7 +18,7 @@ from encas.search.build_job import (  # noqa: E402
     is_out_of_memory,
 )
 from encas.search.sources.models import source_model  # noqa: E402
-from encas.search.sources.pixels import PixelPlan, SampleReference  # noqa: E402
+from encas.search.sources.pixels import SampleReference, pixel_steps  # noqa: E402
 from encas.search.sources.running import RunSettings  # noqa: E402
 
 pytestmark = pytest.mark.torch
@@ -36,7 +36,7 @@ def job(nets, pictures):
         columns=None,
         settings=RunSettings(batch_size=5),
         samples=SampleReference(
-            file=None, data=str(pictures), rows=None, plan=PixelPlan.of(PREPROCESSING)
+            file=None, data=str(pictures), rows=None, plan=pixel_steps(PREPROCESSING)
         ),
     )
 
@@ -118,6 +118,15 @@ def test_precision_below_float32_is_near_but_not_the_same(job):
     np.testing.assert_allclose(softmax(half.outputs), softmax(full.outputs), atol=0.02)
 
 
+@pytest.mark.gpu
+@pytest.mark.parametrize("precision", ["float32", "float16", "bfloat16"])
+def test_answers_on_a_gpu_are_near_those_of_the_cpu(job, precision):
+    settings = replace(job.settings, device="cuda:0", precision=precision)
+    there, here = attempt(replace(job, settings=settings)), attempt(job)
+    assert there.fault == ""
+    np.testing.assert_allclose(softmax(there.outputs), softmax(here.outputs), atol=0.02)
+
+
 def test_device_that_is_not_there_is_told(job):
     if torch.cuda.is_available():
         pytest.skip("there is a CUDA device")
@@ -132,19 +141,29 @@ def test_run_leaves_torchs_threads_alone(job):
     assert torch.get_num_threads() == before
 
 
+@pytest.mark.parametrize("style", ["net", "flattening"])
+def test_any_module_answers_with_its_channels_last_or_first(job, pictures, style):
+    spec = f"torch:little_nets:make?style={style}"
+    answer = attempt(replace(job, spec=spec))
+    assert answer.fault == ""
+    np.testing.assert_allclose(answer.outputs, answers_of(spec, pictures), rtol=1e-5, atol=1e-6)
+
+
 @pytest.mark.parametrize(
-    ("memory", "device", "expected"),
+    ("memory", "device", "n_threads", "expected"),
     [
-        (2**20 + 100, "cpu", 64),
-        (2**24 + 100, "cpu", 16),
-        (2**24 + 2**20 + 100, "cpu", 8),
-        (2**40, "cpu", 1),
-        (100, "cuda:1", 512),
-        (2**26 + 100, "cuda", 128),
+        (2**17 + 100, "cpu", 1, 64),
+        (2**21 + 100, "cpu", 1, 16),
+        (2**21 + 2**18 + 100, "cpu", 1, 8),
+        (2**21 + 100, "cpu", 2, 32),
+        (2**40, "cpu", 1, 1),
+        (100, "cuda:1", 4, 512),
+        (2**26 + 100, "cuda", 4, 128),
     ],
 )
-def test_batch_size_fits_the_devices_bytes(memory, device, expected):
-    assert batch_size_for(memory, 100, device) == expected
+def test_batch_size_fits_the_devices_bytes(memory, device, n_threads, expected):
+    settings = RunSettings(device=device, n_threads=n_threads)
+    assert batch_size_for(memory, 100, settings) == expected
 
 
 @pytest.mark.parametrize(

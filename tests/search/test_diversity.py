@@ -4,7 +4,13 @@ import numpy as np
 import pytest
 
 from encas.cascade import Cascade
-from encas.search.diversity import calibration_error, diversity_of, double_faults, uses_of
+from encas.search.diversity import (
+    calibration_error,
+    diversity_of,
+    double_faults,
+    pair_table,
+    uses_of,
+)
 from encas.search.finder import find_front
 from encas.search.pool import Pool
 
@@ -15,6 +21,17 @@ def test_double_faults_equal_a_loop(rng):
         [np.mean([a and b for a, b in zip(x, y, strict=True)]) for y in wrong] for x in wrong
     ]
     np.testing.assert_allclose(double_faults(wrong), expected)
+
+
+def test_table_of_pairs_has_a_line_for_each(tiny_pool):
+    lines = [line.split(",") for line in pair_table(tiny_pool).splitlines()]
+    assert lines[0] == ["first", "second", "both_wrong", "one_wrong"]
+    assert [line[:2] for line in lines[1:]] == [
+        ["cheap", "middle"], ["cheap", "dear"], ["middle", "dear"]
+    ]  # fmt: skip
+    wrong = np.array([output.argmax(1) != tiny_pool.label for output in tiny_pool.outputs])
+    both, one = (wrong[0] & wrong[1]).mean(), (wrong[0] ^ wrong[1]).mean()
+    assert [float(cell) for cell in lines[1][2:]] == pytest.approx([both, one])
 
 
 def test_calibration_error_equals_a_loop(rng):

@@ -62,7 +62,7 @@ def test_latency_at_batch_size_one_is_reach_times_time(tiny_pool, counts):
 
 
 def test_latency_without_profile_is_refused(tiny_pool):
-    with pytest.raises(ProfileError, match="latency needs a profile: --profile PROFILE.json"):
+    with pytest.raises(ProfileError, match="latency needs measured times: give --profile"):
         cost_objective("latency", tiny_pool)
 
 

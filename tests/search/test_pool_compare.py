@@ -31,12 +31,25 @@ def test_leakage_is_counted_by_hash(rng):
     samples[:7] = first.samples[10:17]
     samples[39] = samples[38]
     found = compare_pools(first, replace(second, samples=samples))
-    assert (found.n_shared, found.n_repeated, found.is_by_hash) == (7, (0, 1), True)
+    assert (found.n_shared, found.n_repeated, found.known_by) == (7, (0, 1), "hash")
 
 
-def test_leakage_between_pools_of_unknown_samples_is_told_by_place(tiny_pool):
-    found = compare_pools(tiny_pool, tiny_pool)
-    assert (found.n_shared, found.is_by_hash) == (8, False)
+def test_leakage_between_pools_of_unknown_samples_is_told_by_their_outputs(tiny_pool, rng):
+    order = np.array([5, 2, 7])
+    found = compare_pools(tiny_pool, tiny_pool.take(order))
+    assert (found.n_shared, found.known_by) == (3, "outputs")
+    known = replace(tiny_pool, samples=rng.integers(0, 256, (8, 32), dtype=np.uint8))
+    assert compare_pools(known, tiny_pool.take(order)).n_shared == 3
+    other = [0.9 * np.asarray(output) + 0.1 / 3 for output in tiny_pool.outputs]
+    moved = Pool.of(outputs=other, label=tiny_pool.label, models=tiny_pool.models)
+    assert compare_pools(tiny_pool, moved).n_shared == 0
+
+
+def test_leakage_between_pools_of_other_models_is_told_by_place(tiny_pool):
+    models = tuple(replace(model, name=f"x-{model.name}") for model in tiny_pool.models)
+    renamed = Pool.of(outputs=tiny_pool.outputs, label=tiny_pool.label, models=models)
+    found = compare_pools(tiny_pool, renamed)
+    assert (found.n_shared, found.known_by) == (8, "place")
 
 
 def test_class_shift_is_the_total_variation(rng):

@@ -8,6 +8,9 @@ from encas.search.finder import find_front
 from encas.search.pool import Pool
 from encas.search.pool_compress import compress_pool
 from encas.search.pool_io import check_pool
+from encas.search.pool_npz import export_npz
+from encas.search.pool_parquet import export_parquet
+from encas.search.pool_split import split_pool
 from encas.search.pool_summary import summarise
 from encas.search.scoring import evaluate_front
 
@@ -58,12 +61,16 @@ def test_compressed_pool_keeps_what_the_whole_one_says_of_samples(pool, tmp_path
         lambda pool: find_front(pool, confidence="entropy", max_members=2),
         lambda pool: pool.with_temperatures([1.0] * 6),
         lambda pool: pool.save(pool.path.parent / "copy"),
+        lambda pool: export_npz(pool, pool.path.parent / "small.npz"),
+        lambda pool: export_parquet(pool, pool.path.parent / "small.parquet"),
+        lambda pool: split_pool(pool, pool.path.parent / "parts", {"search": 1}, seed=0),
     ],
 )
 def test_compressed_pool_says_that_it_has_no_outputs(pool, tmp_path, use):
     compress_pool(pool, out=tmp_path / "small")
     with pytest.raises(PoolError, match="holds no outputs.*use the pool that it was made of"):
         use(Pool.load(tmp_path / "small"))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["pool", "small"]
 
 
 @pytest.mark.parametrize("options", [{"max_members": 5}, {"confidence": "margin"}])

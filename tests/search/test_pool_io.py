@@ -54,7 +54,7 @@ def test_save_overwrite_replaces_and_leaves_nothing_else(tiny_pool, stored):
 
 
 def test_save_interrupted_leaves_nothing(tiny_pool, tmp_path, monkeypatch):
-    monkeypatch.setattr("encas.search.pool_io.write_index", lambda *_, **__: 1 / 0)
+    monkeypatch.setattr("encas.search.pool_writing.write_index", lambda *_, **__: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         tiny_pool.save(tmp_path / "pool")
     assert list(tmp_path.iterdir()) == []

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from encas.errors import PoolError
+from encas.search.pool import Model, Pool
 from encas.search.pool_npz import export_npz, import_npz
 
 
@@ -13,6 +14,14 @@ def arrays(tiny_pool) -> dict[str, np.ndarray]:
         "name": np.array(tiny_pool.names),
         "macs": tiny_pool.costs("macs"),
     }
+
+
+def test_export_of_a_pool_without_macs_is_refused(tiny_pool, tmp_path):
+    models = [Model(name=m.name, kind=m.kind, costs={"joules": 1.0}) for m in tiny_pool.models]
+    pool = Pool.of(outputs=tiny_pool.outputs, label=tiny_pool.label, models=models)
+    with pytest.raises(PoolError, match="3 of 3 models have no cost 'macs' .* has: joules"):
+        export_npz(pool, tmp_path / "out.npz")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_import_export_round_trip_keeps_everything(arrays, tmp_path):

@@ -11,7 +11,9 @@ from encas.search.pool_parquet import export_parquet  # noqa: E402
 from encas.search.pool_samples import sample_hashes  # noqa: E402
 
 
-def test_export_has_a_row_for_each_sample(tiny_pool, tmp_path):
+@pytest.mark.parametrize("group_bytes", [2**28, 3 * 3 * 3 * 4])
+def test_export_has_a_row_for_each_sample(tiny_pool, tmp_path, monkeypatch, group_bytes):
+    monkeypatch.setattr("encas.search.pool_parquet.GROUP_BYTES", group_bytes)
     export_parquet(tiny_pool, tmp_path / "out" / "pool.parquet")
     table = parquet.read_table(tmp_path / "out" / "pool.parquet")
     assert table.column_names == ["label", "sample", "cheap", "middle", "dear"]

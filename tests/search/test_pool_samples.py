@@ -8,17 +8,18 @@ import pytest
 from encas.errors import PoolError
 from encas.search.finder import find_front
 from encas.search.pool import Pool
-from encas.search.pool_io import check_pool, mark_held_out
+from encas.search.pool_io import check_pool
 from encas.search.pool_npz import export_npz, import_npz
 from encas.search.pool_samples import (
     held_out_rows,
     is_among,
-    part_of,
     positions,
     refuse_held_out,
     sample_hashes,
     union,
+    write_part,
 )
+from encas.search.pool_writing import mark_held_out
 
 
 @pytest.fixture
@@ -128,10 +129,8 @@ def test_mark_in_a_folder_is_seen_by_whoever_loads_it(tiny_pool, tmp_path):
 
 
 def test_part_keeps_models_samples_and_record_together(known, hashes, tmp_path):
-    marked = replace(known, held_out=hashes[:1])
-    part = part_of(
-        marked, tmp_path / "p", models=[2, 0], rows=np.array([4, 0]), held_out=hashes[4:5]
-    )
+    marked = replace(known, held_out=hashes[[0, 4]])
+    part = write_part(marked, tmp_path / "p", models=[2, 0], rows=np.array([4, 0]))
     assert part.names == ("dear", "cheap")
     np.testing.assert_array_equal(part.outputs[0], known.outputs[2][[4, 0]])
     np.testing.assert_array_equal(part.samples, hashes[[4, 0]])

@@ -6,7 +6,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from http.client import HTTPConnection
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from encas.cascade import Cascade
-from encas.entries import FileEntry, MemberEntry
+from encas.entries import FileEntry, GraphEntry, MemberEntry
 from encas.export.graph import cascade_graph
 from encas.manifest import Manifest, file_entry
 from encas.runtime.loading import load
@@ -65,7 +65,7 @@ def write_bundle(folder: Path, *, name: str, seeds=(0, 1, 2), thresholds=(0.85, 
         input_shape=SHAPE,
         n_classes=N_CLASSES,
         classes=CLASSES,
-        graph=file_entry(folder, "cascade.onnx"),
+        graph=GraphEntry(**asdict(file_entry(folder, "cascade.onnx"))),
     )
     manifest = replace(manifest, **values)
     manifest.save(folder)

@@ -14,7 +14,8 @@ import pytest
 from encas.entries import Expected
 from encas.errors import ManifestError, ServingError
 from encas.manifest import Manifest
-from encas.runtime.loading import Placement, load
+from encas.runtime.loading import load
+from encas.runtime.placement import Placement
 from encas.serving.catalog import Catalog
 from encas.serving.front import FrontOptions, ordered_gears, profile_of
 from encas.serving.metrics import Metrics

@@ -103,6 +103,29 @@ def test_timm_pattern_is_filtered_by_what_models_are():
     assert "resnet101.a1_in1k" not in tagged
 
 
+def test_timm_models_are_made_only_where_costs_are_filtered():
+    pytest.importorskip("torch")
+    made = []
+    cheap = ModelFilter(max_params=1.7e6, tag="lamb*")
+    expand(["timm:mobilenetv3_small_*"], wanted=cheap, tell=made.append)
+    assert made == ["mobilenetv3_small_050.lamb_in1k", "mobilenetv3_small_075.lamb_in1k",
+                    "mobilenetv3_small_100.lamb_in1k"]  # fmt: skip
+    expand(["timm:mobilenetv3_small_*"], wanted=ModelFilter(tag="lamb*"), tell=made.append)
+    assert len(made) == 3
+
+
+def test_timm_models_of_a_pattern_that_cannot_be_fed_are_told():
+    pytest.importorskip("torch")
+    from encas.search.sources.timm_models import import_timm  # noqa: PLC0415
+
+    if not import_timm().list_models("deepseek_vit_412m"):
+        pytest.skip("this timm has no model with a border")
+    requests, refusals = expand(["timm:deepseek_vit_412m", "timm:deepseek_vit*", "timm:test_vit*"])
+    assert "test_vit.r160_in1k" in [request.name for request in requests]
+    assert any(refusal.name.startswith("deepseek_vit_412m.") for refusal in refusals)
+    assert all(refusal.reason.startswith("crop mode 'border' with") for refusal in refusals)
+
+
 def test_timm_pattern_that_nothing_passes_is_refused():
     pytest.importorskip("torch")
     with pytest.raises(SourceError, match="timm models match, none of them passes the filters"):

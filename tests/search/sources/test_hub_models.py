@@ -9,8 +9,7 @@ torch = pytest.importorskip("torch")
 
 from encas.errors import SourceError  # noqa: E402
 from encas.search.sources import hub_models  # noqa: E402
-from encas.search.sources.hub_models import transformers_preprocessing  # noqa: E402
-from encas.search.sources.models import source_model  # noqa: E402
+from encas.search.sources.models import files_of_spec, source_model  # noqa: E402
 from encas.search.sources.timm_models import import_timm  # noqa: E402
 
 pytestmark = pytest.mark.torch
@@ -57,6 +56,20 @@ def test_repository_in_the_cache_is_built_without_a_network(repository, tmp_path
     assert all(torch.equal(state[key], value) for key, value in expected_state(repository).items())
 
 
+def test_revision_is_that_of_all_files(repository, monkeypatch):
+    asked = []
+
+    def fetch(repository_name, file, revision):
+        asked.append((repository_name, file, revision))
+        return str(repository / file)
+
+    monkeypatch.setattr(hub_models, "look_for_hub", lambda: None)
+    monkeypatch.setattr(hub_models.huggingface_hub, "hf_hub_download", fetch)
+    source_model("hf:some/net@v2")
+    source_model("hf:some/net")
+    assert asked == [("some/net", "config.json", "v2"), ("some/net", "config.json", None)]
+
+
 def test_repository_that_is_nowhere_is_one_line_with_a_remedy(tmp_path, monkeypatch):
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
@@ -66,91 +79,61 @@ def test_repository_that_is_nowhere_is_one_line_with_a_remedy(tmp_path, monkeypa
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize(
-    ("raised", "fault"),
-    [
-        ("GatedRepoError", "some/one is gated: ask for access on its page"),
-        ("RepositoryNotFoundError", "the hub has no repository some/one"),
-    ],
-)
-def test_repository_that_is_refused_says_why(monkeypatch, raised, fault):
-    kind = getattr(hub_models.hub_errors, raised)
-
-    def fail(*_arguments, **_options):
-        raise kind.__new__(kind)
-
-    monkeypatch.setattr(hub_models.huggingface_hub, "hf_hub_download", fail)
-    with pytest.raises(SourceError, match=fault):
-        source_model("hf:some/one")
-
-
 def test_folder_of_something_else_than_a_classifier_is_refused(tmp_path):
     (tmp_path / "config.json").write_text(json.dumps({"architectures": ["BertForMaskedLM"]}))
     with pytest.raises(SourceError, match=r"expected an image classifier, got \['BertForMaskedLM'"):
         source_model(f"hf:{tmp_path}")
 
 
-MEAN_AND_STD = {"image_mean": [0.1, 0.2, 0.3], "image_std": [0.4, 0.5, 0.6]}
-COMMON = {"scale": 255.0, "mean": [0.1, 0.2, 0.3], "std": [0.4, 0.5, 0.6], "layout": "nchw"}
-
-
-@pytest.mark.parametrize(
-    ("config", "expected"),
-    [
-        (
-            {"size": {"height": 224, "width": 192}, "resample": 2},
-            {"size": [224, 192], "interpolation": "bilinear"},
-        ),
-        (
-            {"size": {"shortest_edge": 256}, "crop_size": 224, "resample": 3},
-            {"size": [224, 224], "resize": 256, "interpolation": "bicubic"},
-        ),
-        (
-            {"size": 224, "crop_pct": 0.875, "resample": 3},
-            {"size": [224, 224], "resize": 256, "interpolation": "bicubic"},
-        ),
-        (
-            {"size": {"shortest_edge": 384}, "crop_pct": 0.875, "resample": 3},
-            {"size": [384, 384], "interpolation": "bicubic"},
-        ),
-        (
-            {"size": {"height": 8, "width": 8}, "do_normalize": False, "do_rescale": False},
-            {"size": [8, 8], "interpolation": "bilinear", "scale": 1.0}
-            | {"mean": [0.0] * 3, "std": [1.0] * 3},
-        ),
-    ],
-)
-def test_preprocessing_of_transformers_is_understood(config, expected):
-    found = transformers_preprocessing(MEAN_AND_STD | config, where="")
-    assert found == COMMON | expected
-
-
-@pytest.mark.parametrize(
-    "config",
-    [
-        {"size": {"shortest_edge": 224, "longest_edge": 300}},
-        {"size": {"height": 8, "width": 8}, "resample": 5},
-        {"size": {"height": 9, "width": 9}, "do_center_crop": True, "crop_size": 8},
-    ],
-)
-def test_preprocessing_that_cannot_be_written_down_is_refused(config):
-    with pytest.raises(SourceError, match="is not supported"):
-        transformers_preprocessing(MEAN_AND_STD | config, where="")
-
-
-def test_folder_of_a_transformers_repository_gives_its_logits(tmp_path):
+@pytest.fixture(scope="module")
+def classifier(tmp_path_factory):
+    """A repository of transformers, and the classifier in it."""
+    import_timm()
     transformers = pytest.importorskip("transformers")
-    config = transformers.ResNetConfig(
-        embedding_size=8, hidden_sizes=[8, 16], depths=[1, 1], num_labels=3
-    )
+    folder = tmp_path_factory.mktemp("hub") / "classifier"
+    config = transformers.ResNetConfig(embedding_size=8, hidden_sizes=[8, 16], depths=[1, 1])
     config.id2label = {0: "ant", 1: "bee", 2: "cat"}
     torch.manual_seed(0)
     module = transformers.ResNetForImageClassification(config).eval()
-    module.save_pretrained(tmp_path)
-    about = MEAN_AND_STD | {"size": {"height": 32, "width": 32}, "resample": 2}
-    (tmp_path / "preprocessor_config.json").write_text(json.dumps(about))
-    source = source_model(f"hf:{tmp_path}")
+    module.save_pretrained(folder)
+    about = {"image_processor_type": "ViTFeatureExtractor", "size": 32}
+    (folder / "preprocessor_config.json").write_text(json.dumps(about))
+    return folder, module
+
+
+def test_folder_of_a_transformers_repository_gives_its_logits(classifier):
+    folder, module = classifier
+    source = source_model(f"hf:{folder}")
     assert source.classes == ("ant", "bee", "cat")
+    assert source.preprocessing["size"] == [32, 32]
     x = torch.rand(2, 3, 32, 32)
     with torch.no_grad():
         assert torch.equal(source.build()(x), module(pixel_values=x).logits)
+
+
+def test_classifier_that_wants_bgr_is_fed_bgr(classifier, tmp_path):
+    folder, module = classifier
+    shutil.copytree(folder, tmp_path / "bgr")
+    about = {"image_processor_type": "MobileViTImageProcessor", "crop_size": 200}
+    (tmp_path / "bgr" / "preprocessor_config.json").write_text(json.dumps(about))
+    x = torch.rand(2, 3, 32, 32)
+    with torch.no_grad():
+        logits = source_model(f"hf:{tmp_path / 'bgr'}").build()(x)
+        assert torch.equal(logits, module(pixel_values=x[:, [2, 1, 0]]).logits)
+
+
+def test_preprocessing_of_the_user_counts_more_than_the_repositorys(classifier, tmp_path):
+    (tmp_path / "mine.json").write_text('{"size": [40, 40]}')
+    source = source_model(f"hf:{classifier[0]}?preprocessing={tmp_path / 'mine.json'}")
+    assert source.preprocessing == {"size": [40, 40]}
+
+
+@pytest.mark.parametrize("argument", ["trust_remote_code=true", "weights_only=false"])
+def test_spec_cannot_make_transformers_run_code(classifier, argument):
+    with pytest.raises(SourceError, match="a model of transformers takes no arguments"):
+        source_model(f"hf:{classifier[0]}?{argument}")
+
+
+def test_files_of_a_folder_decide_on_its_model(classifier):
+    names = [path.name for path in files_of_spec(f"hf:{classifier[0]}")]
+    assert names == ["config.json", "model.safetensors", "preprocessor_config.json"]

@@ -57,6 +57,17 @@ def test_flat_files_are_labelled_by_the_development_kit(flat, images):
     assert source.raw(3) == images[4].read_bytes()
 
 
+def test_flat_files_of_a_part_have_the_classes_of_the_whole(flat):
+    lines = ["ImageId,PredictionString"]
+    lines += [f"{flat_name(n)[:-5]},{SYNSETS[n % 3]} 1 2 3 4" for n in range(1, 9)]
+    (flat / "LOC_val_solution.csv").write_text("\n".join(lines) + "\n")
+    for number in (1, 3, 4):
+        (flat / "val" / flat_name(number)).unlink()
+    source = open_source(f"imagenet:{flat}")
+    assert source.classes == SYNSETS
+    assert source.label.tolist() == [2]
+
+
 def test_flat_files_with_a_foreign_kit_are_refused(flat):
     pytest.importorskip("scipy.io")
     kit = flat / "ILSVRC2012_devkit_t12" / "data"
@@ -82,6 +93,13 @@ def test_flat_files_are_labelled_by_the_solutions(flat):
 def test_flat_files_without_a_label_are_refused(flat):
     (flat / "LOC_val_solution.csv").write_text("ImageId,PredictionString\n")
     with pytest.raises(DataError, match="no label of ILSVRC2012_val_00000001"):
+        open_source(f"imagenet:{flat}")
+
+
+@pytest.mark.parametrize("table", ["a,b\n1,2\n", "ImageId,PredictionString\nx,\nx\n"])
+def test_flat_files_with_foreign_solutions_are_refused(flat, table):
+    (flat / "LOC_val_solution.csv").write_text(table)
+    with pytest.raises(DataError, match="solution.csv: expected ImageId,PredictionString"):
         open_source(f"imagenet:{flat}")
 
 
@@ -123,6 +141,15 @@ def test_imagenetv2_of_one_set_is_that_set(v2):
     for name in V2_SETS[1:]:
         shutil.rmtree(v2 / V2_FOLDER.format(name))
     assert open_source(f"imagenetv2:{v2}").n_samples == 2
+
+
+def test_imagenetv2_takes_no_other_files_and_not_nothing(v2):
+    (v2 / V2_FOLDER.format(V2_SETS[0]) / "2" / ".DS_Store").write_bytes(b"")
+    assert open_source(f"imagenetv2:{v2}").n_samples == 6
+    for path in v2.rglob("*.png"):
+        path.unlink()
+    with pytest.raises(DataError, match="the sets of ImageNetV2 hold no images"):
+        open_source(f"imagenetv2:{v2}")
 
 
 def test_imagenetv2_with_a_foreign_folder_is_refused(v2):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 onnx = pytest.importorskip("onnx")
-pytest.importorskip("onnxruntime")
+onnxruntime = pytest.importorskip("onnxruntime")
 torch = pytest.importorskip("torch")
 
 from onnx import TensorProto, helper, numpy_helper  # noqa: E402
@@ -26,6 +26,7 @@ def save(path: Path, nodes, weights, *, shape=("n", 6), out=("n", None), opset=1
         [numpy_helper.from_array(value, name) for name, value in weights.items()],
     )
     opsets = [helper.make_opsetid("", opset), helper.make_opsetid("com.microsoft", 1)]
+    opsets += [helper.make_opsetid("mine", 1)]
     model = helper.make_model(graph, opset_imports=opsets, ir_version=8, functions=functions)
     onnx.save(model, str(path))
     return path
@@ -85,7 +86,7 @@ def test_costs_of_a_frozen_batch_are_per_sample(tmp_path):
     assert onnx_costs(path, (6,))["macs"] == 60
 
 
-@pytest.mark.parametrize("operator", ["LSTM", "Loop", "If", "Attention"])
+@pytest.mark.parametrize("operator", ["LSTM", "Loop", "If"])
 def test_costs_of_what_shapes_do_not_tell_are_refused(tmp_path, operator):
     node = helper.make_node(operator, ["x"], ["y"])
     path = save(tmp_path / "m.onnx", [node], {})
@@ -93,11 +94,37 @@ def test_costs_of_what_shapes_do_not_tell_are_refused(tmp_path, operator):
         onnx_costs(path, (6,))
 
 
-def test_costs_of_a_foreign_domain_are_refused(tmp_path):
-    node = helper.make_node("FusedMatMul", ["x", "w"], ["y"], domain="com.microsoft")
+@pytest.mark.parametrize("operator", ["Attention", "GroupQueryAttention", "MatMulNBits"])
+def test_costs_of_foreign_operators_are_refused(tmp_path, operator):
+    node = helper.make_node(operator, ["x", "w"], ["y"], domain="com.microsoft")
     path = save(tmp_path / "m.onnx", [node], {"w": floats(6, 2)})
-    with pytest.raises(SourceError, match=r"cannot count the operator com\.microsoft\.FusedMatMul"):
+    with pytest.raises(SourceError, match=rf"cannot count the operator com\.microsoft\.{operator}"):
         onnx_costs(path, (6,))
+
+
+@pytest.mark.parametrize(
+    ("inputs", "attributes"),
+    [
+        (["x", "w", "w", "", "past"], {}),
+        (["x"], {}),
+        (["x", "w", "w"], {"transBatchA": 1}),
+    ],
+)
+def test_costs_of_attention_to_other_keys_are_refused(tmp_path, inputs, attributes):
+    node = helper.make_node("Attention", inputs, ["y"], **attributes)
+    path = save(tmp_path / "m.onnx", [node], {"w": floats(6, 2)}, opset=23)
+    with pytest.raises(SourceError, match="operator Attention with all that it is given"):
+        onnx_costs(path, (6,))
+
+
+def test_costs_of_functions_are_those_of_their_nodes(tmp_path):
+    body = [helper.make_node("MatMul", ["a", "b"], ["c"])]
+    function = helper.make_function(
+        "mine", "Project", ["a", "b"], ["c"], body, [helper.make_opsetid("", 17)]
+    )
+    node = helper.make_node("Project", ["x", "w"], ["y"], domain="mine")
+    path = save(tmp_path / "m.onnx", [node], {"w": floats(6, 5)}, functions=[function])
+    assert onnx_costs(path, (6,))["macs"] == 30
 
 
 def test_costs_of_a_wrong_sample_shape_are_refused(tmp_path):
@@ -126,18 +153,43 @@ def test_softmax_at_the_end_is_seen_through_casts(tmp_path):
 EXPORTED = ("test_resnet", "test_efficientnet", "test_vit", "test_convnext", "test_mambaout")
 
 
+@pytest.fixture(params=EXPORTED)
+def exported(request, tmp_path):
+    """A timm model as an ONNX file, the shape of a sample, and the macs that torch counts."""
+    timm = import_timm()
+    timm.layers.set_fused_attn(enable=False)
+    module = timm.create_model(request.param, num_classes=10).eval()
+    timm.layers.set_fused_attn(enable=True)
+    shape = module.default_cfg["input_size"]
+    path = tmp_path / "model.onnx"
+    torch.onnx.export(module, (torch.zeros(1, *shape),), str(path), dynamo=False, opset_version=17)
+    return path, shape, torch_costs(module, torch.zeros(1, *shape))["macs"]
+
+
 @pytest.mark.slow
 @pytest.mark.torch
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 @pytest.mark.filterwarnings("ignore::torch.jit.TracerWarning")
-@pytest.mark.parametrize("name", EXPORTED)
-def test_costs_of_exported_models_are_those_that_torch_counts(tmp_path, name):
-    timm = import_timm()
-    timm.layers.set_fused_attn(enable=False)
-    module = timm.create_model(name, num_classes=10).eval()
-    side = module.default_cfg["input_size"][-1]
-    sample = torch.zeros(1, 3, side, side)
-    path = tmp_path / f"{name}.onnx"
-    torch.onnx.export(module, (sample,), str(path), dynamo=False, opset_version=17)
-    expected = torch_costs(module, sample)["macs"]
-    assert onnx_costs(path, (3, side, side))["macs"] == expected
+def test_costs_of_exported_and_of_optimized_models_are_those_that_torch_counts(exported, tmp_path):
+    path, shape, expected = exported
+    assert onnx_costs(path, shape)["macs"] == expected
+    options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_EXTENDED
+    options.optimized_model_filepath = str(tmp_path / "optimized.onnx")
+    options.log_severity_level = 3
+    onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    assert onnx_costs(tmp_path / "optimized.onnx", shape)["macs"] == expected
+
+
+@pytest.mark.slow
+@pytest.mark.torch
+@pytest.mark.filterwarnings("ignore")
+def test_costs_of_attention_as_one_operator_are_those_that_torch_counts(tmp_path):
+    module = import_timm().create_model("test_vit", num_classes=10).eval()
+    sample = torch.zeros(1, 3, 160, 160)
+    program = torch.onnx.export(module, (sample,), dynamo=True, opset_version=23, verbose=False)
+    program.save(str(tmp_path / "m.onnx"))
+    kinds = {node.op_type for node in onnx.load(str(tmp_path / "m.onnx")).graph.node}
+    assert "Attention" in kinds
+    assert onnx_costs(tmp_path / "m.onnx", (3, 160, 160))["macs"] == 37_571_968
+    assert torch_costs(module, sample)["macs"] == 37_571_968

@@ -29,6 +29,7 @@ def test_shards_of_a_folder_are_read_in_the_order_of_their_names(tmp_path, image
         [
             ("7.cls", b"1"), ("7.png", images[0]), ("7.json", b'{"label": 1}'),
             ("5.input.png", b"another key's"), ("8.png", images[1]), ("8.json", b'{"label": 0}'),
+            ("7.json", b'{"caption": "no label, but there is 7.cls"}'),
         ],
     )  # fmt: skip
     source = open_source(f"webdataset:{tmp_path}")
@@ -45,7 +46,7 @@ def test_one_shard_may_be_named(tmp_path, images):
 
 def test_image_without_a_label_is_refused(tmp_path, images):
     write_shard(tmp_path / "a.tar", [("1.png", images[0]), ("2.cls", b"0")])
-    with pytest.raises(DataError, match=r"1 images have no label .cls/.json \(first: /1\)"):
+    with pytest.raises(DataError, match=r"1 images have no label .cls/.json \(first: 1\)"):
         open_source(f"webdataset:{tmp_path}")
 
 

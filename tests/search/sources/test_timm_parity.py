@@ -8,7 +8,7 @@ torch = pytest.importorskip("torch")
 
 from encas.search.sources.data import open_source  # noqa: E402
 from encas.search.sources.models import source_model  # noqa: E402
-from encas.search.sources.pixels import PixelPlan, normalised, read_pixels  # noqa: E402
+from encas.search.sources.pixels import pixel_steps, read_pixels  # noqa: E402
 from encas.search.sources.running import preprocessing_of  # noqa: E402
 from encas.search.sources.timm_models import import_timm  # noqa: E402
 
@@ -49,5 +49,5 @@ def test_samples_are_those_of_timms_validation(photographs, name):
         with Image.open(path) as image:
             expected.append(transform(image.convert("RGB")).numpy())
     preprocessing = preprocessing_of(source_model(f"timm:{name}?pretrained=false"), None)
-    pixels = read_pixels(open_source(str(photographs)), PixelPlan.of(preprocessing), 0, 4)
-    np.testing.assert_array_equal(normalised(pixels, preprocessing), np.stack(expected))
+    pixels = read_pixels(open_source(str(photographs)), pixel_steps(preprocessing), 0, 4)
+    np.testing.assert_array_equal(preprocessing.normalised(pixels), np.stack(expected))

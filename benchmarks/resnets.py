@@ -1,0 +1,41 @@
+"""The four real CIFAR-10 ResNets as ONNX files: their pools, and sessions of them."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from cifar10 import REPOSITORY
+
+from encas.commands.pool_targets import PoolModels
+from encas.runtime.dataset import Dataset, open_views
+from encas.runtime.placement import Placement
+from encas.search.build import BuildRequest, build_pool
+from encas.search.pool import Pool
+from encas.search.sources.data import DATA_KINDS
+
+PREPROCESSING = REPOSITORY / "examples" / "cifar10" / "preprocessing.json"
+BUILD = REPOSITORY / "build" / "resnets"
+
+
+def resnet_pool(data: Path, split: str) -> Pool:
+    """The stored outputs on val.zip or test.zip; they are computed once, in build/resnets."""
+    weights = sorted((data / "cifar10" / "weights").glob("*.onnx"))
+    request = BuildRequest(
+        models=tuple(f"{path.stem}=onnx:{path.resolve()}" for path in weights),
+        data=str((data / "cifar10" / f"{split}.zip").resolve()),
+        preprocessing=PREPROCESSING,
+        workers=1,
+    )
+    return Pool.load(build_pool(request, BUILD / split).path)
+
+
+def opened(pool: Pool, folder: Path, n_threads: int) -> tuple[PoolModels, Dataset]:
+    """The pool's models as they will be deployed, and the images as these take them."""
+    models = PoolModels(pool, folder, Placement(n_threads=n_threads), exporter="dynamo")
+    return models, open_views(pool.data, models.views.preprocessings, kinds=DATA_KINDS)
+
+
+def quiet_threads() -> None:
+    """One thread for every library that makes its own."""
+    os.environ["OMP_NUM_THREADS"] = "1"

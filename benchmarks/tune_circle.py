@@ -1,0 +1,94 @@
+"""`encas tune` on real pools: the front by latency is as fast as that by MACs everywhere.
+
+    python benchmarks/tune_circle.py --data ../shared/data --pool cifar --batch-size 8
+
+--pool cifar: four real ResNets on 3,000 test images. --pool digits: the 24 small networks of the
+demo, trained on scikit-learn's digits. Prints JSON.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+from cifar10 import REPOSITORY, arguments, machine
+from resnets import resnet_pool
+
+from encas.commands.console import progress
+from encas.commands.latency_job import PATIENT, MeasureOptions
+from encas.demo.pools import make_pools, pool_path, train_networks
+from encas.runtime.placement import Placement
+from encas.search.options import SearchOptions
+from encas.tuning.flow import tune
+from encas.tuning.settings import TuneSettings
+
+
+def main() -> None:
+    options = arguments(__doc__, pool="cifar", batch_size=8, threads=1, measured=10, exported=1)
+    out = REPOSITORY / "build" / f"tune-{options.pool}-{options.batch_size}"
+    shutil.rmtree(out, ignore_errors=True)
+    settings = TuneSettings(
+        batch_size=options.batch_size,
+        measuring=MeasureOptions(
+            placement=Placement(n_threads=options.threads), protocol=PATIENT, exporter="legacy"
+        ),
+        searching=SearchOptions(max_members=3, evaluations=50_000),
+        n_measured=options.measured,
+        n_exported=options.exported,
+    )
+    report = tune(_pool(options.data, options.pool), out, settings=settings, watch=progress)
+    ratios = np.array([pair.speed_up for pair in report.pairs])
+    found = {
+        **machine(),
+        "pool": options.pool,
+        "provider": report.setting.provider,
+        "versions": dict(report.setting.versions),
+        "threads": options.threads,
+        "batch_size": report.batch_size,
+        "n_models": report.n_models,
+        "n_profiled": len(report.profiled),
+        "n_pairs": len(report.pairs),
+        "n_faster": report.n_faster,
+        "n_slower": report.n_slower,
+        "speed_up": {
+            "smallest": float(ratios.min()),
+            "median": float(np.median(ratios)),
+            "largest": float(ratios.max()),
+        },
+        "n_by_macs": report.n_by_macs,
+        "n_by_latency": report.n_by_latency,
+        "n_changed": report.n_changed,
+        "rounds": [
+            {"n": one.n_cascades, "median": one.median_error, "largest": one.largest_error}
+            for one in report.rounds
+        ],
+        "held_out_median_error": report.held_out.median_error if report.held_out else None,
+        "pairs": [
+            {
+                "error": pair.by_macs.error,
+                "by_macs_ms": pair.by_macs.measured_ms,
+                "by_latency_ms": pair.by_latency.measured_ms,
+                "by_latency": pair.by_latency.cascade.members,
+            }
+            for pair in report.pairs
+        ],
+    }
+    print(json.dumps(found, indent=2))
+    assert report.n_slower == 0, "somewhere the front by MACs is faster"
+
+
+def _pool(data: Path, name: str) -> Path:
+    if name == "cifar":
+        path = resnet_pool(data, "test").path
+        assert path is not None  # it was loaded from a folder
+        return path
+    folder = REPOSITORY / "build" / "digits"
+    folder.mkdir(parents=True, exist_ok=True)
+    make_pools(folder, train_networks(folder, progress=lambda _n: None))
+    return pool_path(folder, "search")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Supernetworks and Neural Architecture Transfer: pools where no trained models exist yet."""

@@ -1,0 +1,103 @@
+"""Subnets as models of their own: their names, their files, and SPECs that rebuild them."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from urllib.parse import urlencode
+
+import numpy as np
+
+from ...arrays import IntArray
+from ...errors import MissingExtraError, SearchError
+from ...files import json_text, write_atomically
+from ...runtime.preprocessing import Preprocessing
+from .designs import space_of
+from .network import Network
+from .space import Space
+
+try:
+    from safetensors.torch import save
+except ImportError as error:
+    raise MissingExtraError("writing the weights of subnets", extra="nat") from error
+
+
+def genome_text(genome: IntArray) -> str:
+    """A genome [n_genes] as text, such as 0-2-1."""
+    return "-".join(map(str, genome.tolist()))
+
+
+def genome_of(text: str, space: Space) -> IntArray:
+    """The genome that `genome_text` wrote, int64 [n_genes].
+
+    Raises:
+        SearchError: it is no genome of this space.
+    """
+    parts = text.split("-")
+    is_number = all(re.fullmatch(r"\d{1,4}", part) for part in parts)
+    genome = np.array(parts if is_number else [], np.int64)
+    if len(genome) != len(space.n_values) or not (genome < space.n_values).all():
+        expected = f"{len(space.n_values)} genes below {genome_text(space.n_values)}"
+        raise SearchError(f"expected {expected}, got {text!r}", where=space.design.name)
+    return genome
+
+
+def subnet(
+    *, supernet: str, genome: str, n_classes: int, size: int = 0, n_channels: int = 3
+) -> Network:
+    """The module of a subnet, without weights; what the SPEC of a subnet names.
+
+    Args:
+        supernet: see `designs.space_of`.
+        genome: as `genome_text` writes it.
+        n_classes: logits of a sample.
+        size: see `designs.space_of`; 0: the only one there is.
+        n_channels: of a sample.
+
+    Raises:
+        SearchError: there is no such subnet.
+    """
+    space = space_of(supernet, size=size or None, n_channels=n_channels)
+    architecture = space.decode(genome_of(str(genome), space))
+    return Network(space.design.recipe(architecture, n_classes=n_classes))
+
+
+def subnet_name(space: Space, genome: IntArray) -> str:
+    """The name that a subnet has in a pool."""
+    return f"{space.design.name}_{genome_text(genome)}"
+
+
+def write_subnet(
+    network: Network, path: Path, *, preprocessing: Preprocessing | None = None
+) -> None:
+    """Writes a subnet's weights, and the preprocessing beside them where there is one."""
+    tensors = {name: tensor.contiguous() for name, tensor in network.state_dict().items()}
+    write_atomically(path, save(tensors))
+    if preprocessing is not None:
+        content = {
+            "size": list(preprocessing.size),
+            "resize": preprocessing.resize,
+            "crop": preprocessing.crop,
+            "interpolation": preprocessing.interpolation,
+            "scale": preprocessing.scale,
+            "mean": list(preprocessing.mean),
+            "std": list(preprocessing.std),
+        }
+        known = {key: value for key, value in content.items() if value is not None}
+        write_atomically(path.with_name(f"{path.name}.preprocessing.json"), json_text(known))
+
+
+def spec_of(space: Space, genome: IntArray, *, n_classes: int, weights: Path, base: Path) -> str:
+    """The SPEC of a subnet for a file in the folder `base`: the path of its weights is relative."""
+    design = space.design
+    query = {
+        "supernet": design.name,
+        "genome": genome_text(genome),
+        "n_classes": n_classes,
+        "size": design.size,
+        "n_channels": design.n_channels,
+        "input_shape": f"{design.n_channels}x{design.size}x{design.size}",
+        "weights": os.path.relpath(weights.resolve(), base.resolve()),
+    }
+    return f"torch:{__name__}:subnet?{urlencode(query, safe='/')}"

@@ -1,0 +1,1 @@
+"""From a pool to measured cascades: search, measure, correct what is predicted, search again."""

@@ -1,0 +1,142 @@
+"""Predict, measure, correct, search again: `Rounds` turns until both agree."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from ..latency import LatencyProfile
+from ..search.finder import search_pool
+from ..search.front import Front, ScoredCascade
+from ..search.pool import Pool
+from ..search.scoring import evaluate_front
+from .candidates import best_of, merged, rival_of, spread
+from .correction import fitted
+from .measuring import Bench
+from .report import Pair, Round
+from .settings import TuneSettings, Watch
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Found:
+    """What the rounds end with.
+
+    Args:
+        profile: corrected.
+        by_macs: the front by MACs, scored by predicted time.
+        by_latency: the front by predicted time.
+        pairs: both, measured.
+        rounds: one for each turn.
+    """
+
+    profile: LatencyProfile
+    by_macs: Front
+    by_latency: Front
+    pairs: tuple[Pair, ...]
+    rounds: tuple[Round, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Rounds:
+    """Turns of predicting, measuring and correcting.
+
+    Args:
+        pool: the models that were measured, as they answer where they run.
+        bench: measures composed cascades.
+        settings: how.
+        watch: shows progress.
+    """
+
+    pool: Pool
+    bench: Bench
+    settings: TuneSettings
+    watch: Watch
+
+    def turned(self, by_macs: Front, profile: LatencyProfile) -> Found:
+        """Predicts, measures and corrects until both agree, or the rounds are over."""
+        rounds: list[Round] = []
+        while True:
+            retimed = timed(by_macs, self.pool, profile, self.settings.batch_size)
+            found = searched(self.pool, "latency", self.settings, self.watch, profile=profile)
+            by_latency = merged(found, retimed.cascades)
+            pairs = self.pairs(retimed, by_latency, profile)
+            sides = {one.cascade: one for pair in pairs for one in (pair.by_macs, pair.by_latency)}
+            rounds.append(Round.of([one.prediction_error for one in sides.values()]))
+            is_good = rounds[-1].median_error <= self.settings.tolerance
+            if is_good or len(rounds) == self.settings.rounds:
+                return Found(
+                    profile=profile,
+                    by_macs=retimed,
+                    by_latency=by_latency,
+                    pairs=pairs,
+                    rounds=tuple(rounds),
+                )
+            profile = replace(profile, corrections=fitted(profile, self.bench.known))
+
+    def pairs(self, by_macs: Front, by_latency: Front, profile: LatencyProfile) -> tuple[Pair, ...]:
+        """Cascades of the front by MACs, each beside the fastest that is as accurate, measured."""
+        pairs: list[Pair] = []
+        places = spread(len(by_macs.cascades), self.settings.n_measured)
+        with self.watch("measuring cascades", len(places)) as done:
+            for place in places:
+                one = by_macs.cascades[place]
+                rival = rival_of(by_latency, one.error)
+                pairs.append(
+                    Pair(
+                        by_macs=self.bench.timed(one, profile),
+                        by_latency=self.bench.timed(rival, profile),
+                    )
+                )
+                done(len(pairs))
+        return tuple(pairs)
+
+    def held_out(self, found: Found) -> Round | None:
+        """How good the prediction is for cascades that did not correct it; None: there are none."""
+        known = {one.cascade for one in self.bench.known}
+        others = [one for one in found.by_latency.cascades if one.cascade not in known]
+        places = spread(len(others), self.settings.n_measured) if others else []
+        with self.watch("measuring further cascades", len(places)) as done:
+            errors: list[float] = []
+            for place in places:
+                timing = self.bench.timed(others[place], found.profile)
+                errors.append(timing.prediction_error)
+                done(len(errors))
+        return Round.of(errors) if errors else None
+
+    def measured_front(self, found: Found) -> Front:
+        """The best of everything that was measured, with the measured time as its cost."""
+        scored = {one.cascade: one for one in (*found.by_macs.cascades, *found.by_latency.cascades)}
+        measured: list[ScoredCascade] = [
+            replace(scored[one.cascade], cost=one.measured_ms)
+            for one in self.bench.known
+            if one.cascade in scored
+        ]
+        return best_of(found.by_latency, measured)
+
+
+def searched(
+    pool: Pool,
+    objective: str,
+    settings: TuneSettings,
+    watch: Watch,
+    *,
+    profile: LatencyProfile | None = None,
+) -> Front:
+    """The front of a pool by one cost."""
+    options = replace(
+        settings.searching,
+        objectives=(objective,),
+        batch_size=settings.batch_size if profile else 1,
+    )
+    with watch(f"searching by {objective}", options.evaluations) as done:
+        found = search_pool(
+            pool, options, profile=profile, on_progress=lambda one: done(one.evaluations)
+        )
+    if found.interrupted:
+        raise KeyboardInterrupt
+    return found.front
+
+
+def timed(front: Front, pool: Pool, profile: LatencyProfile, batch_size: int) -> Front:
+    """A front's cascades with predicted times as their costs."""
+    renamed = replace(front, objectives=("error", "latency"), batch_size=batch_size)
+    return evaluate_front(renamed, pool, profile=profile)
