@@ -4,9 +4,9 @@ Triton comes from nvidia-pytriton (`make test-triton` installs it) with the layo
 it has no ONNX Runtime backend there, so that its members run in its Python backend. Each server is
 asked alone, in turns, round after round; medians over the rounds are compared.
 
-    python benchmarks/serving_beside_triton.py [--seconds 5] [--rounds 3] [--require]
+    python benchmarks/serving_beside_triton.py [--seconds 5] [--rounds 3] [--bundle dear]
 
---require fails unless ours is at least as fast everywhere; without it the ratios are only printed.
+--require fails unless ours is at least as fast everywhere; else the ratios are only printed.
 """
 
 from __future__ import annotations
@@ -74,6 +74,7 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=2.0)
     parser.add_argument("--rounds", type=int, default=1)
+    parser.add_argument("--bundle", choices=[case["bundle"] for case in CASES])
     parser.add_argument("--require", action="store_true")
     options = parser.parse_args()
     if not ENVIRONMENT.is_dir():
@@ -83,6 +84,7 @@ if __name__ == "__main__":
         rows = [
             row
             for case in CASES
+            if options.bundle in (None, case["bundle"])
             for row in measure(Path(temporary), case, options.seconds, options.rounds)
         ]
     print(json.dumps(rows, indent=2))
