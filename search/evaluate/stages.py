@@ -273,7 +273,6 @@ def _fill_unit_chunks(source, chunks, prefix, last, stages, lasts, members, scra
 @compiled
 def _fill_unit(source, chunk, prefix, last, stages, lasts, members, scratch):
     sums, total, rivals = scratch[0], scratch[1], scratch[2]
-    sums[:] = 0
     n = 0
     for j in range(len(prefix)):
         out = stages[j, chunk * CHUNK : (chunk + 1) * CHUNK]
@@ -284,6 +283,8 @@ def _fill_unit(source, chunk, prefix, last, stages, lasts, members, scratch):
         n += 1
         _add_up(source, chunk, members, n - 1, n, sums)
         _finish(source, chunk, members, n, out, sums, rivals)
+    if n == 0:
+        sums[:] = 0
     for lane in range(len(last)):
         if last[lane] >= 0:
             members[n] = last[lane]
