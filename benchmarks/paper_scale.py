@@ -33,11 +33,12 @@ from encas.arrays import IntArray
 from encas.search.evaluate.choice import contenders_of, evaluator_for
 from encas.search.evaluate.store import store_contenders
 from encas.search.finder import find_front
-from encas.search.genome import THRESHOLDS, CascadeProblem, decode, gene_sizes
+from encas.search.genome import THRESHOLDS, gene_sizes
 from encas.search.indicators import hypervolume
 from encas.search.objectives import LinearCost, TopOneError
 from encas.search.pool import Pool
 from encas.search.pool_io import CONTENDERS
+from encas.search.problem import CascadeProblem, decode
 
 MEMBERS = 5
 MOST_SECONDS, MOST_GB = 60.0, 4.0

@@ -17,13 +17,13 @@ from .evaluate.counts import Evaluator
 from .evaluate.sweep_prices import prices_of, weightings
 from .evaluate.sweeper import LONGEST, Sweeper
 from .exact import ExactSearch, check_work
-from .genome import CascadeProblem, decode
 from .gomea import MoGomea
 from .greedy import STREETER, GreedySearch, Rule, cascades_of_bits
 from .grid import SequenceGrid, cascade_grid, ensemble_grid
 from .listing import ListedSearch, Listing
 from .objectives import Error, LatencyCost, LinearCost
 from .pool import Pool
+from .problem import CascadeProblem, decode
 from .random_draw import RandomDraw
 from .strategy import AskTellSearch, Problem, Search, Strategy
 from .sweep import SweepSearch, single_objectives

@@ -20,7 +20,7 @@ from .automatic import resolved
 from .checkpoint import Checkpoint
 from .evaluate.choice import contenders_of, evaluator_for
 from .front import Front, ScoredCascade
-from .genome import cascades_of, decode, encode
+from .genome import cascades_of
 from .indicators import hypervolume, non_dominated
 from .loop import Milestone, Outcome, run
 from .metrics import TOP1
@@ -28,6 +28,7 @@ from .objectives import LatencyCost, LinearCost, error_objective, front_costs
 from .options import SearchOptions
 from .pool import Pool
 from .pool_samples import refuse_held_out
+from .problem import decode
 from .provenance import provenance
 from .scoring import pool_reference, score, scored_from_counts
 from .warm_start import start_of
@@ -185,7 +186,7 @@ def _scored_genomes(
     # A stage that no sample reaches has shown nothing: it is left out.
     members = np.where(counts.reached > 0, members, -1)
     names, confidence = setup.pool.names, setup.confidence
-    cascades = cascades_of(encode(members, thresholds), names, confidence=confidence)
+    cascades = cascades_of(members, thresholds, names, confidence=confidence)
     return scored_from_counts(
         cascades, members, counts, setup.error, costs, n_samples=setup.pool.n_samples
     )

@@ -1,8 +1,9 @@
-"""The genome of a cascade search, its decoding, and the problem that a strategy sees.
+"""The genome of a cascade search, and the cascades that its genes stand for.
 
 A genome has K member genes in 0..M (0 = no operation) and K - 1 threshold genes in 0..50, the
 threshold being 0.02 * gene. Threshold gene j - 1 stands before slot j and is skipped with it. A
 member that stands in an earlier slot already is a no-op as well: a cascade runs a member once.
+Decoded (problem.py), there are only the members that run, and the thresholds between them.
 """
 
 from __future__ import annotations
@@ -11,10 +12,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ..arrays import DoubleArray, FloatArray, IntArray, frozen
+from ..arrays import FloatArray, IntArray, frozen
 from ..cascade import Cascade, Confidence
-from .evaluate.counts import Evaluator
-from .objectives import Error, Objective
 
 N_THRESHOLDS = 51
 # Threshold genes as the numbers that confidences are compared with.
@@ -31,39 +30,22 @@ def gene_sizes(n_models: int, max_members: int) -> IntArray:
     return np.array([n_models + 1] * max_members + [N_THRESHOLDS] * (max_members - 1), np.int64)
 
 
-def decode(genomes: IntArray) -> tuple[IntArray, IntArray]:
-    """Decodes genomes [n, 2K - 1] into members [n, K] and thresholds [n, K - 1].
-
-    Members are model indices from 0, -1 past the last stage; threshold genes past the last
-    stage are 0.
-    """
-    n, n_genes = genomes.shape
-    max_members = (n_genes + 1) // 2
-    members = np.full((n, max_members), -1, np.int64)
-    thresholds = np.zeros((n, max_members - 1), np.int64)
-    n_stages = np.zeros(n, np.int64)
-    for slot in range(max_members):
-        gene = genomes[:, slot]
-        is_new = (gene > 0) & (genomes[:, :slot] != gene[:, None]).all(axis=1)
-        rows = np.flatnonzero(is_new)
-        members[rows, n_stages[rows]] = gene[rows] - 1
-        later = rows[n_stages[rows] > 0]
-        if len(later):
-            thresholds[later, n_stages[later] - 1] = genomes[later, max_members + slot - 1]
-        n_stages[rows] += 1
-    return members, thresholds
-
-
 def encode(members: IntArray, thresholds: IntArray) -> IntArray:
-    """The genomes [n, 2K - 1] of decoded members [n, K] and thresholds [n, K - 1]."""
+    """The genomes [n, 2K - 1] of decoded members [n, K] and thresholds [n, K - 1].
+
+    Members are model indices from 0, -1 past the last stage.
+    """
     return np.concatenate([members + 1, thresholds], axis=1)
 
 
 def cascades_of(
-    genomes: IntArray, names: Sequence[str], *, confidence: Confidence = "max_probability"
+    members: IntArray,
+    thresholds: IntArray,
+    names: Sequence[str],
+    *,
+    confidence: Confidence = "max_probability",
 ) -> list[Cascade]:
-    """The cascade of each genome [n, 2K - 1], over models of these names."""
-    members, thresholds = decode(genomes)
+    """Cascades of decoded members [n, K] and thresholds [n, K - 1], over models of these names."""
     cascades = []
     for row, genes in zip(members, thresholds, strict=True):
         n_stages = int((row >= 0).sum())
@@ -78,7 +60,7 @@ def cascades_of(
 
 
 def genes_of(cascades: Sequence[Cascade], names: Sequence[str]) -> tuple[IntArray, IntArray]:
-    """Members [n, K] and thresholds [n, K - 1] of cascades, as `decode` gives them.
+    """Decoded members [n, K] and thresholds [n, K - 1] of cascades.
 
     K is the length of the longest; a threshold's gene is that of the nearest value.
 
@@ -95,42 +77,3 @@ def genes_of(cascades: Sequence[Cascade], names: Sequence[str]) -> tuple[IntArra
         values = np.array(cascade.thresholds, np.float32)[:, None]
         thresholds[i, : cascade.n_stages - 1] = np.abs(values - THRESHOLDS).argmin(axis=1)
     return members, thresholds
-
-
-class CascadeProblem:
-    """Genomes in, objectives out; the error is the first objective.
-
-    Args:
-        evaluator: counts correct answers and reaches.
-        error: the first objective.
-        costs: the other objectives.
-        n_models: models in the pool.
-        max_members: K, members of a cascade at most.
-    """
-
-    def __init__(
-        self,
-        evaluator: Evaluator,
-        error: Error,
-        costs: Sequence[Objective],
-        *,
-        n_models: int,
-        max_members: int,
-    ) -> None:
-        self.evaluator = evaluator
-        self.error = error
-        self.objectives: tuple[Objective, ...] = (error, *costs)
-        self.n_values = gene_sizes(n_models, max_members)
-        self.n_objectives = len(self.objectives)
-
-    def evaluate(self, genomes: IntArray) -> DoubleArray:
-        """Objectives [n, n_objectives] of genomes [n, n_genes]; +inf where all is no-op."""
-        members, thresholds = decode(genomes)
-        counts = self.evaluator.count(
-            members, thresholds, with_predicted=self.error.needs_predicted
-        )
-        n_samples = self.evaluator.n_samples
-        columns = [o.values(members, counts, n_samples=n_samples) for o in self.objectives]
-        values = np.stack(columns, axis=1)
-        values[members[:, 0] < 0] = np.inf
-        return values

@@ -118,7 +118,8 @@ class LinearCost:
 
     def values(self, members: IntArray, counts: Counts, *, n_samples: int) -> DoubleArray:
         """See `Objective.values`."""
-        return summed_over_stages(self, members, counts, n_samples=n_samples)
+        # No sample reaches a place without a member, so that what it names costs nothing.
+        return added_up((counts.reached / n_samples) * self.costs[members])
 
     def stage_values(
         self,
@@ -195,10 +196,14 @@ def summed_over_stages(
     is_last[:, :-1] &= ~is_there[:, 1:]
     # A place without a member names the last model, whose cost is then left out.
     values = cost.stage_values(members, counts.reached, n_samples=n_samples, is_last=is_last)
-    values = np.where(is_there, values, 0.0)
+    return added_up(np.where(is_there, values, 0.0))
+
+
+def added_up(values: DoubleArray) -> DoubleArray:
+    """The sums over the stages of values [n, K], from the first stage on, float64 [n]."""
     total = values[:, 0].copy()
-    for column in values.T[1:]:
-        total += column
+    for j in range(1, values.shape[1]):
+        total += values[:, j]
     return total
 
 

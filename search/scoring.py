@@ -13,7 +13,7 @@ from ..errors import PoolError
 from ..latency import LatencyProfile
 from .evaluate.counts import Counts
 from .front import Front, PoolReference, ScoredCascade
-from .genome import cascades_of, encode, genes_of
+from .genome import cascades_of, genes_of
 from .objectives import Error, Objective, error_objective, front_costs
 from .pool import Pool
 
@@ -71,7 +71,7 @@ def _score_compressed(
             pool.index(member)
     members, thresholds = genes_of(cascades, pool.names)
     confidence = cascades[0].confidence
-    again = cascades_of(encode(members, thresholds), pool.names, confidence=confidence)
+    again = cascades_of(members, thresholds, pool.names, confidence=confidence)
     if list(cascades) != again:
         raise PoolError(
             "in a compressed pool, cascades must average their members, have one confidence, and "

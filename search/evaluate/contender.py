@@ -72,7 +72,7 @@ class ContenderEvaluator:
         limits = np.zeros((n, longest), np.uint8)
         n_stages = np.zeros(n, np.int64)
         _prepare(members, thresholds, padded, limits, n_stages)
-        counts = np.zeros((n, 1 + longest), np.int64)
+        counts = np.empty((n, 1 + longest), np.int64)
         predicted = np.zeros((n, self.n_samples), np.int64) if with_predicted else None
         done = 0
         while done < n:
@@ -84,9 +84,8 @@ class ContenderEvaluator:
                 sample = self.contenders.sample
                 predict_all(self._source, sample, self._slab, *batch, predicted[part])
             done = part.stop
-        is_any = n_stages > 0
-        counts[:, 1] = np.where(is_any, self.n_samples, 0)
-        counts[~is_any] = 0
+        counts[:, 1] = self.n_samples
+        counts[n_stages == 0] = 0
         return Counts(
             correct=counts[:, 0], reached=counts[:, 1 : 1 + max_members], predicted=predicted
         )

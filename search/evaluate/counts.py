@@ -34,7 +34,7 @@ class Evaluator(Protocol):
     def count(
         self, members: IntArray, thresholds: IntArray, *, with_predicted: bool = False
     ) -> Counts:
-        """Counts for cascades of decoded genes (see `genome.decode`).
+        """Counts for cascades of decoded genes (see `problem.decode`).
 
         Args:
             members: int64 [n, max_members], model indices, -1 past the last stage.

@@ -7,10 +7,10 @@ from encas.errors import SearchError
 from encas.search.evaluate.dense import DenseEvaluator
 from encas.search.finder import find_front, search_pool
 from encas.search.front import Front
-from encas.search.genome import CascadeProblem
 from encas.search.indicators import non_dominated
 from encas.search.objectives import TopOneError, cost_objective
 from encas.search.options import SearchOptions
+from encas.search.problem import CascadeProblem
 from encas.search.scoring import evaluate_front
 
 

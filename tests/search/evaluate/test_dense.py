@@ -2,7 +2,8 @@ import numpy as np
 
 from encas.cascade import Cascade
 from encas.search.evaluate.dense import DenseEvaluator, decide_on
-from encas.search.genome import THRESHOLDS, decode, gene_sizes
+from encas.search.genome import THRESHOLDS, gene_sizes
+from encas.search.problem import decode
 
 
 def loop_counts(pool, indices, genes):

@@ -8,8 +8,9 @@ from encas.errors import SearchError
 from encas.search.evaluate.compress import compress
 from encas.search.evaluate.dense import DenseEvaluator
 from encas.search.evaluate.torch_batch import TorchEvaluator
-from encas.search.genome import decode, gene_sizes
+from encas.search.genome import gene_sizes
 from encas.search.pool import Pool
+from encas.search.problem import decode
 
 pytestmark = pytest.mark.torch
 
