@@ -20,7 +20,7 @@ import json
 import multiprocessing
 import resource
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -57,14 +57,14 @@ def _with_peak(work: Callable[..., dict], given: tuple) -> dict:
     return result | {"peak_resident_gb": round(peak, 2)}
 
 
-def simulated(data: Path, folder: Path) -> Pool:
+def simulated(data: Path, folder: Path, sizes: Mapping[str, int]) -> Pool:
     """The pool, as if its outputs lay in the folder: what is compressed there is found."""
-    return replace(simulated_pool(data / "timm", **PAPER), path=folder)
+    return replace(simulated_pool(data / "timm", **sizes), path=folder)
 
 
-def compressed(data: Path, folder: Path) -> dict:
+def compressed(data: Path, folder: Path, sizes: Mapping[str, int]) -> dict:
     """Compresses the simulated pool; the time has that of inventing the outputs in it."""
-    pool = simulated(data, folder)
+    pool = simulated(data, folder, sizes)
     folder.mkdir(parents=True)
     start = time.perf_counter()
     found = store_contenders(pool, folder / CONTENDERS, max_members=MEMBERS, rank=1)
@@ -78,9 +78,16 @@ def compressed(data: Path, folder: Path) -> dict:
     }
 
 
-def searched(data: Path, folder: Path, algorithm: str, evaluations: int, seed: int) -> dict:
+def searched(
+    data: Path,
+    folder: Path,
+    sizes: Mapping[str, int],
+    algorithm: str,
+    evaluations: int,
+    seed: int,
+) -> dict:
     """One search of the compressed pool, as a command would run it."""
-    pool = simulated(data, folder)
+    pool = simulated(data, folder, sizes)
     # Compiles, or loads the compiled code, which is no part of the search.
     find_front(pool, algorithm=algorithm, evaluations=200, seed=seed)
     start, used = time.perf_counter(), time.process_time()
@@ -143,9 +150,9 @@ def _follow(stages: list, thresholds: Any, label: IntArray, reached: IntArray) -
     return n_right
 
 
-def compared(data: Path, folder: Path, n: int) -> dict:
+def compared(data: Path, folder: Path, sizes: Mapping[str, int], n: int) -> dict:
     """Counts and objectives of random cascades by the definition and by the search's evaluator."""
-    pool = simulated(data, folder)
+    pool = simulated(data, folder, sizes)
     genomes = random_genomes(n, pool.n_models)
     contenders = contenders_of(pool, max_members=MEMBERS, confidence="max_probability")
     evaluator = evaluator_for(pool, contenders, confidence="max_probability")
@@ -192,10 +199,10 @@ def main() -> None:
     folder = Path(given.out) / "pool"
     result: dict[str, Any] = {"machine": machine(), "pool": "simulated", "sizes": PAPER}
     if not folder.exists():
-        result["compression"] = measured(compressed, given.data, folder)
+        result["compression"] = measured(compressed, given.data, folder, PAPER)
     runs = {
         name: [
-            measured(searched, given.data, folder, name, evaluations, seed)
+            measured(searched, given.data, folder, PAPER, name, evaluations, seed)
             for seed in range(1, given.seeds + 1)
         ]
         for name, evaluations in (("mo-gomea", given.evaluations), ("sweep", SWEPT))
@@ -204,7 +211,10 @@ def main() -> None:
         name: {key: median([run[key] for run in found]) for key in found[0] if key != "seed"}
         for name, found in runs.items()
     }
-    result |= {"runs": runs, "definition": measured(compared, given.data, folder, given.cascades)}
+    result |= {
+        "runs": runs,
+        "definition": measured(compared, given.data, folder, PAPER, given.cascades),
+    }
     print(json.dumps(result, indent=2))
     assert result["definition"]["bit_equal"], "an objective differs from the definition's"
     ours = result["medians"]["mo-gomea"]

@@ -15,10 +15,10 @@ from ..arrays import IntArray
 from ..errors import SearchError
 from .archive import ElitistArchive
 from .evaluate.sweeper import Sweeper
-from .genome import encode
 from .sequences import n_sequences, sequences_at
 from .state import State, joined, part_of
 from .strategy import Problem
+from .swept import sweep_into
 
 # Sequences of a batch: enough prefixes for all cores, few enough for the staircase to be young.
 BATCH = 4096
@@ -73,10 +73,10 @@ class ExactSearch:
         total = n_sequences(self._n_models, self._n_members)
         stop = min(total, self._place + min(limit, BATCH))
         sequences = self._sequences(np.arange(self._place, stop))
-        swept = self._sweeper.sweep(sequences, self._stair)
-        genomes = encode(sequences[swept.sequence], swept.thresholds)
-        if len(genomes):
-            self._archive.add(genomes, self._problem.evaluate(genomes))
+        swept = sweep_into(
+            self._archive, sequences, self._stair, sweeper=self._sweeper, problem=self._problem
+        )
+        if swept is not None:
             self._stair = self._sweeper.lowered(self._stair, swept)
         self._n_swept += stop - self._place
         self._place = stop

@@ -22,10 +22,10 @@ import numpy as np
 from ..arrays import DoubleArray, IntArray
 from .archive import ElitistArchive
 from .evaluate.sweeper import N_LANES, Sweeper
-from .genome import encode
 from .state import State, joined, part_of, restore_rng, rng_state
 from .strategy import Problem
 from .sweep_moves import Moves, parents_of
+from .swept import sweep_into
 
 # Prefixes of a batch: enough for all cores, few enough for the next batch to know more.
 BATCH = 64
@@ -110,10 +110,14 @@ class SweepSearch:
         """Sweeps the sequences of a batch, or as many as the limit allows."""
         sequences, self._pending = self._pending[:limit], self._pending[limit:]
         direction = self._directions[self._turn]
-        swept = direction.sweeper.sweep(sequences, direction.stair)
-        genomes = encode(sequences[swept.sequence], swept.thresholds)
-        if len(genomes):
-            self._archive.add(genomes, self._problem.evaluate(genomes))
+        swept = sweep_into(
+            self._archive,
+            sequences,
+            direction.stair,
+            sweeper=direction.sweeper,
+            problem=self._problem,
+        )
+        if swept is not None:
             direction.lowered = direction.sweeper.lowered(direction.lowered, swept)
             direction.n_changes = 1
         self._n_swept += len(sequences)
