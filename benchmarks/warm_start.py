@@ -4,8 +4,9 @@
 factor (log-normal, sigma 0.5: as far as measured times are from MACs), and the pool is searched
 again, from nothing and from the first front. Each search keeps a history of its hypervolume.
 
-Claim: from the first front, the second search reaches what it reaches from nothing with its whole
-budget in at most half of the evaluations, in the median of the seeds.
+Claim: from the first front, the second search comes within 0.1 % of the hypervolume that it reaches
+from nothing with its whole budget in at most half of the evaluations that it takes from nothing, in
+the median of the seeds.
 
     python benchmarks/warm_start.py --data ../shared/data --seeds 10
 """
@@ -24,6 +25,7 @@ from encas.search.front import Front
 from encas.search.pool import Pool
 
 SIGMA = 0.5
+NEAR = 0.999
 SHARE = 0.5
 
 
@@ -55,11 +57,11 @@ def compare(pool: Pool, seed: int, algorithm: str, evaluations: int) -> dict[str
     changed = with_new_costs(pool, seed)
     cold = find_front(changed, seed=seed + 1000, **settings)
     warm = find_front(changed, seed=seed + 1000, warm_start=first, **settings)
-    goal = history(cold)[-1, 2]
-    cold_at, warm_at = reached(cold, goal), reached(warm, goal)
+    best = history(cold)[-1, 2]
+    cold_at, warm_at = reached(cold, NEAR * best), reached(warm, NEAR * best)
     return {
         "seed": seed,
-        "hypervolume_cold": goal,
+        "hypervolume_cold": best,
         "hypervolume_warm": history(warm)[-1, 2],
         "evaluations_cold": cold_at[0],
         "evaluations_warm": warm_at[0],
