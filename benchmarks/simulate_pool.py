@@ -35,6 +35,8 @@ from numba import njit
 from encas.search.pool import Model, Pool
 
 BLOCK = 64
+# What all models share is kept for so many blocks: pools are read model by model, a few at a time.
+BLOCKS_KEPT = 64
 N_CANDIDATES = 24
 HARDNESS, AFFINITY_SLOPE, SLOPE_SPREAD = 2.2, 1.2, 0.9
 FAMILY_WEIGHT, OWN_WEIGHT = 0.55, 0.65
@@ -134,7 +136,7 @@ class Simulation:
     def __post_init__(self) -> None:
         self.families = sorted({model.family for model in self.models})
         self.n_candidates = min(N_CANDIDATES, self.n_classes)
-        self.shared = lru_cache(maxsize=2)(self._shared)
+        self.shared = lru_cache(maxsize=BLOCKS_KEPT)(self._shared)
         rng = np.random.default_rng((self.seed, 1))
         self.offset = rng.normal(0, 0.06, len(self.models))
         self.roll = rng.integers(0, self.n_classes, len(self.models))
