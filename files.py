@@ -76,7 +76,12 @@ def read_json(path: Path, *, error: type[EncasError], max_bytes: int = MAX_JSON_
         raise error(f"expected at most {max_bytes} bytes, got {size}", where=str(path))
     try:
         text = path.read_text("utf-8")
-        parsed = json.loads(text, parse_constant=_refuse_constant, parse_float=_finite)
+        parsed = json.loads(
+            text,
+            parse_constant=_refuse_constant,
+            parse_float=_finite,
+            object_pairs_hook=_object_of,
+        )
         return cast(Json, parsed)
     except (ValueError, RecursionError) as cause:
         raise error(f"not a JSON file: {cause}", where=str(path)) from cause
@@ -138,6 +143,16 @@ def _finite(text: str) -> float:
     if math.isinf(number):
         raise ValueError(f"{text} is too large a number")
     return number
+
+
+def _object_of(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
+    """An object whose keys are all different: of two values, readers disagree which one counts."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        keys = [key for key, _ in pairs]
+        twice = next(key for key in keys if keys.count(key) > 1)
+        raise ValueError(f"the key {twice!r} comes twice in one object")
+    return found
 
 
 def _refuse_constant(name: str) -> float:

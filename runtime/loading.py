@@ -174,13 +174,14 @@ def verified_model(
         ManifestError: a file is not the one hashed, or the model names a file that is not listed.
     """
     content = verified_bytes(bundle, entry)
+    where = str(bundle / entry.file)
     folder = str(Path(entry.file).parent.as_posix())
-    named = {f"{folder}/{file}" for file in external_files(content)}
+    named = {f"{folder}/{file}" for file in external_files(content, where=where)}
     unlisted = sorted(named - {file.file for file in external})
     if unlisted:
         raise ManifestError(
             f"its weights lie in files that the manifest does not list: {', '.join(unlisted)}",
-            where=str(bundle / entry.file),
+            where=where,
         )
     if not named:
         return content

@@ -30,8 +30,12 @@ _TENSOR_EXTERNAL_DATA, _TENSOR_DATA_LOCATION = 13, 14
 _ENTRY_KEY, _ENTRY_VALUE = 1, 2
 
 
-def external_files(model: Buffer) -> tuple[str, ...]:
+def external_files(model: Buffer, *, where: str = "model") -> tuple[str, ...]:
     """The files outside an ONNX file that its tensors lie in, sorted; most have none.
+
+    Args:
+        model: the content of the file.
+        where: its name, for the error.
 
     Raises:
         SessionError: the bytes are no protocol buffer, or nested beyond all reason.
@@ -39,7 +43,7 @@ def external_files(model: Buffer) -> tuple[str, ...]:
     try:
         return tuple(sorted(set(_locations(memoryview(model), "model", 0))))
     except (IndexError, ValueError) as cause:
-        raise SessionError(f"truncated or not an ONNX file: {cause}") from cause
+        raise SessionError(f"truncated or not an ONNX file: {cause}", where=where) from cause
 
 
 def _locations(message: memoryview, kind: str, depth: int) -> Iterator[str]:

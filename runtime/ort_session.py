@@ -76,14 +76,16 @@ def open_session(
     source = str(model) if isinstance(model, Path) else model
     try:
         session = onnxruntime.InferenceSession(
-            source, sess_options=session_options(n_threads), providers=providers
+            source,
+            sess_options=session_options(n_threads),
+            providers=providers,
+            enable_fallback=0,  # it says on stdout what it falls back to
         )
     except Exception as cause:
         # ONNX Runtime's exceptions share no base class but Exception.
         raise SessionError(_load_fault(cause, cuda_graphs), where=name) from cause
     if session.get_providers()[0] != wanted:
         raise SessionError(_not_loaded(wanted, device), where=name)
-    session.disable_fallback()
     return session
 
 

@@ -89,6 +89,7 @@ def test_json_text_reads_back(tmp_path):
         (b'{"a": NaN}', "NaN is not a JSON number"),
         (b'{"a": -Infinity}', "-Infinity is not a JSON number"),
         (b'{"a": 1e400}', "1e400 is too large a number"),
+        (b'{"b": {"a": 1, "c": 2, "a": 1}}', "the key 'a' comes twice in one object"),
         (b"\xff\xfe", "not a JSON file"),
         (b"[" * 200_000, "not a JSON file"),
     ],

@@ -180,18 +180,9 @@ def test_manifest_of_values_that_do_not_fit_is_refused(change, message):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"format": "encas.pool"}, "format must be 'encas.bundle'"),
-        ({"version": 2}, "version must be 1, got 2"),
-        ({"extra": 1}, "unknown key 'extra'"),
-        ({"members": []}, "members has 0 items"),
         ({"n_classes": 0}, "n_classes must be at least 1"),
-        ({"input": {"dtype": "object", "shape": [1]}}, "input.dtype must be one of"),
         ({"input": {"dtype": "float32", "shape": [1.0]}}, "must be integer, got 1.0"),
         ({"stages": [{"member": "a", "threshold": 0.5}]}, "the last has none"),
-        ({"stages": [{"member": "a", "threshold": 1.5}]}, "at most 1"),
-        ({"stages": [{"member": "z", "threshold": None}]}, "but the members are"),
-        ({"graph": {"file": "../../x", "sha256": "a" * 64, "bytes": 1}}, "inside the folder"),
-        ({"graph": {"file": "/etc/passwd", "sha256": "a" * 64, "bytes": 1}}, "inside the folder"),
         ({"graph": {"file": "x", "sha256": "A" * 64, "bytes": 1}}, "graph.sha256 must match"),
         ({"reference": {"file": "x", "sha256": "a" * 64, "bytes": -1}}, "at least 0"),
     ],
@@ -209,14 +200,6 @@ def test_manifest_file_with_faults_is_refused(tmp_path, change, message):
     with pytest.raises(ManifestError, match=message) as caught:
         Manifest.load(tmp_path)
     assert caught.value.where == str(tmp_path / "manifest.json")
-
-
-def test_manifest_file_that_is_missing_or_foreign_is_refused(tmp_path):
-    with pytest.raises(ManifestError, match="no such file"):
-        Manifest.load(tmp_path)
-    (tmp_path / "manifest.json").write_bytes(b"\x80\x04K\x01.")
-    with pytest.raises(ManifestError, match="not a JSON file"):
-        Manifest.load(tmp_path)
 
 
 def test_verified_file_is_the_one_that_was_hashed(tmp_path):

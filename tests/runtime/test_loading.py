@@ -8,7 +8,7 @@ import numpy as np
 import onnx
 import pytest
 
-from encas.errors import DataError, ManifestError, SessionError
+from encas.errors import DataError, ManifestError
 from encas.manifest import Manifest, file_entry
 from encas.runtime.batching import Batching
 from encas.runtime.loading import Placement, load, open_bundle_data, open_member, open_members
@@ -102,16 +102,6 @@ print(load({str(bundle)!r})(np.ones((5, 1, 2, 3), np.float32)).label.shape)
     assert ran.stdout.strip() == "(5,)", ran.stderr
 
 
-@pytest.mark.parametrize("file", ["members/second.onnx", "members/third.onnx"])
-def test_load_of_a_bundle_with_a_changed_member_is_refused(bundle, file):
-    path = bundle / file
-    content = bytearray(path.read_bytes())
-    content[-1] ^= 1
-    path.write_bytes(bytes(content))
-    with pytest.raises(ManifestError, match=r"\.onnx: expected SHA-256"):
-        load(bundle)
-
-
 def test_load_of_a_changed_member_opens_no_session(bundle, monkeypatch):
     from encas.runtime import ort_session  # noqa: PLC0415
 
@@ -124,40 +114,10 @@ def test_load_of_a_changed_member_opens_no_session(bundle, monkeypatch):
         load(bundle)
 
 
-def test_load_of_a_changed_graph_is_refused(bundle):
-    (bundle / "cascade.onnx").write_bytes(b"x")
-    with pytest.raises(ManifestError, match=r"cascade\.onnx: expected .* bytes, got 1"):
-        load(bundle, backend="graph")
-
-
 def test_load_of_a_bundle_without_a_graph_as_graph_is_refused(bundle):
     edited(bundle, graph=None)
     with pytest.raises(ManifestError, match="the bundle has no graph"):
         load(bundle, backend="graph")
-
-
-def test_load_of_a_folder_that_is_no_bundle_is_refused(tmp_path):
-    with pytest.raises(ManifestError, match=r"manifest\.json: no such file"):
-        load(tmp_path)
-
-
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({"n_classes": 5}, r"expected an output \[batch, 5\], got \['batch', 4\]"),
-        ({"input": {"dtype": "float32", "shape": [6]}}, r"expected an input \['batch', 6\]"),
-    ],
-)
-def test_load_of_a_manifest_that_lies_about_its_members_is_refused(bundle, changes, message):
-    edited(bundle, **changes)
-    with pytest.raises(SessionError, match=message):
-        load(bundle)
-
-
-def test_load_of_a_manifest_that_lies_about_the_type_is_refused(bundle):
-    edited(bundle, input={"dtype": "uint8", "shape": [1, 2, 3]})
-    with pytest.raises(ManifestError, match="takes float32 samples, but the manifest says uint8"):
-        load(bundle)
 
 
 def outside_model(model, location: str) -> bytes:
@@ -172,13 +132,6 @@ def outside_model(model, location: str) -> bytes:
     return made.SerializeToString()
 
 
-@pytest.mark.parametrize("location", ["first.data", "../../secret", "/etc/passwd", "*/_ORT_MEM"])
-def test_load_of_a_member_with_weights_that_are_not_listed_is_refused(bundle, model, location):
-    with_member(bundle, outside_model(model, location))
-    with pytest.raises(ManifestError, match="files that the manifest does not list: members/"):
-        load(bundle)
-
-
 def test_load_of_a_member_with_listed_weights_runs(bundle, model, samples):
     before = load(bundle)(samples)
     weights = model(0).graph.initializer[0].raw_data
@@ -188,12 +141,6 @@ def test_load_of_a_member_with_listed_weights_runs(bundle, model, samples):
     assert np.array_equal(load(bundle)(samples).probabilities, before.probabilities)
     (bundle / "members/first.data").write_bytes(weights[:-1] + b"x")
     with pytest.raises(ManifestError, match=r"first\.data: expected SHA-256"):
-        load(bundle)
-
-
-def test_load_of_a_member_that_is_no_onnx_file_is_refused(bundle):
-    with_member(bundle, b"\x80\x04K\x01.")
-    with pytest.raises(SessionError, match="truncated or not an ONNX file"):
         load(bundle)
 
 
