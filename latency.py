@@ -1,7 +1,8 @@
 """What members cost in time on one device: `LatencyProfile`, measured, stored, asked.
 
-The prediction for a cascade at batch size B is sum_j L_j(reach_j * B) + the gate's overhead, with
-L_j(b) the measured time of member j on b rows, linear between the profiled batch sizes.
+The prediction for a cascade at batch size B is sum_j L_j(reach_j * B) + what the executor spends on
+the call and on each exit decision, with L_j(b) the measured time of member j on b rows, linear
+between the profiled batch sizes.
 """
 
 from __future__ import annotations
@@ -102,8 +103,10 @@ class LatencyProfile:
         timings: one for each pair of member and batch size.
         gate_ms: measured time per batch that a cascade spends besides its members, per stage
             that is followed by an exit decision.
+        call_ms: measured time per batch that a cascade of one member spends besides that.
         corrections: member -> what its times in a composed cascade are, as a multiple of its times
             alone; 1 where a member is not listed. The timings stay as measured.
+        overhead_correction: the same for `gate_ms` and `call_ms`.
 
     Raises:
         ProfileError: a pair comes twice, or a time or correction is not positive.
@@ -113,13 +116,17 @@ class LatencyProfile:
     timings: tuple[Timing, ...]
     gate_ms: float = 0.0
     corrections: Mapping[str, float] = field(default_factory=dict[str, float])
+    call_ms: float = 0.0
+    overhead_correction: float = 1.0
     _curves: Mapping[str, tuple[DoubleArray, DoubleArray]] = field(
         init=False, repr=False, compare=False
     )
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "timings", tuple(self.timings))
-        faults = _profile_faults(self.timings, self.corrections)
+        faults = _profile_faults(
+            self.timings, {"overhead": self.overhead_correction, **self.corrections}
+        )
         if faults:
             raise ProfileError(*faults, where="latency profile")
         object.__setattr__(self, "_curves", _curves_of(self.timings))
@@ -168,8 +175,18 @@ class LatencyProfile:
         """Predicted milliseconds per batch of a cascade with these members and reaches [k]."""
         rows = np.asarray(reach, np.float64) * batch_size
         times = [float(self.member_ms(m, float(b))) for m, b in zip(members, rows, strict=True)]
-        gates = [min(1.0, float(b)) * self.gate_ms for b in rows[:-1]]
-        return sum(times) + sum(gates)
+        return sum(times) + self.overhead_ms(rows)
+
+    def overhead_ms(self, rows: DoubleArray) -> float:
+        """Corrected milliseconds of a batch besides its members, which get `rows` [k] rows."""
+        return self.call_ms * self.overhead_correction + float(self.exit_ms(rows[:-1]).sum())
+
+    def exit_ms(self, rows: DoubleArray) -> DoubleArray:
+        """Milliseconds of exit decisions on `rows` rows (array of any shape), corrected.
+
+        The mean over batches: a batch without rows takes no decision.
+        """
+        return np.minimum(1.0, rows) * (self.gate_ms * self.overhead_correction)
 
     def to_json(self) -> dict[str, Any]:
         """The profile as a JSON object of the format `encas.profile`, version 1."""
@@ -179,6 +196,8 @@ class LatencyProfile:
             "setting": asdict(self.setting),
             "gate_ms": self.gate_ms,
             "corrections": dict(self.corrections),
+            "call_ms": self.call_ms,
+            "overhead_correction": self.overhead_correction,
             "timings": [asdict(t) | {"samples_ms": list(t.samples_ms)} for t in self.timings],
         }
 
@@ -204,6 +223,8 @@ class LatencyProfile:
             setting=Setting(**content["setting"]),
             gate_ms=content["gate_ms"],
             corrections=content.get("corrections", {}),
+            call_ms=content.get("call_ms", 0.0),
+            overhead_correction=content.get("overhead_correction", 1.0),
             timings=tuple(
                 Timing(**(t | {"samples_ms": tuple(t["samples_ms"])})) for t in content["timings"]
             ),

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import json
 import tempfile
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -52,7 +51,7 @@ def main() -> None:
         ]
     known = {one.cascade: one for one in bench.known}
     composed = [known[one.cascade] for one in timed]
-    corrected = replace(profile, corrections=fitted(profile, composed[::CORRECTING]))
+    corrected = fitted(profile, composed[::CORRECTING])
     others = [one for i, one in enumerate(composed) if i % CORRECTING]
     alone = [one.error(profile) for one in others]
     errors = [one.error(corrected) for one in others]

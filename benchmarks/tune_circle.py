@@ -1,9 +1,11 @@
-"""`encas tune` on real pools: the front by latency is as fast as that by MACs everywhere.
+"""`encas tune` on real pools: the front that it ends with is as fast as that by MACs everywhere.
 
     python benchmarks/tune_circle.py --data ../shared/data --pool cifar --batch-size 8
 
 --pool cifar: four real ResNets on 3,000 test images. --pool digits: the 24 small networks of the
-demo, trained on scikit-learn's digits. Prints JSON.
+demo, trained on scikit-learn's digits. All cascades that are compared are timed in turns, and the
+front is what of these is not dominated: "as fast everywhere" is so by construction, where it is
+faster, and how often what was predicted to be faster is not, is found out. Prints JSON.
 """
 
 from __future__ import annotations
@@ -51,7 +53,8 @@ def main() -> None:
         "n_profiled": len(report.profiled),
         "n_pairs": len(report.pairs),
         "n_faster": report.n_faster,
-        "n_slower": report.n_slower,
+        "n_mispredicted": report.n_mispredicted,
+        "overhead_correction": report.overhead_correction,
         "speed_up": {
             "smallest": float(ratios.min()),
             "median": float(np.median(ratios)),
@@ -69,6 +72,7 @@ def main() -> None:
             {
                 "error": pair.by_macs.error,
                 "by_macs_ms": pair.by_macs.measured_ms,
+                "predicted_ms": pair.predicted.measured_ms,
                 "by_latency_ms": pair.by_latency.measured_ms,
                 "by_latency": pair.by_latency.cascade.members,
             }
@@ -76,7 +80,7 @@ def main() -> None:
         ],
     }
     print(json.dumps(found, indent=2))
-    assert report.n_slower == 0, "somewhere the front by MACs is faster"
+    assert ratios.min() >= 1, "somewhere the front by MACs is faster"
 
 
 def _pool(data: Path, name: str) -> Path:

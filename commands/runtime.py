@@ -197,7 +197,11 @@ def _profile_table(measured: LatencyProfile) -> Table:
         table.add_row(timing.name, str(timing.batch_size), *(f"{ms:.4g}" for ms in times))
     gpu = [t for t in measured.timings if t.transfer_ms or t.sm_clock_mhz or t.energy_mj]
     table.caption = "\n".join(
-        [f"exit decision: {measured.gate_ms:.4g} ms per batch", *map(_gpu_text, gpu)]
+        [
+            f"executor: {measured.call_ms:.4g} ms per batch, and {measured.gate_ms:.4g} ms for "
+            "each exit decision",
+            *map(_gpu_text, gpu),
+        ]
     )
     return table
 

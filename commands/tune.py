@@ -112,12 +112,13 @@ def _cascade_text(one: Timed) -> str:
 
 def _sentences(report: TuneReport, out: Path) -> list[str]:
     n_pairs = len(report.pairs)
-    n_same = n_pairs - report.n_faster - report.n_slower
+    n_same = n_pairs - report.n_faster
     gone, new = ", ".join(report.members_gone), ", ".join(report.members_new)
     lines = [
         f"{len(report.profiled)} of {report.n_models} models were measured.",
-        f"Of {n_pairs} cascades by MACs, the one by latency that is at least as accurate is faster "
-        f"for {report.n_faster}, as fast for {n_same}, slower for {report.n_slower}.",
+        f"For {report.n_faster} of {n_pairs} cascades by MACs there is a faster one that is at "
+        f"least as accurate, for {n_same} there is none. Where a faster one was predicted, it "
+        f"was slower {report.n_mispredicted} times.",
         f"{report.n_changed} of {report.n_by_latency} cascades of the front by latency are not in "
         f"that by MACs ({report.n_by_macs} cascades). Members that are not needed any more: "
         f"{gone or 'none'}; new ones: {new or 'none'}.",

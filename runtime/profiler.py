@@ -76,9 +76,11 @@ def profile_members(
             continue
         session = target.open()
         if profile is None:
-            gate_ms = gate_time_ms(session.info, sizes[0], protocol=protocol, clock=clock)
+            one, two = overhead_times_ms(session.info, sizes[-1], protocol=protocol, clock=clock)
             setting = setting_under(protocol, session.info.setting)
-            profile = LatencyProfile(setting=setting, timings=(), gate_ms=gate_ms)
+            profile = LatencyProfile(
+                setting=setting, timings=(), gate_ms=max(0.0, two - one), call_ms=one
+            )
         check_same_setting(profile.setting, setting_under(protocol, session.info.setting))
         for size in missing:
             timing = _timing(session, target, size, protocol, clock)
@@ -88,25 +90,30 @@ def profile_members(
     return profile
 
 
-def gate_time_ms(
+def overhead_times_ms(
     info: SessionInfo,
     batch_size: int,
     *,
     protocol: StabilityProtocol = DEFAULT_PROTOCOL,
     clock: Clock = time.perf_counter_ns,
-) -> float:
-    """Milliseconds that the executor itself spends on a batch that takes one exit decision.
+) -> tuple[float, float]:
+    """Milliseconds that the executor itself spends on a batch, with one member and with two.
 
-    Measured on a cascade of two members that cost nothing, the first of which lets all samples on.
+    The members cost nothing; of the two, the first lets all samples on. Both are timed in turns.
     """
     uniform = np.full((batch_size, info.n_classes), 1 / info.n_classes, np.float32)
     sessions = [NullSession(uniform, replace(info, name=name)) for name in ("first", "second")]
-    cascade = Cascade(members=("first", "second"), thresholds=(1.0,))
-    runner = Runner(cascade, sessions)
+    cascades = [
+        Cascade(members=("first", "second")[:n], thresholds=(1.0,) * (n - 1)) for n in (1, 2)
+    ]
+    runners = [Runner(one, sessions[: one.n_stages]) for one in cascades]
     x = random_batch(info, batch_size, rng=np.random.default_rng(0))
-    call = _Call(runner, x)
-    call()
-    return measure([call], name="exit decision", protocol=protocol, clock=clock).typical_ms
+    calls = [_Call(runner, x) for runner in runners]
+    for call in calls:
+        call()
+    found = measure(calls, name="exit decision", protocol=protocol, clock=clock)
+    one, two = np.median(found.times_ms, axis=1).tolist()
+    return one, two
 
 
 def setting_under(protocol: StabilityProtocol, setting: Setting) -> Setting:

@@ -184,7 +184,9 @@ class LatencyCost:
         share = (rows - self._sizes[left]) / (self._sizes[right] - self._sizes[left])
         low, high = self._times[member, left], self._times[member, right]
         times = low + share * (high - low)
-        return np.where(is_last, times, times + np.minimum(1.0, rows) * self.profile.gate_ms)
+        return times + np.where(
+            is_last, self.profile.overhead_ms(np.zeros(1)), self.profile.exit_ms(rows)
+        )
 
 
 def summed_over_stages(

@@ -10,7 +10,7 @@ from encas.latency import MAX_SAMPLES, LatencyProfile, Setting, Timing
 SETTING = Setting(device="cpu", device_name="x", provider="p", n_threads=2, versions={"a": "1"})
 
 
-def profile(gate_ms: float = 0.0) -> LatencyProfile:
+def profile(gate_ms: float = 0.0, call_ms: float = 0.0) -> LatencyProfile:
     times = {"a": {1: 1.0, 4: 2.5}, "b": {1: 10.0, 4: 40.0}}
     return LatencyProfile(
         setting=SETTING,
@@ -20,6 +20,7 @@ def profile(gate_ms: float = 0.0) -> LatencyProfile:
             for size, ms in curve.items()
         ),
         gate_ms=gate_ms,
+        call_ms=call_ms,
     )
 
 
@@ -68,10 +69,18 @@ def test_cascade_ms_counts_the_gates_that_are_reached():
     assert single == pytest.approx(10.0)
 
 
+def test_cascade_ms_counts_the_call_once():
+    timed = profile(gate_ms=0.5, call_ms=0.25)
+    assert timed.cascade_ms(["b"], [1.0], batch_size=1) == pytest.approx(10.25)
+    corrected = replace(timed, overhead_correction=2.0)
+    found = corrected.cascade_ms(["a", "b"], [1.0, 0.5], batch_size=4)
+    assert found == pytest.approx(2.5 + 20.0 + 2 * 0.75)
+
+
 def test_profile_saved_and_loaded_is_the_same(tmp_path):
     path = tmp_path / "profile.json"
-    profile(0.25).save(path)
-    assert LatencyProfile.load(path) == profile(0.25)
+    profile(0.25, 0.5).save(path)
+    assert LatencyProfile.load(path) == profile(0.25, 0.5)
 
 
 def test_profile_names_members_and_batch_sizes():

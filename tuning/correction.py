@@ -1,14 +1,15 @@
-"""Corrects members' times by what composed cascades really took: `fitted`, a pure function.
+"""Corrects a profile by what composed cascades really took: `fitted`, a pure function.
 
 A member alone is timed on equal batches, one call after the other. In a cascade its batches vary,
 other members use the caches and the arena between its calls, and a time is not linear between two
-profiled sizes. One factor for each member is what the measured cascades can tell of all that.
+profiled sizes. One factor for each member is what the measured cascades can tell of all that; and
+one for the executor, whose time is measured without members and counts beside short ones.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -46,30 +47,33 @@ class Composed:
         return (self.predicted_ms(profile) - self.measured_ms) / self.measured_ms
 
 
-def fitted(profile: LatencyProfile, cascades: Sequence[Composed]) -> dict[str, float]:
-    """The factors that make a profile predict measured cascades best, one for each member.
+def fitted(profile: LatencyProfile, cascades: Sequence[Composed]) -> LatencyProfile:
+    """The profile with the factors that make it predict measured cascades best.
 
     Least squares of the relative errors, with a ridge that holds factors at 1: a member that no
-    cascade tells much about stays as it was measured alone. Corrections that the profile has
-    already are not built upon.
+    cascade tells much about stays as it was measured alone.
 
     Args:
-        profile: members' times alone.
+        profile: as it was measured; corrections that it has already are not built upon.
         cascades: what was measured; all their members are in the profile.
     """
     names = sorted({member for one in cascades for member in one.cascade.members})
     columns = {name: column for column, name in enumerate(names)}
-    shares = np.zeros((len(cascades), len(names)))
+    shares = np.zeros((len(cascades), len(names) + 1))
     missing = np.zeros(len(cascades))
-    alone = LatencyProfile(
-        setting=profile.setting, timings=profile.timings, gate_ms=profile.gate_ms
-    )
+    alone = replace(profile, corrections={}, overhead_correction=1.0)
     for row, one in enumerate(cascades):
         missing[row] = -one.error(alone)
-        for member, reach in zip(one.cascade.members, one.reach, strict=True):
-            time_ms = float(alone.member_ms(member, reach * one.batch_size))
+        rows = np.array(one.reach) * one.batch_size
+        for member, n_rows in zip(one.cascade.members, rows, strict=True):
+            time_ms = float(alone.member_ms(member, float(n_rows)))
             shares[row, columns[member]] = time_ms / one.measured_ms
-    ridge = shares.T @ shares + PRIOR * np.eye(len(names))
+        shares[row, -1] = alone.overhead_ms(rows) / one.measured_ms
+    ridge = shares.T @ shares + PRIOR * np.eye(len(names) + 1)
     factors = 1 + np.linalg.solve(ridge, shares.T @ missing)
-    limited = np.clip(factors, SMALLEST, LARGEST).tolist()
-    return dict(zip(names, limited, strict=True))
+    *of_members, of_overhead = np.clip(factors, SMALLEST, LARGEST).tolist()
+    return replace(
+        alone,
+        corrections=dict(zip(names, of_members, strict=True)),
+        overhead_correction=of_overhead,
+    )

@@ -108,7 +108,7 @@ class _Tuning:
         rounds = Rounds(pool=measured, bench=bench, settings=self.settings, watch=self.watch)
         found = rounds.turned(by_macs, profile)
         held_out = rounds.held_out(found)
-        front = rounds.measured_front(found)
+        front, pairs = rounds.recommended(found)
         front.save(self.out / "front.json")
         found.by_latency.save(self.out / "front_latency.json")
         found.profile.save(self.out / "profile.json")
@@ -123,7 +123,8 @@ class _Tuning:
             held_out=held_out,
             tolerance=self.settings.tolerance,
             corrections=dict(found.profile.corrections),
-            pairs=found.pairs,
+            overhead_correction=found.profile.overhead_correction,
+            pairs=pairs,
             **changes(found.by_macs, found.by_latency),
             bundles=self.exported(front, pool, bench, found.profile),
         )

@@ -1,9 +1,10 @@
-"""Composed cascades, measured once each on the same batches: `Bench`."""
+"""Composed cascades, measured on the same batches: `Bench`."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from ..entries import Latency
 from ..latency import LatencyProfile
 from ..runtime.batching import Batching
 from ..runtime.bench import batches_of, bench
-from ..runtime.clock import StabilityProtocol
+from ..runtime.clock import StabilityProtocol, measure
 from ..runtime.dataset import Dataset
 from ..runtime.executor import Runner
 from ..runtime.session import Session
@@ -81,6 +82,30 @@ class Bench:
             measured_ms=composed.measured_ms,
         )
 
+    def in_turns(self, cascades: Sequence[Cascade]) -> list[float]:
+        """Times of cascades that are compared with each other, in ms per batch.
+
+        They take turns on every batch: what else the machine does meanwhile slows all alike.
+
+        Raises:
+            ProfileError: their times never settled.
+        """
+        runs = [self._warm(cascade) for cascade in cascades]
+        # Several short cascades need as much time as each would get for itself.
+        protocol = self._conditions.protocol
+        protocol = replace(protocol, min_window_ms=protocol.min_window_ms * len(runs))
+        found = measure(
+            [
+                partial(runner, batches[i])
+                for i in range(len(self._rows))
+                for runner, batches in runs
+            ],
+            name=f"{len(runs)} cascades in turns",
+            protocol=protocol,
+        )
+        medians = np.median(found.times_ms, axis=1).reshape(len(self._rows), len(runs))
+        return medians.mean(axis=0).tolist()
+
     def latency(self, cascade: Cascade, profile: LatencyProfile) -> Latency:
         """What a bundle's manifest says of a cascade that was measured."""
         latency = self._known[cascade]
@@ -97,6 +122,20 @@ class Bench:
 
     def _measured(self, cascade: Cascade, profile: LatencyProfile) -> Latency:
         conditions = self._conditions
+        runner, batches = self._warm(cascade)
+        found = bench(
+            runner,
+            batches,
+            profile,
+            name=" > ".join(cascade.members),
+            data=conditions.data,
+            protocol=conditions.protocol,
+        )
+        return found.latency
+
+    def _warm(self, cascade: Cascade) -> tuple[Runner, list[dict[str, NDArray[Any]]]]:
+        """A cascade that is warmed up, and what it is timed on."""
+        conditions = self._conditions
         runner = Runner(
             cascade,
             [self._open(member) for member in cascade.members],
@@ -104,15 +143,7 @@ class Bench:
         )
         runner.warm_up()
         views = {name: self._batches(name) for name in runner.inputs}
-        found = bench(
-            runner,
-            [{name: views[name][i] for name in views} for i in range(len(self._rows))],
-            profile,
-            name=" > ".join(cascade.members),
-            data=conditions.data,
-            protocol=conditions.protocol,
-        )
-        return found.latency
+        return runner, [{name: views[name][i] for name in views} for i in range(len(self._rows))]
 
     def _batches(self, name: str) -> list[NDArray[Any]]:
         if name not in self._samples:

@@ -36,9 +36,17 @@ class Timed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pair:
-    """A cascade of the front by MACs, and the fastest at least as accurate of that by latency."""
+    """A cascade of the front by MACs, and what is as accurate and faster, timed in turns.
+
+    Args:
+        by_macs: of the front by MACs.
+        predicted: of all that is at least as accurate, what was predicted to be the fastest.
+        by_latency: of all that is at least as accurate and was timed, the fastest: `by_macs`
+            itself where nothing is faster.
+    """
 
     by_macs: Timed
+    predicted: Timed
     by_latency: Timed
 
     @property
@@ -47,9 +55,9 @@ class Pair:
         return self.by_macs.measured_ms / self.by_latency.measured_ms
 
     @property
-    def is_as_fast(self) -> bool:
-        """Whether the one by latency is not the slower one."""
-        return self.by_latency.measured_ms <= self.by_macs.measured_ms * (1 + SAME_TIME)
+    def is_mispredicted(self) -> bool:
+        """Whether the predicted one is really slower than the one by MACs."""
+        return self.predicted.measured_ms > self.by_macs.measured_ms * (1 + SAME_TIME)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,6 +100,7 @@ class TuneReport:
         held_out: the prediction at the end, held against cascades that did not correct it.
         tolerance: the median error at which they agree.
         corrections: the factors of the members' times at the end.
+        overhead_correction: the same of the executor.
         pairs: the front by MACs, re-timed, beside the front by latency.
         n_by_macs, n_by_latency: cascades of the two fronts.
         n_changed: cascades of the front by latency that the front by MACs has not.
@@ -109,6 +118,7 @@ class TuneReport:
     held_out: Round | None
     tolerance: float
     corrections: dict[str, float]
+    overhead_correction: float
     pairs: tuple[Pair, ...]
     n_by_macs: int
     n_by_latency: int
@@ -128,14 +138,14 @@ class TuneReport:
         return sum(pair.speed_up > 1 + SAME_TIME for pair in self.pairs)
 
     @property
-    def n_slower(self) -> int:
-        """Pairs in which it is really slower."""
-        return sum(not pair.is_as_fast for pair in self.pairs)
+    def n_mispredicted(self) -> int:
+        """Pairs in which what was predicted to be faster is really slower."""
+        return sum(pair.is_mispredicted for pair in self.pairs)
 
     def to_json(self) -> dict[str, Any]:
         """The report as a JSON object of the format `encas.tune`, version 1."""
         pairs = [
-            asdict(pair) | {"speed_up": pair.speed_up, "is_as_fast": pair.is_as_fast}
+            asdict(pair) | {"speed_up": pair.speed_up, "is_mispredicted": pair.is_mispredicted}
             for pair in self.pairs
         ]
         numerics = [asdict(one) | {"agrees": one.agrees} for one in self.numerics]
@@ -148,7 +158,7 @@ class TuneReport:
             "bundles": [str(path) for path in self.bundles],
             "has_settled": self.has_settled,
             "n_faster": self.n_faster,
-            "n_slower": self.n_slower,
+            "n_mispredicted": self.n_mispredicted,
         }
 
 

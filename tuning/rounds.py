@@ -6,13 +6,13 @@ from dataclasses import dataclass, replace
 
 from ..latency import LatencyProfile
 from ..search.finder import search_pool
-from ..search.front import Front, ScoredCascade
+from ..search.front import Front
 from ..search.pool import Pool
 from ..search.scoring import evaluate_front
 from .candidates import best_of, merged, rival_of, spread
 from .correction import fitted
 from .measuring import Bench
-from .report import Pair, Round
+from .report import Pair, Round, Timed
 from .settings import TuneSettings, Watch
 
 
@@ -59,7 +59,7 @@ class Rounds:
             found = searched(self.pool, "latency", self.settings, self.watch, profile=profile)
             by_latency = merged(found, retimed.cascades)
             pairs = self.pairs(retimed, by_latency, profile)
-            sides = {one.cascade: one for pair in pairs for one in (pair.by_macs, pair.by_latency)}
+            sides = {one.cascade: one for pair in pairs for one in (pair.by_macs, pair.predicted)}
             rounds.append(Round.of([one.prediction_error for one in sides.values()]))
             is_good = rounds[-1].median_error <= self.settings.tolerance
             if is_good or len(rounds) == self.settings.rounds:
@@ -70,7 +70,7 @@ class Rounds:
                     pairs=pairs,
                     rounds=tuple(rounds),
                 )
-            profile = replace(profile, corrections=fitted(profile, self.bench.known))
+            profile = fitted(profile, self.bench.known)
 
     def pairs(self, by_macs: Front, by_latency: Front, profile: LatencyProfile) -> tuple[Pair, ...]:
         """Cascades of the front by MACs, each beside the fastest that is as accurate, measured."""
@@ -79,13 +79,9 @@ class Rounds:
         with self.watch("measuring cascades", len(places)) as done:
             for place in places:
                 one = by_macs.cascades[place]
-                rival = rival_of(by_latency, one.error)
-                pairs.append(
-                    Pair(
-                        by_macs=self.bench.timed(one, profile),
-                        by_latency=self.bench.timed(rival, profile),
-                    )
-                )
+                timed = self.bench.timed(one, profile)
+                rival = self.bench.timed(rival_of(by_latency, one.error), profile)
+                pairs.append(Pair(by_macs=timed, predicted=rival, by_latency=rival))
                 done(len(pairs))
         return tuple(pairs)
 
@@ -102,15 +98,37 @@ class Rounds:
                 done(len(errors))
         return Round.of(errors) if errors else None
 
-    def measured_front(self, found: Found) -> Front:
-        """The best of everything that was measured, with the measured time as its cost."""
+    def recommended(self, found: Found) -> tuple[Front, tuple[Pair, ...]]:
+        """The front of measured times, and the pairs with what it has for each cascade by MACs.
+
+        The cascades of both fronts that were measured, and the best of what else was, are timed
+        once more, in turns, and of these the ones that are not dominated are the front: nothing
+        by MACs that was timed can be faster and as accurate.
+        """
         scored = {one.cascade: one for one in (*found.by_macs.cascades, *found.by_latency.cascades)}
-        measured: list[ScoredCascade] = [
-            replace(scored[one.cascade], cost=one.measured_ms)
-            for one in self.bench.known
-            if one.cascade in scored
-        ]
-        return best_of(found.by_latency, measured)
+        known = {one.cascade: one for one in self.bench.known if one.cascade in scored}
+        once = [replace(scored[one], cost=known[one].measured_ms) for one in known]
+        sides = [one.cascade for pair in found.pairs for one in (pair.by_macs, pair.predicted)]
+        best = [one.cascade for one in best_of(found.by_latency, once).cascades]
+        cascades = list(dict.fromkeys([*sides, *best]))
+        with self.watch("measuring cascades in turns", None):
+            times = dict(zip(cascades, self.bench.in_turns(cascades), strict=True))
+        final = [replace(scored[one], cost=times[one]) for one in cascades]
+        front = best_of(found.by_latency, final)
+
+        def timed(one: Timed) -> Timed:
+            return replace(one, measured_ms=times[one.cascade])
+
+        return front, tuple(
+            Pair(
+                by_macs=timed(pair.by_macs),
+                predicted=timed(pair.predicted),
+                by_latency=timed(
+                    self.bench.timed(rival_of(front, pair.by_macs.error), found.profile)
+                ),
+            )
+            for pair in found.pairs
+        )
 
 
 def searched(

@@ -33,10 +33,13 @@ def test_tune_turns_the_whole_circle(encas, loop, tmp_path):
     assert report["has_settled"] == (report["rounds"][-1]["median_error"] <= report["tolerance"])
     for pair in report["pairs"]:
         assert pair["by_latency"]["error"] <= pair["by_macs"]["error"]
-        assert pair["by_latency"]["measured_ms"] > 0
+        assert 0 < pair["by_latency"]["measured_ms"] <= pair["by_macs"]["measured_ms"]
+        assert pair["by_latency"]["measured_ms"] <= pair["predicted"]["measured_ms"]
     profile = LatencyProfile.load(out / "profile.json")
     assert profile.batch_sizes(profile.members[0]) == (1, 2, 4)
     measured = Front.load(out / "front.json")
+    costs = [one.cost for one in measured.cascades]
+    assert {pair["by_latency"]["measured_ms"] for pair in report["pairs"]} <= set(costs)
     assert measured.objectives == ("error", "latency")
     assert all(
         a.error > b.error for a, b in zip(measured.cascades, measured.cascades[1:], strict=False)

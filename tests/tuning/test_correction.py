@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -9,11 +11,12 @@ SETTING = Setting(device="cpu", device_name="x", provider="p", n_threads=1, vers
 TIMES = {"a": {1: 1.0, 8: 4.0}, "b": {1: 5.0, 8: 20.0}, "c": {1: 9.0, 8: 50.0}}
 
 
-def profile(**corrections: float) -> LatencyProfile:
+def profile(*, gate: float = 1.0, **corrections: float) -> LatencyProfile:
     timings = [Timing.of(name, b, [ms]) for name, curve in TIMES.items() for b, ms in curve.items()]
     return LatencyProfile(
-        setting=SETTING, timings=tuple(timings), gate_ms=0.1, corrections=corrections
-    )
+        setting=SETTING, timings=tuple(timings), gate_ms=0.1, call_ms=0.2, corrections=corrections,
+        overhead_correction=gate,
+    )  # fmt: skip
 
 
 def measured(*members: str, reach: tuple[float, ...], truth: LatencyProfile) -> Composed:
@@ -34,28 +37,40 @@ def some(truth: LatencyProfile) -> list[Composed]:
 
 def test_fitted_finds_the_factors_that_the_measurements_have():
     truth = profile(a=1.3, b=0.9, c=1.1)
-    factors = fitted(profile(), some(truth))
-    assert factors == pytest.approx({"a": 1.3, "b": 0.9, "c": 1.1}, abs=0.03)
-    errors = [abs(one.error(profile(**factors))) for one in some(truth)]
+    found = fitted(profile(), some(truth))
+    assert found.corrections == pytest.approx({"a": 1.3, "b": 0.9, "c": 1.1}, abs=0.03)
+    errors = [abs(one.error(found)) for one in some(truth)]
     assert np.median(errors) < 0.01 < np.median([abs(one.error(profile())) for one in some(truth)])
 
 
 def test_fitted_where_all_is_as_predicted_leaves_everything():
-    assert fitted(profile(), some(profile())) == pytest.approx({"a": 1, "b": 1, "c": 1})
+    found = fitted(profile(), some(profile()))
+    assert found.corrections == pytest.approx({"a": 1, "b": 1, "c": 1})
+    assert found.overhead_correction == pytest.approx(1)
+
+
+def test_fitted_tells_the_executor_from_the_members_where_these_are_short():
+    short = {name: {b: ms / 100 for b, ms in curve.items()} for name, curve in TIMES.items()}
+    timings = [Timing.of(n, b, [ms]) for n, curve in short.items() for b, ms in curve.items()]
+    thought = replace(profile(), timings=tuple(timings))
+    truth = replace(thought, overhead_correction=2.5)
+    found = fitted(thought, some(truth) * 4)
+    assert found.overhead_correction == pytest.approx(2.5, abs=0.2)
+    assert max(abs(one.error(found)) for one in some(truth)) < 0.05
 
 
 def test_fitted_does_not_build_upon_earlier_corrections():
     observed = some(profile(a=1.3, b=0.9, c=1.1))
-    assert fitted(profile(a=3.0), observed) == pytest.approx(fitted(profile(), observed))
+    assert fitted(profile(gate=2.0, a=3.0), observed) == fitted(profile(), observed)
 
 
 def test_fitted_knows_nothing_of_members_that_were_not_measured():
-    assert set(fitted(profile(), some(profile())[:2])) == {"a", "b"}
+    assert set(fitted(profile(), some(profile())[:2]).corrections) == {"a", "b"}
 
 
 def test_fitted_keeps_factors_within_reason():
     wild = [measured("a", reach=(1.0,), truth=profile(a=1000.0))] * 50
-    assert fitted(profile(), wild)["a"] <= LARGEST
+    assert fitted(profile(), wild).corrections["a"] <= LARGEST
 
 
 def test_predicted_time_of_the_first_member_has_the_moving_of_the_batch():
