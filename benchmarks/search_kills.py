@@ -35,7 +35,7 @@ def command(pool: Path, out: Path, algorithm: str, *more: str) -> list[str]:
 def killed(
     pool: Path, out: Path, algorithm: str, kills: int, rng: np.random.Generator
 ) -> tuple[int, int]:
-    """Kills the search at random moments, and then lets it end; how often, and how often resumed."""
+    """Kills a search at random moments, then lets it end; how many kills, how many resumptions."""
     n_killed = n_resumed = 0
     checkpoint = out.with_name(f"{out.name}.checkpoint.npz")
     for _ in range(kills):
@@ -100,7 +100,8 @@ def main() -> None:
         result[algorithm] = disturbed(given, algorithm)
     print(json.dumps(result, indent=2))
     for found in (result[algorithm] for algorithm in EVALUATIONS):
-        assert found["equal"] == found["searches"] and found["resumed"]
+        assert found["equal"] == found["searches"]
+        assert found["resumed"]
 
 
 if __name__ == "__main__":
