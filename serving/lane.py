@@ -141,12 +141,24 @@ class Lane:
             self._loop.call_soon(self._run_here_soon, n_requests, quiet_passes)
 
     def _run_here(self) -> None:
-        with self._condition:
-            batch = None if self._n_busy else self._taken(self._clock())
-            if batch is not None and len(self._queue):
-                self._run_here_soon()
-        if batch is not None:
+        """Runs what waits, batch after batch while they are full.
+
+        One pass of the loop lets in as many requests as have come: one batch per pass would let
+        the queue grow to its limit on a server that has time enough.
+        """
+        while (batch := self._next_batch_here()) is not None:
             self._deliver(batch, *self._ran(batch))
+            if self._queue.n_rows < self.limits.max_batch_size or not self._pace.is_quick:
+                break
+        with self._condition:
+            if not self._pace.is_quick:
+                self._condition.notify()
+            elif len(self._queue) and not self._n_busy:
+                self._run_here_soon()
+
+    def _next_batch_here(self) -> Batch | None:
+        with self._condition:
+            return None if self._n_busy else self._taken(self._clock())
 
     def _work(self) -> None:
         while (batch := self._next_batch()) is not None:
