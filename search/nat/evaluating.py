@@ -10,6 +10,7 @@ J. Yu, T. Huang, "Universally Slimmable Networks", ICCV 2019, arXiv 1903.05134, 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,7 +19,7 @@ from torch import nn
 
 from ...arrays import DoubleArray, FloatArray, IntArray
 from ...errors import DataError
-from ..sources.data import open_source
+from ..sources.data import DataSource, open_source
 from ..sources.running import Precision
 from .learning import autocast
 from .network import Network
@@ -106,15 +107,27 @@ def evaluator_of(run: NatRun, *, data: str | None = None) -> Evaluator:
     Raises:
         DataError: the data are gone, or others than the run's.
     """
-    source = open_source(data or run.data.train)
-    rows = np.array(run.calibration.rows, np.int64)
-    if rows.max() >= source.n_samples:
-        raise DataError(
-            f"expected at least {rows.max() + 1} samples, got {source.n_samples}: not the data "
-            f"that {run.folder} was trained on",
-            where=source.name,
-        )
-    table = table_of(source.take(rows), run.preprocessing)
+    source = _rows_of(data or run.data.train, run.calibration.rows, run)
+    table = table_of(source, run.preprocessing)
     if samples_hash(table) != run.calibration.sha256:
         raise DataError(f"not the data that {run.folder} was trained on", where=source.name)
     return Evaluator(calibration=table, batch_size=run.calibration.batch_size)
+
+
+def search_source(run: NatRun) -> DataSource:
+    """The samples that the errors of a run were measured on.
+
+    Raises:
+        DataError: the data are gone, or fewer than they were.
+    """
+    if run.data.search_rows is None:
+        return open_source(run.data.search)
+    return _rows_of(run.data.search, run.data.search_rows, run)
+
+
+def _rows_of(data: str, rows: Sequence[int], run: NatRun) -> DataSource:
+    source = open_source(data)
+    if max(rows) >= source.n_samples:
+        fault = f"expected at least {max(rows) + 1} samples, got {source.n_samples}"
+        raise DataError(f"{fault}: not the data of {run.folder}", where=data)
+    return source.take(np.array(rows, np.int64))

@@ -75,10 +75,19 @@ class Round:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DataRecord:
-    """What a run saw: DATA strings, and how many samples of each were used."""
+    """What a run saw.
+
+    Args:
+        train: DATA that its weights were trained on.
+        search: DATA that its errors were measured on.
+        search_rows: of the latter, where they are a part of it; None: all.
+        n_train: samples of `train`.
+        n_search: samples that the errors were measured on.
+    """
 
     train: str
     search: str
+    search_rows: tuple[int, ...] | None
     n_train: int
     n_search: int
 
@@ -221,7 +230,8 @@ def write_run(run: NatRun) -> None:
 
 def _run_of(content: Mapping[str, Any], folder: Path) -> NatRun:
     shape, calibration = content["supernet"], content["calibration"]
-    steps = content["preprocessing"]
+    steps, data = content["preprocessing"], content["data"]
+    rows = data["search_rows"]
     where = str(folder / RUN_FILE)
     return NatRun(
         supernet=shape["name"],
@@ -230,7 +240,7 @@ def _run_of(content: Mapping[str, Any], folder: Path) -> NatRun:
         n_classes=shape["n_classes"],
         classes=None if content["classes"] is None else tuple(content["classes"]),
         preprocessing=None if steps is None else Preprocessing.of(steps, where=where),
-        data=DataRecord(**content["data"]),
+        data=DataRecord(**data | {"search_rows": None if rows is None else tuple(rows)}),
         calibration=Calibration(**calibration | {"rows": tuple(calibration["rows"])}),
         seed=content["seed"],
         settings=content["settings"],

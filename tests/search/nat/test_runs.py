@@ -9,7 +9,7 @@ pytest.importorskip("torch")
 import torch
 
 from encas.errors import DataError, SearchError, SourceError
-from encas.search.nat.evaluating import evaluator_of, samples_hash
+from encas.search.nat.evaluating import evaluator_of, samples_hash, search_source
 from encas.search.nat.pretrained import make_supernet
 from encas.search.nat.runs import (
     RUN_FILE,
@@ -51,7 +51,7 @@ def run(tmp_path, data) -> NatRun:
         n_classes=2,
         classes=("a", "b"),
         preprocessing=None,
-        data=DataRecord(train=data, search=data, n_train=8, n_search=4),
+        data=DataRecord(train=data, search=data, search_rows=(2, 7), n_train=8, n_search=2),
         calibration=Calibration(rows=rows, batch_size=2, sha256=samples_hash(table)),
         seed=5,
         settings={"iterations": 1},
@@ -151,3 +151,12 @@ def test_calibration_samples_are_those_of_the_run(run, data, tmp_path):
     np.savez(tmp_path / "short.npz", x=x.numpy()[:4], label=np.arange(4) % 2)
     with pytest.raises(DataError, match="expected at least 6 samples, got 4"):
         evaluator_of(run, data=f"npz:{tmp_path / 'short.npz'}")
+
+
+def test_search_samples_are_those_of_the_run(run):
+    assert search_source(run).label.tolist() == [0, 1]
+    whole = replace(run, data=replace(run.data, search_rows=None))
+    assert search_source(whole).n_samples == 12
+    other = replace(run, data=replace(run.data, search_rows=(12,)))
+    with pytest.raises(DataError, match="expected at least 13 samples, got 12"):
+        search_source(other)
