@@ -14,7 +14,7 @@ try:
     from pymoo.core.population import Population
     from pymoo.util.ref_dirs.energy import RieszEnergyReferenceDirectionFactory
 except ImportError as error:
-    raise MissingExtraError("choosing by reference directions", extra="nat") from error
+    raise MissingExtraError("choosing by reference directions", extra="moo") from error
 
 N_DIRECTIONS = 100
 
