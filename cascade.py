@@ -121,14 +121,18 @@ def decision_steps(cascade: Cascade, *, n_samples: int) -> Steps:
             total = total + newest
             answers = combined(total, newest, n_members=j + 1, combine=cascade.combine)
         leaves = exits(answers, threshold, confidence=cascade.confidence)
-        probabilities[rows[leaves]] = answers[leaves]
-        stage[rows[leaves]] = j + 1
-        rows, total = rows[~leaves], total[~leaves]
-        if not len(rows):
+        # All or nobody, as ever with one sample: nothing is picked.
+        if leaves.all():
+            probabilities[rows] = answers
+            stage[rows] = j + 1
             break
+        if leaves.any():
+            probabilities[rows[leaves]] = answers[leaves]
+            stage[rows[leaves]] = j + 1
+            rows, total = rows[~leaves], total[~leaves]
     return Decision(
         probabilities=frozen(probabilities),
-        label=frozen(np.argmax(probabilities, axis=1).astype(np.int64)),
+        label=frozen(probabilities.argmax(axis=1).astype(np.int64, copy=False)),
         stage=frozen(stage),
     )
 

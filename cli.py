@@ -21,6 +21,7 @@ COMMANDS = {
     "doctor": ("runtime", "doctor", "What works on this machine, and how to get the rest."),
     "export": ("export", "export", "Turn a cascade of a front into a proven bundle."),
     "front": ("front", "front", "Fronts: show, evaluate on another pool."),
+    "nat": ("nat", "nat", "Adapt supernetworks to data: pools without trained models."),
     "pool": ("pool", "pool", "Pools of stored outputs: build, import, split, show, ..."),
     "profile": ("runtime", "profile", "Measure members' latencies on a device."),
     "report": ("report", "report", "Write fronts as one HTML page that opens offline."),

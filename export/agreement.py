@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from ..errors import ExportError
@@ -106,7 +106,4 @@ def only(values: set[Any], what: str) -> Any:
 
 def preprocessing_json(preprocessing: Preprocessing | None) -> dict[str, Any] | None:
     """A preprocessing as a JSON object."""
-    if preprocessing is None:
-        return None
-    values = asdict(preprocessing).items()
-    return {key: list(v) if isinstance(v, tuple) else v for key, v in values if v is not None}
+    return None if preprocessing is None else preprocessing.to_json()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
@@ -98,6 +98,11 @@ class Preprocessing:
         """
         content: Any = read_json(path, error=DataError)
         return cls.of(content, where=str(path))
+
+    def to_json(self) -> dict[str, Any]:
+        """The JSON object that `of` reads back."""
+        values = asdict(self).items()
+        return {key: list(v) if isinstance(v, tuple) else v for key, v in values if v is not None}
 
     @property
     def n_channels(self) -> int:

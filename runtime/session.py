@@ -190,8 +190,8 @@ def checked_batch(x: NDArray[Any], info: SessionInfo) -> NDArray[Any]:
     Raises:
         SessionError: `x` has another shape or type than the session takes.
     """
-    wanted = f"[n, {', '.join(map(str, info.input_shape))}]" if info.input_shape else "[n]"
-    if x.ndim != 1 + len(info.input_shape) or x.shape[1:] != info.input_shape:
+    if x.ndim == 0 or x.shape[1:] != info.input_shape:
+        wanted = f"[n, {', '.join(map(str, info.input_shape))}]" if info.input_shape else "[n]"
         raise SessionError(f"expected samples {wanted}, got {list(x.shape)}", where=info.name)
     if x.dtype != np.dtype(info.input_dtype):
         raise SessionError(

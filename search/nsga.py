@@ -84,6 +84,7 @@ class Nsga:
         make_selection: makes the selection from the number of objectives and the population size.
         population_size: individuals, and offspring of a generation.
         archive_target: see `ElitistArchive`.
+        start: int64 [n, n_genes], the first genomes, of any number, instead of random ones.
     """
 
     def __init__(
@@ -94,13 +95,14 @@ class Nsga:
         make_selection: Callable[[int, int], Selection],
         population_size: int = POPULATION_SIZE,
         archive_target: int = TARGET,
+        start: IntArray | None = None,
     ) -> None:
         self._n_values = np.asarray(problem.n_values, np.int64)
         n_genes, n_objectives = len(self._n_values), problem.n_objectives
         self._rng = rng
         self._size = population_size
         self._archive = ElitistArchive(n_genes, n_objectives, target=archive_target)
-        self._asked = np.empty((0, n_genes), np.int64)
+        self._asked = np.empty((0, n_genes), np.int64) if start is None else start
         self._genomes = np.empty((0, n_genes), np.int64)
         self._objectives = np.empty((0, n_objectives))
         self._crowding = np.empty(0)
@@ -200,10 +202,19 @@ class Nsga3(Nsga):
     """NSGA-III: survival by rank and niches around reference directions."""
 
     def __init__(
-        self, problem: Problem, *, rng: Rng, population_size: int = POPULATION_SIZE
+        self,
+        problem: Problem,
+        *,
+        rng: Rng,
+        population_size: int = POPULATION_SIZE,
+        start: IntArray | None = None,
     ) -> None:
         super().__init__(
-            problem, rng=rng, make_selection=ByDirection, population_size=population_size
+            problem,
+            rng=rng,
+            make_selection=lambda n_objectives, size: ByDirection(directions(n_objectives, size)),
+            population_size=population_size,
+            start=start,
         )
 
 
@@ -232,14 +243,13 @@ class ByDirection:
     """Selection of NSGA-III; it remembers how it scaled the objectives.
 
     Args:
-        n_objectives: dimensions of the directions.
-        population_size: there are at most so many directions, evenly spaced.
+        reference: float64 [n, n_objectives], the directions.
     """
 
     _REMEMBERED = ("ideal_point", "worst_point", "nadir_point", "extreme_points")
 
-    def __init__(self, n_objectives: int, population_size: int) -> None:
-        self._survival = ReferenceDirectionSurvival(directions(n_objectives, population_size))
+    def __init__(self, reference: DoubleArray) -> None:
+        self._survival = ReferenceDirectionSurvival(reference)
 
     def compare(self, population: Any, pairs: IntArray, **options: Any) -> IntArray:
         """See `Selection.compare`: at random."""

@@ -7,6 +7,7 @@ from typing import Any
 
 from .json_codec import MAX_RANK, MAX_TENSORS, region_of
 from .messages import Message, pb
+from .model_face import OUTPUTS
 from .protocol import (
     InferAnswer,
     InferRequest,
@@ -18,6 +19,7 @@ from .protocol import (
 )
 from .tensors import bytes_of_array
 
+PLAIN_OUTPUTS = {name: RequestedOutput(name=name) for name in OUTPUTS}
 CONTENTS = {"FP32": "fp32_contents", "UINT8": "uint_contents"}
 
 
@@ -92,6 +94,8 @@ def _numbers(tensor: Message) -> list[Any]:
 
 
 def _output(output: Message) -> RequestedOutput:
+    if not output.parameters and output.name in PLAIN_OUTPUTS:
+        return PLAIN_OUTPUTS[output.name]
     parameters = _parameters(output.parameters)
     classes = parameters.get("classification", 0)
     if not isinstance(classes, int):

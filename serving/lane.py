@@ -27,7 +27,7 @@ Clock: TypeAlias = Callable[[], float]
 
 LOGGER = logging.getLogger("encas.lane")
 POLL_S = 0.002
-QUIET_PASSES = 12
+LONE_PASSES, QUIET_PASSES = 2, 12
 
 
 class Lane:
@@ -61,6 +61,7 @@ class Lane:
         self._loop = asyncio.get_running_loop()
         self._condition = threading.Condition()
         self._n_busy = 0
+        self._was_alone = False
         self._is_closing = False
         self._workers = [
             threading.Thread(target=self._work, name=f"{name}/{i}", daemon=True)
@@ -131,22 +132,37 @@ class Lane:
         """Runs the next batch on the event loop when it is full, or nothing more seems to come.
 
         A request over gRPC takes several passes of the loop to arrive: to run after the first one
-        would make every batch hold one request.
+        would make every batch hold one request. Where the last batch held one, there seems to be
+        one client alone, who need not wait for others.
         """
+        enough = LONE_PASSES if self._was_alone else QUIET_PASSES
         n_requests = len(self._queue)
         quiet_passes = 0 if n_requests > n_before else quiet_passes + 1
-        if quiet_passes == QUIET_PASSES or self._queue.n_rows >= self.limits.max_batch_size:
+        if quiet_passes >= enough or self._queue.n_rows >= self.limits.max_batch_size:
             self._loop.call_soon(self._run_here)
         else:
             self._loop.call_soon(self._run_here_soon, n_requests, quiet_passes)
 
     def _run_here(self) -> None:
-        with self._condition:
-            batch = None if self._n_busy else self._taken(self._clock())
-            if batch is not None and len(self._queue):
-                self._run_here_soon()
-        if batch is not None:
+        """Runs what waits, batch after batch while they are full.
+
+        One pass of the loop lets in as many requests as have come: one batch per pass would let
+        the queue grow to its limit on a server that has time enough.
+        """
+        while (batch := self._next_batch_here()) is not None:
+            self._was_alone = len(batch.tickets) == 1
             self._deliver(batch, *self._ran(batch))
+            if self._queue.n_rows < self.limits.max_batch_size or not self._pace.is_quick:
+                break
+        with self._condition:
+            if not self._pace.is_quick:
+                self._condition.notify()
+            elif len(self._queue) and not self._n_busy:
+                self._run_here_soon()
+
+    def _next_batch_here(self) -> Batch | None:
+        with self._condition:
+            return None if self._n_busy else self._taken(self._clock())
 
     def _work(self) -> None:
         while (batch := self._next_batch()) is not None:

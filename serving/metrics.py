@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -31,7 +32,7 @@ class Metrics:
 
     def __init__(self) -> None:
         self._registry = CollectorRegistry()
-        self._known: dict[tuple[str, str, str], Histogram] = {}
+        self._known: dict[tuple[Histogram | Counter, tuple[str, ...]], Any] = {}
         self._requests = Histogram(
             "encas_request_seconds", "From the parsed request to its answer, by outcome.",
             ("model", "protocol", "outcome"), buckets=SECONDS, registry=self._registry,
@@ -62,25 +63,28 @@ class Metrics:
 
     def add_request(self, model: str, protocol: str, outcome: str, seconds: float) -> None:
         """Counts a request; `outcome` is "ok" or the kind of its refusal."""
-        key = (model, protocol, outcome)
-        child = self._known.get(key)
-        if child is None:
-            child = self._known[key] = self._requests.labels(*key)
-        child.observe(seconds)
+        self._series(self._requests, model, protocol, outcome).observe(seconds)
 
     def add_batch(self, model: str, report: BatchReport) -> None:
         """Counts a batch."""
-        waits = self._waits.labels(model)
+        waits = self._series(self._waits, model)
         for waited_s in report.waited_s:
             waits.observe(waited_s)
         if report.failure is not None:
-            self._failures.labels(model, report.cascade).inc()
+            self._series(self._failures, model, report.cascade).inc()
             return
-        self._batches.labels(model).observe(sum(report.rows))
-        self._runs.labels(model, report.cascade).observe(report.run_s)
+        self._series(self._batches, model).observe(sum(report.rows))
+        self._series(self._runs, model, report.cascade).observe(report.run_s)
         for stage, count in enumerate(np.bincount(report.stage).tolist()):
             if count:
-                self._exits.labels(model, report.cascade, str(stage)).inc(count)
+                self._series(self._exits, model, report.cascade, str(stage)).inc(count)
+
+    def _series(self, metric: Histogram | Counter, *labels: str) -> Any:
+        """What `metric.labels` gives, which checks its arguments anew each time."""
+        series = self._known.get((metric, labels))
+        if series is None:
+            series = self._known[metric, labels] = metric.labels(*labels)
+        return series
 
     def watch_queue(self, model: str, n_rows: Callable[[], int]) -> None:
         """Asks `n_rows` whenever the metrics are read."""

@@ -6,7 +6,9 @@ Options: url, model, seconds, rows, expected (cascade -> an .npz of x, truth, la
 probabilities and close; an answer is held against the cascade that it names, "" if none), and
 either concurrency (closed loop: so many clients, each asks again when it is answered) or rate (open
 loop: so many requests per second, exponential gaps; a latency counts from the moment when the
-request was due, so that a slow server cannot hide behind a waiting client).
+request was due, so that a slow server cannot hide behind a waiting client). With target_ms, the
+answers that took no longer are counted. The images of `expected` are all asked for equally often,
+as far as the number of rows allows.
 
 An answer is wrong if a label or stage differs where the decision is not close, or a probability by
 more than 1e-5. A request is lost if it gets neither an answer nor a refusal.
@@ -16,6 +18,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import sys
 import time
 from collections import Counter
@@ -65,9 +68,12 @@ def questions(options: dict, encode) -> list[Question]:
     data = {name: dict(np.load(file)) for name, file in options["expected"].items()}
     first = next(iter(data.values()))
     rng = np.random.default_rng(options.get("seed", 0))
+    n_images, n_rows = len(first["x"]), options["rows"]
+    rounds = math.ceil(N_VARIANTS * n_rows / n_images)
+    order = np.concatenate([rng.permutation(n_images) for _ in range(rounds)])
     found = []
-    for _ in range(N_VARIANTS):
-        rows = rng.integers(0, len(first["x"]), options["rows"])
+    for number in range(N_VARIANTS):
+        rows = order[number * n_rows : (number + 1) * n_rows]
         expected = {
             name: {key: array[rows] for key, array in arrays.items()}
             for name, arrays in data.items()
@@ -246,6 +252,7 @@ async def main(options: dict) -> dict:
         "sent": sum(tally.statuses.values()),
         "answered": len(times),
         "statuses": dict(tally.statuses),
+        "in_time": int((times <= options.get("target_ms", math.inf)).sum()),
         "wrong": tally.wrong,
         "lost": tally.lost,
         "accuracy": tally.right / max(1, tally.rows),

@@ -99,6 +99,17 @@ def make_supernet(
     return OfaSupernet(space, n_classes=n_classes, seed=seed)
 
 
+def where_published(name: str) -> str:
+    """Where a supernetwork's weights are to be had, for people."""
+    if name not in PUBLISHED:
+        return f"{name} has no published weights: train it with `encas nat`"
+    source = PUBLISHED[name]
+    return (
+        f"its authors publish {source.file} at {source.page}: fetch it and give its path as "
+        "--checkpoint"
+    )
+
+
 def load_checkpoint(supernet: Supernet, path: Path) -> None:
     """Reads published weights, or those of an earlier run, into a supernetwork.
 
@@ -107,7 +118,7 @@ def load_checkpoint(supernet: Supernet, path: Path) -> None:
     """
     name = supernet.space.design.name
     if not path.is_file():
-        raise SourceError(_missing(name), where=str(path))
+        raise SourceError(f"no such file; {where_published(name)}", where=str(path))
     found = read_state_dict(path)
     expected = supernet.module.state_dict()
     state = {_own_name(key, name): tensor for key, tensor in found.items()}
@@ -124,16 +135,6 @@ def load_checkpoint(supernet: Supernet, path: Path) -> None:
         more = (f"and {left} more",) if left > 0 else ()
         raise SourceError(*faults[:SHOWN_FAULTS], *more, where=f"{path} is not of {name}")
     supernet.module.load_state_dict({names[key]: tensor for key, tensor in state.items()})
-
-
-def _missing(name: str) -> str:
-    if name not in PUBLISHED:
-        return f"no such file; {name} has no published weights: train it with `encas nat`"
-    source = PUBLISHED[name]
-    return (
-        f"no such file; its authors publish {source.file} at {source.page}: fetch it and give its "
-        "path as --checkpoint"
-    )
 
 
 def _own_name(key: str, name: str) -> str:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
 import numpy as np
@@ -21,6 +23,9 @@ try:
     from safetensors.torch import save
 except ImportError as error:
     raise MissingExtraError("writing the weights of subnets", extra="nat") from error
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 def genome_text(genome: IntArray) -> str:
@@ -68,24 +73,19 @@ def subnet_name(space: Space, genome: IntArray) -> str:
     return f"{space.design.name}_{genome_text(genome)}"
 
 
+def tensor_bytes(tensors: Mapping[str, Tensor]) -> bytes:
+    """Named tensors as the bytes of a safetensors file."""
+    return save({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()})
+
+
 def write_subnet(
     network: Network, path: Path, *, preprocessing: Preprocessing | None = None
 ) -> None:
     """Writes a subnet's weights, and the preprocessing beside them where there is one."""
-    tensors = {name: tensor.contiguous() for name, tensor in network.state_dict().items()}
-    write_atomically(path, save(tensors))
+    write_atomically(path, tensor_bytes(network.state_dict()))
     if preprocessing is not None:
-        content = {
-            "size": list(preprocessing.size),
-            "resize": preprocessing.resize,
-            "crop": preprocessing.crop,
-            "interpolation": preprocessing.interpolation,
-            "scale": preprocessing.scale,
-            "mean": list(preprocessing.mean),
-            "std": list(preprocessing.std),
-        }
-        known = {key: value for key, value in content.items() if value is not None}
-        write_atomically(path.with_name(f"{path.name}.preprocessing.json"), json_text(known))
+        beside = path.with_name(f"{path.name}.preprocessing.json")
+        write_atomically(beside, json_text(preprocessing.to_json()))
 
 
 def spec_of(space: Space, genome: IntArray, *, n_classes: int, weights: Path, base: Path) -> str:

@@ -212,6 +212,29 @@ def test_quick_batches_move_to_the_event_loop_and_slow_ones_back():
     assert asyncio.run(ask()) == [here, here, here, here, "it/0"]
 
 
+def test_full_quick_batches_run_one_after_the_other_before_more_requests_come_in():
+    async def ask():
+        passes, seen = 0, []
+
+        def predict(samples):
+            seen.append((passes, len(samples)))
+            return inner(samples)
+
+        inner, lane = runner(), lane_of(predict)
+        for _ in range(20):
+            lane._pace.note(1e-5)
+        answers = asyncio.gather(*(lane.submit(np.arange(4)) for _ in range(41)))
+        while not answers.done():
+            await asyncio.sleep(0)
+            passes += 1
+        await lane.close()
+        return seen
+
+    seen = asyncio.run(ask())
+    assert [rows for _, rows in seen] == [8] * 20 + [4]
+    assert len({n_pass for n_pass, _ in seen[:20]}) == 1
+
+
 def test_quick_lane_that_closes_answers_what_waits():
     async def ask():
         lane = lane_of(runner())

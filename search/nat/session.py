@@ -1,0 +1,262 @@
+"""A run from a user's words to its folder: resumed where it was killed."""
+
+from __future__ import annotations
+
+import json
+import platform
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Protocol, TypeAlias
+
+import numpy as np
+import torch
+
+from ...errors import SearchError, SourceError
+from ...files import json_text, sha256_of
+from ...version import __version__
+from ..checkpoint import Checkpoint
+from ..state import State
+from .designs import NAMES, SMALL, space_of
+from .evaluating import samples_hash
+from .pretrained import load_checkpoint, make_supernet, where_published
+from .runs import RUN_FILE, NatRun, ScoredSubnet, write_run, write_weights
+from .settings import NatSettings
+from .subnets import genome_text
+from .supernet import Supernet
+from .task import DataPlan, Task, open_task
+from .transfer import Transfer
+
+CHECKPOINT_FILE = "checkpoint.npz"
+SAVE_EVERY_S = 30.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Origin:
+    """Where a supernetwork's first weights come from.
+
+    Args:
+        supernet: its name, see designs.py.
+        checkpoint: a file with its weights, None for random ones.
+    """
+
+    supernet: str
+    checkpoint: Path | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Launch:
+    """How a run is started.
+
+    Args:
+        seed: of everything random.
+        device: "cpu", "cuda", ...
+        resume: go on where the folder's run was; a finished one is returned as it is.
+    """
+
+    seed: int = 0
+    device: str = "cpu"
+    resume: bool = False
+
+
+class Job(Protocol):
+    """Work that advances by steps and resumes between any two."""
+
+    @property
+    def finished(self) -> bool:
+        """Whether nothing is left to do."""
+        ...
+
+    def step(self) -> None:
+        """Does the next piece of work."""
+        ...
+
+    def state(self) -> State:
+        """Everything that the future depends on, as plain arrays."""
+        ...
+
+    def restore(self, state: State) -> None:
+        """Continues from a state."""
+        ...
+
+
+OnStep: TypeAlias = Callable[["Transfer"], None]
+
+
+def transfer(
+    origin: Origin,
+    plan: DataPlan,
+    settings: NatSettings,
+    out: Path,
+    *,
+    launch: Launch,
+    on_step: OnStep | None = None,
+) -> NatRun:
+    """Runs Neural Architecture Transfer into the folder `out`.
+
+    Args:
+        origin: the supernetwork and its weights.
+        plan: the data.
+        settings: how.
+        out: a new folder; with `resume` one that this same run began.
+        launch: the seed, where it runs, and whether it resumes.
+        on_step: is told after every step.
+
+    Raises:
+        EncasError: the supernetwork, its weights or the data cannot be used, or the folder holds
+            another run.
+    """
+    refuse_taken(out, resume=launch.resume)
+    check_weights(origin, settings)
+    sized = fitting(plan, origin.supernet)
+    task = open_task(sized, settings, seed=launch.seed)
+    description = describe([origin], settings, task, seed=launch.seed)
+    if (out / RUN_FILE).is_file():
+        return finished_run(out, description)
+    task = task.to(torch.device(launch.device))
+    supernet = prepared(origin, task, seed=launch.seed)
+    job = Transfer(supernet, task, settings, rng=np.random.default_rng(launch.seed))
+    checkpoint = checkpoint_of(out, description, resume=launch.resume)
+    drive(job, checkpoint, on_step=lambda: on_step(job) if on_step else None)
+    run = write_outcome(job, out, task=task, settings=description, seed=launch.seed)
+    checkpoint.path.unlink(missing_ok=True)
+    return run
+
+
+def refuse_taken(out: Path, *, resume: bool) -> None:
+    """Refuses a folder that holds a run, unless it is to be resumed.
+
+    Raises:
+        SearchError: it does.
+    """
+    taken = [name for name in (RUN_FILE, CHECKPOINT_FILE) if (out / name).exists()]
+    if taken and not resume:
+        fault = f"there is a run already ({taken[0]}): give another folder, or --resume to go on"
+        raise SearchError(fault, where=str(out))
+
+
+def fitting(plan: DataPlan, supernet: str) -> DataPlan:
+    """The plan with the only size that a supernetwork takes, where it takes only one."""
+    return plan if supernet in SMALL else replace(plan, size=space_of(supernet).design.size)
+
+
+def prepared(origin: Origin, task: Task, *, seed: int) -> Supernet:
+    """A supernetwork for the samples of a task, with its first weights, on their device.
+
+    Raises:
+        EncasError: it does not take such samples, or its weights cannot be read.
+    """
+    n_channels, side = task.train.shape
+    supernet = make_supernet(
+        origin.supernet,
+        n_classes=task.train.n_classes,
+        size=side,
+        n_channels=n_channels,
+        seed=seed,
+    )
+    if origin.checkpoint is not None:
+        load_checkpoint(supernet, origin.checkpoint)
+    supernet.module.to(task.train.x.device)
+    return supernet
+
+
+def describe(
+    origins: list[Origin], settings: NatSettings, task: Task, *, seed: int
+) -> dict[str, Any]:
+    """All that a run's result depends on, as a file of JSON gives it back."""
+    weights = {o.supernet: sha256_of(o.checkpoint) if o.checkpoint else None for o in origins}
+    samples = {"train": samples_hash(task.train), "search": samples_hash(task.search)}
+    content = asdict(settings) | {"weights": weights, "samples": samples, "seed": seed}
+    return json.loads(json_text(content))
+
+
+def finished_run(out: Path, description: dict[str, Any]) -> NatRun:
+    """The run that a folder holds.
+
+    Raises:
+        SearchError: it is one with other settings.
+    """
+    run = NatRun.load(out)
+    differing = sorted(key for key in description if run.settings.get(key) != description[key])
+    if differing:
+        fault = f"holds a finished run with other {', '.join(differing)}: give another folder"
+        raise SearchError(fault, where=str(out))
+    return run
+
+
+def checkpoint_of(out: Path, description: dict[str, Any], *, resume: bool) -> Checkpoint:
+    """Where a run is stored while it goes on."""
+    out.mkdir(parents=True, exist_ok=True)
+    return Checkpoint(
+        path=out / CHECKPOINT_FILE,
+        fingerprint=json_text(description),
+        resume=resume,
+        every_s=SAVE_EVERY_S,
+    )
+
+
+def drive(job: Job, checkpoint: Checkpoint, *, on_step: Callable[[], None]) -> None:
+    """Does all steps of a job, from where the checkpoint left it."""
+    state = checkpoint.load()
+    if state is not None:
+        job.restore(state)
+    while not job.finished:
+        job.step()
+        on_step()
+        checkpoint.save_if_due(job.state)
+
+
+def write_outcome(
+    job: Transfer, out: Path, *, task: Task, settings: dict[str, Any], seed: int
+) -> NatRun:
+    """Writes a finished job as a run."""
+    supernet = job.settled
+    design = supernet.space.design
+    texts = [genome_text(genome) for genome in job.genomes]
+    scores = zip(texts, job.errors.tolist(), job.macs.tolist(), strict=True)
+    run = NatRun(
+        supernet=design.name,
+        size=design.size,
+        n_channels=design.n_channels,
+        n_classes=supernet.n_classes,
+        classes=task.classes,
+        preprocessing=task.preprocessing,
+        data=task.record,
+        calibration=task.calibrated,
+        seed=seed,
+        settings=settings,
+        versions=versions(),
+        history=tuple(job.history),
+        archive=tuple(ScoredSubnet(genome=t, error=e, macs=m) for t, e, m in scores),
+        front=tuple(texts[place] for place in job.front),
+        weights=write_weights(out, supernet.module.state_dict()),
+        folder=out,
+    )
+    write_run(run)
+    return run
+
+
+def versions() -> dict[str, str]:
+    """The versions that a run's result could depend on."""
+    packages = {name: version(name) for name in ("numpy", "pymoo", "torch")}
+    return {"encas": __version__, "python": platform.python_version(), **packages}
+
+
+def check_weights(origin: Origin, settings: NatSettings) -> None:
+    """Refuses a supernetwork that there is not, and one without weights.
+
+    Raises:
+        EncasError: it is such a one; the text says where weights are to be had.
+    """
+    name = origin.supernet
+    if name not in NAMES:
+        raise SearchError(f"supernetwork must be one of {', '.join(NAMES)}, got {name!r}")
+    if origin.checkpoint is not None and not origin.checkpoint.is_file():
+        fault = f"no such file; {where_published(name)}"
+        raise SourceError(fault, where=str(origin.checkpoint))
+    if origin.checkpoint is None and name not in SMALL:
+        raise SourceError(f"needs trained weights; {where_published(name)}", where=name)
+    if origin.checkpoint is None and not settings.warm_up_epochs:
+        fault = "has random weights: give --warm-up-epochs above 0, or a --checkpoint"
+        raise SourceError(fault, where=name)

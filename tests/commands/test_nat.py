@@ -1,0 +1,88 @@
+import json
+
+import numpy as np
+import pytest
+
+pytest.importorskip("torch")
+pytest.importorskip("pymoo")
+
+import torch
+
+SMALL = ("--iterations", "1", "--archive", "8", "--evaluations", "50", "--epochs", "1",
+         "--warm-up-epochs", "1", "--batch-size", "24", "--samples", "100")  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    """Networks this small lose time on a second thread."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="module")
+def samples(tmp_path_factory) -> str:
+    rng = np.random.default_rng(0)
+    path = tmp_path_factory.mktemp("data") / "samples.npz"
+    x = rng.normal(size=(150, 1, 8, 8)).astype(np.float32)
+    np.savez(path, x=x, label=np.arange(150) % 3)
+    return f"npz:{path}"
+
+
+def test_nat_prints_the_front_and_goes_on_from_a_finished_run(samples, tmp_path, encas):
+    call = ("--supernet", "small-fused", "--data", samples, "--out", tmp_path / "run", *SMALL)
+    printed = encas("nat", *call, "--json")
+    content = printed.json
+    assert content["supernet"] == "small-fused"
+    assert content["n_search"] == 30
+    assert all(0 <= subnet["error"] <= 1 for subnet in content["front"])
+    assert "round 1: 8 subnets" in printed.err
+    assert "surrogate tau" in printed.err
+    assert "there is a run already (run.json)" in encas("nat", *call).err
+    assert "front of" in encas("nat", *call, "--resume").out
+    other = encas("nat", *call, "--resume", "--seed", 1)
+    assert other.code == 1
+    assert "holds a finished run with other" in other.err
+
+
+def test_images_take_the_preprocessing_and_the_size(tmp_path, encas):
+    rng = np.random.default_rng(0)
+    x = rng.integers(0, 255, (150, 20, 20, 3)).astype(np.uint8)
+    np.savez(tmp_path / "images.npz", x=x, label=np.arange(150) % 3)
+    data, out = f"npz:{tmp_path / 'images.npz'}", tmp_path / "run"
+    call = ("--supernet", "small-mobile", "--data", data, "--out", out, "--size", 12, *SMALL)
+    printed = encas("nat", *call)
+    content = json.loads((out / "run.json").read_text())
+    assert content["supernet"]["size"] == 12
+    assert content["preprocessing"]["size"] == [12, 12]
+    assert "small-mobile: front of" in printed.out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        ((), 2, "Missing option '--supernet'"),
+        (("--supernet", "small-fused"), 2, "Missing option '--data'"),
+        (("--supernet", "x", "--data", "SAMPLES", "--out", "OUT"), 1, "must be one of ofa-mbv3"),
+        (
+            ("--supernet", "alphanet", "--data", "SAMPLES", "--out", "OUT"),
+            1,
+            "needs trained weights; its authors publish alphanet_pretrained.pth.tar at https://",
+        ),
+        (
+            ("--supernet", "small-fused", "--data", "SAMPLES", "--out", "OUT", "--samples", "90"),
+            1,
+            "expected at least a batch of 100 samples to train on, got 90",
+        ),
+        (("--supernet", "small-fused", "--data", "npz:no", "--out", "OUT"), 1, "no"),
+        (("--preset", "mnist"), 2, "'mnist' is not one of"),
+    ],
+)
+def test_bad_input_is_one_clear_line(arguments, code, words, samples, tmp_path, encas):
+    places = {"SAMPLES": samples, "OUT": str(tmp_path / "run")}
+    failed = encas("nat", *(places.get(word, word) for word in arguments))
+    assert failed.code == code
+    assert words in failed.err
+    assert "Traceback" not in failed.err
+    assert not (tmp_path / "run").exists()

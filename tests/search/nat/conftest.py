@@ -1,0 +1,28 @@
+"""Samples that a small network learns in a few epochs."""
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def one_thread():
+    """Networks this small lose time on a second thread, most of all beside other work."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="session")
+def halves(tmp_path_factory) -> str:
+    """DATA: 96 ready samples of two classes, of which a bright half of the picture tells."""
+    rng = np.random.default_rng(0)
+    label = np.arange(96) % 2
+    x = rng.normal(0, 0.6, (96, 1, 8, 8)).astype(np.float32)
+    x[label == 0, :, :4] += 1
+    x[label == 1, :, 4:] += 1
+    path = tmp_path_factory.mktemp("data") / "halves.npz"
+    np.savez(path, x=x, label=label)
+    return f"npz:{path}"
