@@ -33,7 +33,7 @@ backend_option = click.option(
     type=click.Choice(["staged", "graph"]),
     default="staged",
     show_default=True,
-    help="A session for each member, or the whole cascade as one graph.",
+    help="A session for each member, or the whole cascade as one graph: as fast, more memory.",
 )
 
 

@@ -30,7 +30,13 @@ BYTES_PER_MB = 2**20
 @click.option("--no-grpc", is_flag=True, help="HTTP alone.")
 @click.option("--device", default="cpu", show_default=True, help="cpu, cuda:N or tensorrt:N.")
 @click.option("--threads", "n_threads", type=int, help="Threads of each member [all processors].")
-@click.option("--backend", type=click.Choice(["staged", "graph"]), default="staged")
+@click.option(
+    "--backend",
+    type=click.Choice(["staged", "graph"]),
+    default="staged",
+    show_default=True,
+    help="As of `encas run`.",
+)
 @click.option("--workers", "n_workers", default=1, show_default=True, help="Batches at once.")
 @click.option("--max-batch-size", default=64, show_default=True, help="Rows per batch.")
 @click.option("--max-delay-ms", default=0.0, show_default=True, help="Wait for a fuller batch.")

@@ -8,7 +8,7 @@ import numpy as np
 
 from ..errors import ExportError, MissingExtraError
 from ..runtime.device import Device, usable_processors
-from ..runtime.ort_session import open_session
+from ..runtime.ort_session import first_line, open_session
 from .onnx_model import (
     INLINE_LIMIT,
     GraphProto,
@@ -84,7 +84,7 @@ def _shapes_of(model: ModelProto, names: list[str], batch: int) -> list[tuple[in
         answers = session.run(names, {given.name: np.zeros((batch, *shape), dtype)})
     except Exception as cause:
         # ONNX Runtime's exceptions share no base class but Exception.
-        raise ExportError(f"it cannot be run on a batch of {batch}: {cause}") from cause
+        raise ExportError(f"it cannot be run on a batch of {batch}: {first_line(cause)}") from cause
     return [np.asarray(answer).shape for answer in answers]
 
 
