@@ -20,7 +20,7 @@ FRONT_LOOKS: tuple[Look, ...] = ("first", "second", "third", "fourth")
 WIDTH, HEIGHT = 860, 470
 LEFT, RIGHT, BOTTOM = 66, 20, 50
 LEGEND_LEFT, LEGEND_ROW, CHARACTER = 126, 22, 7.2
-FRONT_RADIUS, LEADER = 2.5, 22
+FRONT_RADIUS, LEADER, NAME_ROW = 2.5, 22, 17
 RADIUS: dict[Look, float] = {"members": 4, "baseline": 6, "chosen": 7}
 
 
@@ -100,7 +100,7 @@ def draw(chart: Chart, *, alone: bool = False) -> str:
             for part in _key(series, *at)
         ),
         *(part for series in chart.series for part in _marks(series, plane)),
-        *(part for series in chart.series for part in _named(series, plane)),
+        *_names(chart, plane),
         "</svg>",
     ]
     return "\n".join(part for part in parts if part)
@@ -153,28 +153,43 @@ def _marks(series: Series, plane: _Plane) -> Iterator[str]:
         yield _circle(at_x, at_y, series.look, RADIUS.get(series.look, FRONT_RADIUS), point.text)
 
 
-def _named(series: Series, plane: _Plane) -> Iterator[str]:
-    """The name beside a single point: above a chosen cascade, below the best single model."""
-    if series.look not in ("baseline", "chosen"):
-        return
-    direction = -1 if series.look == "chosen" else 1
-    for point in series.points:
-        at_x, at_y = plane.place(point)
-        near, far = at_y + direction * (RADIUS[series.look] + 1), at_y + direction * LEADER
-        fits_right = at_x + CHARACTER * len(series.name) < WIDTH - RIGHT
-        fits_left = at_x - CHARACTER * len(series.name) > LEFT
+def _names(chart: Chart, plane: _Plane) -> Iterator[str]:
+    """The names beside single points: above a chosen cascade, below the best single model.
+
+    From left to right; a name that would cover an earlier one stands a row farther away.
+    """
+    named = [
+        (*plane.place(point), series)
+        for series in chart.series
+        if series.look in ("baseline", "chosen")
+        for point in series.points
+    ]
+    taken: list[tuple[float, float, float]] = []
+    for at_x, at_y, series in sorted(named, key=lambda each: each[0]):
+        direction = -1 if series.look == "chosen" else 1
+        width = CHARACTER * len(series.name)
+        fits_left, fits_right = at_x - width > LEFT, at_x + width < WIDTH - RIGHT
         leftwards = fits_left if direction < 0 else not fits_right
+        left = at_x - width if leftwards else at_x
+        near, far = at_y + direction * (RADIUS[series.look] + 1), at_y + direction * LEADER
+        while _covers((left, left + width, far), taken):
+            far += direction * NAME_ROW
+        taken.append((left, left + width, far))
         yield (
             f'<line class="leader" x1="{at_x:.1f}" x2="{at_x:.1f}" y1="{near:.1f}" y2="{far:.1f}"/>'
         )
         baseline = far - 4 if direction < 0 else far + 14
-        yield _text(
-            at_x,
-            baseline,
-            series.name,
-            anchor="end" if leftwards else "start",
-            classes="strong halo",
-        )
+        anchor = "end" if leftwards else "start"
+        yield _text(at_x, baseline, series.name, anchor=anchor, classes="strong halo")
+
+
+def _covers(name: tuple[float, float, float], taken: Sequence[tuple[float, float, float]]) -> bool:
+    """Whether a name (left, right, height) lies on one of the others."""
+    left, right, y = name
+    return any(
+        left < its_right and its_left < right and abs(y - its_y) < NAME_ROW
+        for its_left, its_right, its_y in taken
+    )
 
 
 def _circle(x: float, y: float, look: Look, radius: float, title: str = "") -> str:

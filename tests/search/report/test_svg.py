@@ -1,5 +1,6 @@
 """One chart: well-formed, escaped, and every point where it belongs."""
 
+import itertools
 from xml.etree import ElementTree
 
 import pytest
@@ -108,3 +109,15 @@ def test_draw_escapes_what_comes_from_files():
     assert "<script" not in svg
     titles = [title.text for title in ElementTree.fromstring(svg).iter(f"{SVG}title")]
     assert titles == [bad]
+
+
+def test_draw_keeps_names_of_neighbours_apart():
+    marks = [
+        Series(name=f"cascade by {cost}", look="chosen", points=(_point(place, 0.02),))
+        for cost, place in (("MACs", 5.1e6), ("latency", 5e6), ("energy", 5.2e6))
+    ]
+    root = ElementTree.fromstring(draw(_chart(FRONT, *marks)))
+    names = [text for text in root.iter(f"{SVG}text") if text.get("class") == "strong halo"]
+    heights = sorted(float(name.get("y", "nan")) for name in names)
+    assert len(heights) == 3
+    assert all(low - high >= 15 for high, low in itertools.pairwise(heights))
