@@ -3,7 +3,8 @@
 Requests come in on the event loop, worker threads take them out as batches, answers go back to the
 event loop. A worker that is free takes what waits at once (or when the oldest request has waited
 its delay), so batches grow with the load by themselves. Where batches are very quick, the event
-loop runs them itself, as soon as no further requests come in.
+loop runs them itself, when as many requests are there as seem to come; it also runs short ones
+itself for a client that is alone.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from numpy.typing import NDArray
 
 from ..runtime.executor import Prediction
 from .batch import NO_STAGES, Answer, Batch, BatchReport, Load, Ticket, Variant, refuse
+from .crowd import Crowd
 from .pace import Pace
 from .protocol import Refusal
 from .queueing import BatchQueue, QueueLimits
@@ -27,7 +29,8 @@ Clock: TypeAlias = Callable[[], float]
 
 LOGGER = logging.getLogger("encas.lane")
 POLL_S = 0.002
-LONE_PASSES, QUIET_PASSES = 2, 12
+# Event loops count milliseconds: one of them can be over at once.
+PATIENCE_S = 0.002
 
 
 class Lane:
@@ -61,7 +64,9 @@ class Lane:
         self._loop = asyncio.get_running_loop()
         self._condition = threading.Condition()
         self._n_busy = 0
-        self._was_alone = False
+        self._n_open = 0
+        self._crowd = Crowd()
+        self._patience: asyncio.Handle | None = None
         self._is_closing = False
         self._workers = [
             threading.Thread(target=self._work, name=f"{name}/{i}", daemon=True)
@@ -108,16 +113,20 @@ class Lane:
             self.check_room()
             if not self._queue.offer(ticket):
                 raise Refusal("exhausted", f"the queue of model {self._name!r} is full")
-            if self._n_busy or self.limits.max_delay_s or not self._pace.is_quick:
+            self._crowd.note_request(now, n_open=self._n_open)
+            if self._n_busy or self.limits.max_delay_s or not self._runs_here:
                 self._condition.notify()
-            elif len(self._queue) == 1:
-                self._run_here_soon()
+            else:
+                self._gather_here()
+        self._n_open += 1
         try:
             return await ticket.future
         except asyncio.CancelledError:
             with self._condition:
                 self._queue.discard(ticket)
             raise
+        finally:
+            self._n_open -= 1
 
     async def close(self) -> None:
         """Takes no more requests, and returns when those that wait are answered."""
@@ -128,20 +137,20 @@ class Lane:
         while any(worker.is_alive() for worker in self._workers):
             await asyncio.sleep(POLL_S)
 
-    def _run_here_soon(self, n_before: int = 0, quiet_passes: int = 0) -> None:
-        """Runs the next batch on the event loop when it is full, or nothing more seems to come.
+    @property
+    def _runs_here(self) -> bool:
+        """Whether the next batch had better run on the event loop than on a worker."""
+        return self._pace.is_quick or (self._crowd.is_one and self._pace.is_short)
 
-        A request over gRPC takes several passes of the loop to arrive: to run after the first one
-        would make every batch hold one request. Where the last batch held one, there seems to be
-        one client alone, who need not wait for others.
-        """
-        enough = LONE_PASSES if self._was_alone else QUIET_PASSES
-        n_requests = len(self._queue)
-        quiet_passes = 0 if n_requests > n_before else quiet_passes + 1
-        if quiet_passes >= enough or self._queue.n_rows >= self.limits.max_batch_size:
-            self._loop.call_soon(self._run_here)
-        else:
-            self._loop.call_soon(self._run_here_soon, n_requests, quiet_passes)
+    def _gather_here(self) -> None:
+        """Runs the next batch on the event loop when as many requests are there as seem to come."""
+        is_full = self._queue.n_rows >= self.limits.max_batch_size
+        if is_full or len(self._queue) >= self._crowd.expected:
+            if self._patience is not None:
+                self._patience.cancel()
+            self._patience = self._loop.call_soon(self._run_here)
+        elif self._patience is None:
+            self._patience = self._loop.call_later(PATIENCE_S, self._run_here)
 
     def _run_here(self) -> None:
         """Runs what waits, batch after batch while they are full.
@@ -149,16 +158,16 @@ class Lane:
         One pass of the loop lets in as many requests as have come: one batch per pass would let
         the queue grow to its limit on a server that has time enough.
         """
+        self._patience = None
         while (batch := self._next_batch_here()) is not None:
-            self._was_alone = len(batch.tickets) == 1
             self._deliver(batch, *self._ran(batch))
-            if self._queue.n_rows < self.limits.max_batch_size or not self._pace.is_quick:
+            if self._queue.n_rows < self.limits.max_batch_size or not self._runs_here:
                 break
         with self._condition:
-            if not self._pace.is_quick:
+            if not self._runs_here:
                 self._condition.notify()
             elif len(self._queue) and not self._n_busy:
-                self._run_here_soon()
+                self._gather_here()
 
     def _next_batch_here(self) -> Batch | None:
         with self._condition:
@@ -218,6 +227,7 @@ class Lane:
         else:
             batch.hand_out(prediction, report.cascade)
             self._pace.note(report.run_s)
+        self._crowd.note_batch(self._clock(), n_requests=len(batch.tickets))
         self._on_batch(report)
 
     def _tell(self, function: Callable[..., object], *arguments: object) -> None:

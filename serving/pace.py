@@ -7,6 +7,7 @@ import math
 MEMORY = 0.1
 MIN_BATCHES = 10
 QUICK_S, SLOW_S = 0.0003, 0.0006
+SHORT_S = 0.003
 
 
 class Pace:
@@ -14,7 +15,8 @@ class Pace:
 
     A hand-over to a thread and back takes 0.1 to 0.2 ms: two wake-ups of sleeping threads. Batches
     below 0.3 ms are quick; above 0.6 ms they are not any more. One batch of 6 ms is enough for
-    that.
+    that. Batches below 3 ms are short: they do not keep the event loop from its other work for
+    longer than it matters, where there is hardly any.
     """
 
     def __init__(self) -> None:
@@ -26,6 +28,11 @@ class Pace:
     def is_quick(self) -> bool:
         """Whether the next batch can be expected to be quick."""
         return self._is_quick
+
+    @property
+    def is_short(self) -> bool:
+        """Whether the next batch can be expected to be short."""
+        return self._n_batches >= MIN_BATCHES and self._mean_s < SHORT_S
 
     def note(self, run_s: float) -> None:
         """Learns from a batch."""

@@ -12,6 +12,7 @@ from encas.cascade import Cascade, decide
 from encas.runtime.executor import Runner
 from encas.runtime.session import FakeSession
 from encas.serving.batch import Variant
+from encas.serving.crowd import ENOUGH_ALONE
 from encas.serving.lane import Lane
 from encas.serving.pace import Pace
 from encas.serving.protocol import Refusal
@@ -210,6 +211,50 @@ def test_quick_batches_move_to_the_event_loop_and_slow_ones_back():
 
     here = threading.main_thread().name
     assert asyncio.run(ask()) == [here, here, here, here, "it/0"]
+
+
+def test_short_batches_of_one_client_alone_run_on_the_event_loop_and_of_two_on_a_worker():
+    async def ask_alone(lane, n):
+        for _ in range(n):
+            await lane.submit(np.arange(1))
+            await asyncio.sleep(0.001)
+
+    async def ask():
+        predictor = Threads()
+        predictor.pause_s = 0.001
+        lane = lane_of(predictor)
+        await ask_alone(lane, 2 * ENOUGH_ALONE)
+        alone = predictor.names[:]
+        await asyncio.gather(*(lane.submit(np.arange(8)) for _ in range(4)))
+        await lane.close()
+        return alone, predictor.names[len(alone) :]
+
+    here = threading.main_thread().name
+    alone, together = asyncio.run(ask())
+    assert set(alone[: ENOUGH_ALONE - 1]) == {"it/0"}
+    assert alone[-1] == here
+    assert together[-1] == "it/0"
+
+
+def test_quick_batch_waits_for_as_many_requests_as_came_last_but_not_for_long():
+    async def ask():
+        gate = Gate(runner())
+        gate.opened.set()
+        lane = lane_of(gate)
+        for _ in range(20):
+            lane._pace.note(1e-5)
+        lane._crowd.note_batch(0.0, n_requests=4)
+        early = [asyncio.create_task(lane.submit(np.arange(1))) for _ in range(2)]
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        assert not gate.calls
+        late = [asyncio.create_task(lane.submit(np.arange(1))) for _ in range(2)]
+        await asyncio.gather(*early, *late)
+        await asyncio.wait_for(lane.submit(np.arange(1)), 5.0)
+        await lane.close()
+        return gate.calls
+
+    assert asyncio.run(ask()) == [4, 1]
 
 
 def test_full_quick_batches_run_one_after_the_other_before_more_requests_come_in():

@@ -30,3 +30,9 @@ def test_pace_between_the_limits_stays_what_it_was():
         pace.note(4.5e-4)
     assert pace.is_quick
     assert not pace_of(*[4.5e-4] * 100).is_quick
+
+
+def test_pace_is_short_up_to_its_own_limit():
+    assert not pace_of(*[1e-3] * (MIN_BATCHES - 1)).is_short
+    assert pace_of(*[1e-3] * MIN_BATCHES).is_short
+    assert not pace_of(*[4e-3] * MIN_BATCHES).is_short
