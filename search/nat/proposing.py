@@ -13,6 +13,7 @@ from typing import TypeAlias
 import numpy as np
 
 from ...arrays import BoolArray, DoubleArray, IntArray
+from ..indicators import non_dominated
 from ..nsga import Nsga3
 from ..strategy import AskTellSearch
 from .directions import N_DIRECTIONS, chosen_by_direction, riesz_directions
@@ -21,6 +22,8 @@ from .settings import NatSettings
 from .space import Space, distinct, sample_distinct
 from .surrogate import RbfEnsemble
 
+# How many subnets are drawn at random for each that is wanted: some repeat.
+SPARE = 4
 # Costs of canonical genomes [n, n_genes], float64 [n], exact.
 Costs: TypeAlias = Callable[[IntArray], DoubleArray]
 
@@ -31,15 +34,16 @@ class Proposal:
 
     Args:
         genomes: int64 [n, n_genes], canonical and different.
-        predicted: float64 [n], errors by the surrogate; NaN for those that the archive has.
+        predicted: float64 [n], errors by the surrogate; NaN for those that the archive has, and
+            where there is no surrogate.
     """
 
     genomes: IntArray
     predicted: DoubleArray
 
     @property
-    def is_new(self) -> BoolArray:
-        """Which of them the archive does not have, bool [n]."""
+    def is_predicted(self) -> BoolArray:
+        """Which of them have a predicted error, bool [n]."""
         return ~np.isnan(self.predicted)
 
 
@@ -112,6 +116,36 @@ def next_proposal(
     predicted = problem.errors(found)
     chosen = _chosen(predicted, costs(found), settings.n_new, rng)
     return Proposal(genomes=found[chosen], predicted=predicted[chosen])
+
+
+def random_proposal(
+    space: Space,
+    genomes: IntArray,
+    errors: DoubleArray,
+    *,
+    costs: Costs,
+    settings: NatSettings,
+    rng: Rng,
+) -> Proposal:
+    """As many subnets as `next_proposal` gives, the new ones drawn at random.
+
+    A renewed archive keeps those of its subnets that none of them dominates.
+
+    Args:
+        space: of the subnets.
+        genomes: int64 [n, n_genes], the archive.
+        errors: float64 [n], of the archive.
+        costs: of any genomes.
+        settings: how many are wanted, and whether the archive's own are among them.
+        rng: all randomness.
+    """
+    kept = genomes[:0]
+    if not settings.n_new:
+        kept = genomes[non_dominated(np.stack((errors, costs(genomes)), axis=1))]
+    n_drawn = (settings.n_new or settings.archive_size) - len(kept)
+    drawn = unknown(space.sample(SPARE * n_drawn, rng), genomes)[:n_drawn]
+    proposed = np.concatenate((kept, drawn))
+    return Proposal(genomes=proposed, predicted=np.full(len(proposed), np.nan))
 
 
 def unknown(genomes: IntArray, known: IntArray) -> IntArray:
