@@ -129,7 +129,7 @@ def random_proposal(
 ) -> Proposal:
     """As many subnets as `next_proposal` gives, the new ones drawn at random.
 
-    A renewed archive keeps those of its subnets that none of them dominates.
+    A renewed archive keeps the same subnets as with a surrogate.
 
     Args:
         space: of the subnets.
@@ -141,7 +141,7 @@ def random_proposal(
     """
     kept = genomes[:0]
     if not settings.n_new:
-        kept = genomes[non_dominated(np.stack((errors, costs(genomes)), axis=1))]
+        kept = genomes[_staying(errors, costs(genomes), settings.archive_size, rng)]
     n_drawn = (settings.n_new or settings.archive_size) - len(kept)
     drawn = unknown(space.sample(SPARE * n_drawn, rng), genomes)[:n_drawn]
     proposed = np.concatenate((kept, drawn))
@@ -166,12 +166,23 @@ def _renewed(
     rng: Rng,
 ) -> Proposal:
     """The archive of the next round: the best of this one and of the candidates."""
-    everyone = np.concatenate((genomes, found))
-    chosen = _chosen(
-        np.concatenate((errors, predicted)), costs(everyone), settings.archive_size, rng
+    n, macs = settings.archive_size, costs(genomes)
+    staying = _staying(errors, macs, n, rng)
+    others = np.setdiff1d(np.arange(len(genomes)), staying)
+    rest = np.concatenate((errors[others], predicted)), np.concatenate((macs[others], costs(found)))
+    chosen = _chosen(*rest, n - len(staying), rng)
+    everyone = np.concatenate((genomes[others], found))[chosen]
+    known = np.full(len(staying), np.nan), np.full(len(others), np.nan)
+    return Proposal(
+        genomes=np.concatenate((genomes[staying], everyone)),
+        predicted=np.concatenate((known[0], np.concatenate((known[1], predicted))[chosen])),
     )
-    known = np.full(len(genomes), np.nan)
-    return Proposal(genomes=everyone[chosen], predicted=np.concatenate((known, predicted))[chosen])
+
+
+def _staying(errors: DoubleArray, costs: DoubleArray, n: int, rng: Rng) -> IntArray:
+    """Places in an archive of what nothing in it dominates, at most half of `n`."""
+    front = np.flatnonzero(non_dominated(np.stack((errors, costs), axis=1)))
+    return front[_chosen(errors[front], costs[front], n // 2, rng)]
 
 
 def _chosen(errors: DoubleArray, costs: DoubleArray, n: int, rng: Rng) -> IntArray:

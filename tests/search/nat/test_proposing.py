@@ -63,6 +63,25 @@ def test_random_subnets_fill_up_where_the_search_finds_nothing_new(space):
     assert len(unknown(found.genomes, genomes)) == len(found.genomes)
 
 
+def test_no_hopeful_prediction_drives_out_what_was_measured_best(space):
+    genomes, found = propose(space, SETTINGS)
+    points = np.stack(
+        (errors_of(genomes, space), CountedMacs(space, n_classes=10)(genomes)), axis=1
+    )
+    kept = genomes[non_dominated(points)]
+    assert 0 < len(kept) <= 15
+    assert len(unknown(kept, found.genomes)) == 0
+
+
+def test_at_most_half_of_an_archive_stays(space):
+    rng = np.random.default_rng(0)
+    genomes = first_proposal(space, SETTINGS, rng).genomes
+    costs = CountedMacs(space, n_classes=10)
+    errors = 1 - costs(genomes) / 1e12  # none dominates another
+    found = random_proposal(space, genomes, errors, costs=costs, settings=SETTINGS, rng=rng)
+    assert len(unknown(found.genomes, genomes)) == 15
+
+
 def test_random_proposal_keeps_what_nothing_dominates_and_draws_the_rest(space):
     genomes, found = propose(space, SETTINGS, by=random_proposal)
     points = np.stack(
