@@ -4,12 +4,13 @@
 
 speed: an ensemble of 500 networks is fitted on an archive of random subnets of a space (22 genes:
     ofa-mbv3-w1.0; 28 genes: attentive-nas), and asked for the errors of other subnets: all in one
-    call, and the first --single of them one call each. Both sides use the same fitted ensemble.
+    call; the first --single of them one call each; and 20 of them
+    network by network and point by point. All sides use the same fitted ensemble.
 quality: the subnets of a real archive, random subnets of small-mobile on digits after a warm-up of
     30 epochs; the ensemble is fitted on two thirds and asked for the rest, for --splits splits.
 
-Claims: a batch gives the same errors (to 1e-4 of their spread) at least 3 times as fast; Kendall's
-tau is at least 0.5 in the median of the splits. Prints JSON.
+Claims: a batch gives the same errors as single points, and at least 10 times as fast as network by
+network and point by point; Kendall's tau is at least 0.5 in the median of the splits. Prints JSON.
 """
 
 from __future__ import annotations
@@ -36,7 +37,8 @@ from encas.search.nat.task import DataPlan, open_task
 from encas.search.nat.transfer import Transfer
 
 SPACES = ("ofa-mbv3-w1.0", "attentive-nas")
-LEAST_RATIO, LEAST_TAU, NEAR = 3.0, 0.5, 1e-4
+LEAST_RATIO, LEAST_TAU, NEAR = 10.0, 0.5, 1e-4
+N_APART = 20
 T = TypeVar("T")
 
 
@@ -60,8 +62,9 @@ def main() -> None:
     versions = {"torch": torch.__version__, "threads": given.threads}
     print(json.dumps({**machine(), **versions, "speed": speeds, "quality": quality}, indent=2))
     for row in speeds:
-        assert row["ratio"] >= LEAST_RATIO, row
-        assert row["max_difference"] <= NEAR * row["spread"], row
+        assert row["ratio_apart"] >= LEAST_RATIO, row
+        for key in ("max_difference", "max_difference_apart"):
+            assert row[key] <= NEAR * row["spread"], row
     assert quality["tau_median"] >= LEAST_TAU, quality
 
 
@@ -80,6 +83,11 @@ def speed(name: str, n_archive: int, n_points: int, n_single: int) -> dict[str, 
     single_s, single = timed(
         lambda: np.array([ensemble.predict(point[None])[0, 0] for point in some])
     )
+    alone = [one_network(ensemble, index) for index in range(len(ensemble.masks))]
+    few = asked[:N_APART]
+    apart_s, apart = timed(
+        lambda: np.array([[one.predict(point[None])[0, 0] for one in alone] for point in few])
+    )
     row = {
         "space": name,
         "n_genes": len(space.n_values),
@@ -92,11 +100,21 @@ def speed(name: str, n_archive: int, n_points: int, n_single: int) -> dict[str, 
         "n_single": n_single,
         "single_ms_per_point": 1e3 * single_s / n_single,
         "ratio": (single_s / n_single) / (batch_s / n_points),
+        "apart_ms_per_point": 1e3 * apart_s / N_APART,
+        "ratio_apart": (apart_s / N_APART) / (batch_s / n_points),
+        "max_difference_apart": float(abs(np.median(apart, axis=1) - batch[:N_APART]).max()),
         "max_difference": float(abs(single - batch[:n_single]).max()),
         "spread": float(batch.std()),
     }
     print(json.dumps(row), file=sys.stderr, flush=True)
     return row
+
+
+def one_network(ensemble: RbfEnsemble, index: int) -> RbfEnsemble:
+    """An ensemble of one of the networks."""
+    one = slice(index, index + 1)
+    parts = {key: getattr(ensemble, key)[one] for key in ("masks", "weights", "slopes", "offsets")}
+    return replace(ensemble, **parts)
 
 
 def measured_archive(n: int, seed: int) -> dict[str, Any]:
