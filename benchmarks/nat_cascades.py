@@ -65,7 +65,11 @@ def main() -> None:
         key = {"dataset": given.dataset, "seed": seed, "evaluations": given.evaluations}
         rows.append(stored("nat_cascades", key, lambda key=key: measured(key, given.data)))
     claims = {f"{a} > {b}": compared(rows, a, b) for a, b in CLAIMS}
-    print(json.dumps({**machine(), "torch": torch.__version__, "claims": claims, "seeds": rows}))
+    print(
+        json.dumps(
+            {**machine(), "torch": torch.__version__, "claims": claims, "seeds": rows}, indent=2
+        )
+    )
     for supernet in SUPERNETS:
         claim = claims[f"{supernet}, cascades > {supernet}, singles"]
         assert claim["median_gain"] > 0, claim
