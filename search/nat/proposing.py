@@ -13,6 +13,7 @@ from typing import TypeAlias
 import numpy as np
 
 from ...arrays import BoolArray, DoubleArray, IntArray
+from ..indicators import non_dominated
 from ..nsga import Nsga3
 from ..strategy import AskTellSearch
 from .directions import N_DIRECTIONS, chosen_by_direction, riesz_directions
@@ -21,6 +22,8 @@ from .settings import NatSettings
 from .space import Space, distinct, sample_distinct
 from .surrogate import RbfEnsemble
 
+# How many subnets are drawn at random for each that is wanted: some repeat.
+SPARE = 4
 # Costs of canonical genomes [n, n_genes], float64 [n], exact.
 Costs: TypeAlias = Callable[[IntArray], DoubleArray]
 
@@ -31,15 +34,16 @@ class Proposal:
 
     Args:
         genomes: int64 [n, n_genes], canonical and different.
-        predicted: float64 [n], errors by the surrogate; NaN for those that the archive has.
+        predicted: float64 [n], errors by the surrogate; NaN for those that the archive has, and
+            where there is no surrogate.
     """
 
     genomes: IntArray
     predicted: DoubleArray
 
     @property
-    def is_new(self) -> BoolArray:
-        """Which of them the archive does not have, bool [n]."""
+    def is_predicted(self) -> BoolArray:
+        """Which of them have a predicted error, bool [n]."""
         return ~np.isnan(self.predicted)
 
 
@@ -114,6 +118,36 @@ def next_proposal(
     return Proposal(genomes=found[chosen], predicted=predicted[chosen])
 
 
+def random_proposal(
+    space: Space,
+    genomes: IntArray,
+    errors: DoubleArray,
+    *,
+    costs: Costs,
+    settings: NatSettings,
+    rng: Rng,
+) -> Proposal:
+    """As many subnets as `next_proposal` gives, the new ones drawn at random.
+
+    A renewed archive keeps the same subnets as with a surrogate.
+
+    Args:
+        space: of the subnets.
+        genomes: int64 [n, n_genes], the archive.
+        errors: float64 [n], of the archive.
+        costs: of any genomes.
+        settings: how many are wanted, and whether the archive's own are among them.
+        rng: all randomness.
+    """
+    kept = genomes[:0]
+    if not settings.n_new:
+        kept = genomes[_staying(errors, costs(genomes), settings.archive_size, rng)]
+    n_drawn = (settings.n_new or settings.archive_size) - len(kept)
+    drawn = unknown(space.sample(SPARE * n_drawn, rng), genomes)[:n_drawn]
+    proposed = np.concatenate((kept, drawn))
+    return Proposal(genomes=proposed, predicted=np.full(len(proposed), np.nan))
+
+
 def unknown(genomes: IntArray, known: IntArray) -> IntArray:
     """Those of `genomes` [n, n_genes] that are not in `known` [m, n_genes], each once."""
     rows = {tuple(row) for row in known.tolist()}
@@ -132,12 +166,23 @@ def _renewed(
     rng: Rng,
 ) -> Proposal:
     """The archive of the next round: the best of this one and of the candidates."""
-    everyone = np.concatenate((genomes, found))
-    chosen = _chosen(
-        np.concatenate((errors, predicted)), costs(everyone), settings.archive_size, rng
+    n, macs = settings.archive_size, costs(genomes)
+    staying = _staying(errors, macs, n, rng)
+    others = np.setdiff1d(np.arange(len(genomes)), staying)
+    rest = np.concatenate((errors[others], predicted)), np.concatenate((macs[others], costs(found)))
+    chosen = _chosen(*rest, n - len(staying), rng)
+    everyone = np.concatenate((genomes[others], found))[chosen]
+    known = np.full(len(staying), np.nan), np.full(len(others), np.nan)
+    return Proposal(
+        genomes=np.concatenate((genomes[staying], everyone)),
+        predicted=np.concatenate((known[0], np.concatenate((known[1], predicted))[chosen])),
     )
-    known = np.full(len(genomes), np.nan)
-    return Proposal(genomes=everyone[chosen], predicted=np.concatenate((known, predicted))[chosen])
+
+
+def _staying(errors: DoubleArray, costs: DoubleArray, n: int, rng: Rng) -> IntArray:
+    """Places in an archive of what nothing in it dominates, at most half of `n`."""
+    front = np.flatnonzero(non_dominated(np.stack((errors, costs), axis=1)))
+    return front[_chosen(errors[front], costs[front], n // 2, rng)]
 
 
 def _chosen(errors: DoubleArray, costs: DoubleArray, n: int, rng: Rng) -> IntArray:

@@ -9,10 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Literal, TypeAlias, get_args
 
 from ...errors import SearchError
 from .augment import Augmentation
 from .learning import Training
+
+Proposer: TypeAlias = Literal["surrogate", "random"]
 
 SMALLEST_ARCHIVE = 8
 
@@ -28,6 +31,8 @@ class NatSettings:
             `archive_size` subnets anew, from the archive and the candidates, and evaluates them
             all with the new weights.
         evaluations: of the surrogate in each round.
+        proposer: what finds each round's new subnets: a surrogate that is searched, or chance,
+            to hold the former against.
         epochs: that each round trains the chosen subnets; 0: the weights stay as they are.
         warm_up_epochs: of the sandwich rule, before all rounds.
         n_averaged: the weights that subnets are evaluated with are means over so many last rounds,
@@ -45,6 +50,7 @@ class NatSettings:
     archive_size: int
     n_new: int = 0
     evaluations: int = 10_000
+    proposer: Proposer = "surrogate"
     epochs: int = 5
     warm_up_epochs: int = 0
     n_averaged: int = 20
@@ -70,6 +76,9 @@ class NatSettings:
             for name, bound in least.items()
             if getattr(self, name) < bound
         ]
+        if self.proposer not in get_args(Proposer):
+            known = " or ".join(get_args(Proposer))
+            faults.append(f"proposer must be {known}, got {self.proposer!r}")
         if self.epochs == 0 and self.n_new == 0:
             faults.append("n_new must be at least 1 where epochs is 0: nothing else would change")
         if faults:

@@ -21,7 +21,7 @@ from ..state import State, joined, part_of, restore_rng, rng_state
 from .adaptation import Adaptation
 from .evaluating import Evaluator, error_of, macs_of_genomes
 from .learning import Rng
-from .proposing import Proposal, first_proposal, next_proposal
+from .proposing import Proposal, first_proposal, next_proposal, random_proposal, unknown
 from .runs import Round
 from .settings import NatSettings
 from .space import Space, largest
@@ -32,6 +32,7 @@ from .task import Task
 UNKNOWN_LOSS = np.nan
 # Passes forward that an epoch is worth: one backward counts as two, the sandwich has four subnets.
 LEARN_WORK, WARM_UP_WORK = 3, 12
+PROPOSERS = {"surrogate": next_proposal, "random": random_proposal}
 
 
 class Transfer:
@@ -171,7 +172,8 @@ class Transfer:
     def _propose(self) -> Proposal:
         if self._turn == 0:
             return first_proposal(self.space, self._settings, self._rng)
-        return next_proposal(
+        propose = PROPOSERS[self._settings.proposer]
+        return propose(
             self.space,
             self.genomes,
             self.errors,
@@ -195,16 +197,15 @@ class Transfer:
 
     def _close(self, proposal: Proposal) -> None:
         measured = np.array(self._errors)
-        is_new = ~np.isnan(proposal.predicted)
-        quality = None
-        if is_new.any():
-            quality = Quality.of(proposal.predicted[is_new], measured[is_new])
+        n_new = len(unknown(proposal.genomes, self.genomes))
+        told, quality = proposal.is_predicted, None
+        if told.any():
+            quality = Quality.of(proposal.predicted[told], measured[told])
         if self._settings.n_new and self._turn:
             self.genomes = np.concatenate((self.genomes, proposal.genomes))
             self.errors = np.concatenate((self.errors, measured))
         else:
             self.genomes, self.errors = proposal.genomes, measured
-        n_new = int(is_new.sum()) if self._turn else len(measured)
         self.history.append(self._round(quality, n_new))
         self._proposal, self._errors = None, []
         self._turn, self._n_epochs = self._turn + 1, 0

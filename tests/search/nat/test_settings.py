@@ -28,3 +28,5 @@ def test_numbers_that_make_no_sense_are_all_named():
         replace(PRESETS["small"], iterations=-1, epochs=-1, n_new=-1)
     with pytest.raises(SearchError, match="n_new must be at least 1 where epochs is 0"):
         replace(PRESETS["small"], epochs=0)
+    with pytest.raises(SearchError, match="proposer must be surrogate or random, got 'luck'"):
+        replace(PRESETS["small"], proposer="luck")

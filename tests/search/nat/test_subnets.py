@@ -42,20 +42,36 @@ def test_text_and_genome_are_inverse(rng):
     assert (genome_of(genome_text(genome), space) == genome).all()
 
 
-@pytest.mark.parametrize("name", PUBLISHED)
-def test_full_size_subnet_becomes_an_onnx_model_that_answers_alike(name, tmp_path):
-    supernet = make_supernet(name, n_classes=5)
-    genome = smallest(supernet.space)
-    path = tmp_path / "weights.safetensors"
+def exported_subnet(supernet, genome, folder):
+    path = folder / "weights.safetensors"
     write_subnet(supernet.extract(supernet.space.decode(genome)), path)
-    spec = spec_of(supernet.space, genome, n_classes=5, weights=path, base=tmp_path)
-    source = source_model(spec, base=tmp_path)
-    exported = export_member(source, input_shape=source.input_shape, exporter="legacy")
+    spec = spec_of(supernet.space, genome, n_classes=5, weights=path, base=folder)
+    source = source_model(spec, base=folder)
+    return export_member(source, input_shape=source.input_shape, exporter="legacy")
+
+
+def require_equal_answers(exported, size):
     session = onnxruntime.InferenceSession(
         exported.model.SerializeToString(), providers=["CPUExecutionProvider"]
     )
     for n in (1, 8):
-        x = np.random.default_rng(n).normal(size=(n, *source.input_shape)).astype(np.float32)
+        x = np.random.default_rng(n).normal(size=(n, 3, size, size)).astype(np.float32)
         expected = torch.tensor(exported.raw(x)).softmax(dim=1)
         (got,) = session.run(["probabilities"], {"input": x})
         torch.testing.assert_close(torch.tensor(got), expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_full_size_subnet_becomes_an_onnx_model_that_answers_alike(name, tmp_path):
+    supernet = make_supernet(name, n_classes=5)
+    exported = exported_subnet(supernet, smallest(supernet.space), tmp_path)
+    require_equal_answers(exported, supernet.space.design.size)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_random_full_size_subnets_become_onnx_models_that_answer_alike(name, tmp_path, rng):
+    supernet = make_supernet(name, n_classes=5)
+    for genome in supernet.space.sample(2, rng):
+        exported = exported_subnet(supernet, genome, tmp_path)
+        require_equal_answers(exported, supernet.space.design.size)

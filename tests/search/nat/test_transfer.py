@@ -134,3 +134,12 @@ def test_frozen_weights_stay_and_the_archive_grows(halves):
     assert job.history[1].tau is not None
     assert job.n_done == job.n_work
     assert job._task.train.n_samples == 32
+
+
+def test_random_proposals_train_and_evaluate_as_many_subnets(halves, done):
+    drawn = run_through(transfer_on(halves, replace(SETTINGS, proposer="random")))
+    assert [each.n_subnets for each in drawn.history] == [8, 8, 8]
+    assert drawn.n_done == drawn.n_work == done.n_work
+    assert drawn.history[0].hypervolume == done.history[0].hypervolume
+    assert all(each.tau is None for each in drawn.history)
+    assert all(each.n_new > 0 for each in drawn.history)
