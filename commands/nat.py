@@ -22,6 +22,7 @@ from ..search.nat.task import DataPlan
 from ..search.nat.transfer import Transfer
 from ..search.sources.running import Precision
 from .console import Command, emit, json_option, note
+from .nat_pool import pool
 
 path_type = click.Path(path_type=Path)
 SPEED_PERIOD_S = 3600
@@ -96,7 +97,7 @@ def nat(
             on_step=show,
         )
     emit(given["as_json"], run_json(run), run_table(run))
-    note(f"{run.folder}: `encas nat pool {run.folder} --data DATA --out POOL` makes a pool of it")
+    note(f"{run.folder}: `encas nat pool {run.folder} --out POOL` makes a pool of it")
 
 
 def require(**options: object) -> None:
@@ -195,3 +196,6 @@ def run_table(run: NatRun) -> Table:
         subnet = run.scored(genome)
         table.add_row(genome, f"{subnet.error:.4f}", f"{subnet.macs:,.0f}")
     return table
+
+
+nat.add_command(pool)

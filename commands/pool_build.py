@@ -15,12 +15,36 @@ from ..search.pool_summary import summarise
 from ..search.sources.catalogue import PRESETS, ModelFilter, Refusal
 from ..search.sources.running import RunSettings
 from .build_progress import Bars
-from .console import emit, json_option, note
+from .console import Command, emit, json_option, note
 from .pool_tables import summary_table
 
 FILTERS = ("max_params", "max_macs", "max_resolution", "tag")
 SETTINGS = ("device", "precision", "n_threads", "batch_size")
 path_type = click.Path(path_type=Path)
+
+
+def run_options(command: Command) -> Command:
+    """The options of whatever runs models and stores a pool."""
+    for option in (
+        click.option("--overwrite", is_flag=True, help="Begin anew where there is a build."),
+        click.option("--name", default="", help="Name of the pool; the folder's name by default."),
+        click.option("--cache-gb", default=64.0, show_default=True,
+                     help="Disk for decoded images."),
+        click.option("--dtype", "stored", type=click.Choice(["float16", "float32"]),
+                     default="float32"),
+        click.option("--ray", metavar="ADDRESS",
+                     help="A Ray cluster: its address, auto, or local."),
+        click.option("--workers", type=int, help="Models at the same time [default: found]."),
+        click.option("--batch-size", type=int, help="Samples at once [default: found]."),
+        click.option("--threads", "n_threads", default=1, show_default=True, help="Of one model."),
+        click.option("--precision", type=click.Choice(["float32", "float16", "bfloat16"]),
+                     help="Of torch's arithmetic [default: float32; float16 on a GPU]."),
+        click.option("--device", default="cpu", show_default=True, help="cpu, cuda, cuda:1, ..."),
+        click.option("--held-out", metavar="POOL", type=path_type,
+                     help="Its test samples are kept here, too."),
+    ):  # fmt: skip
+        command = option(command)
+    return command
 
 
 @click.command()
@@ -40,23 +64,7 @@ path_type = click.Path(path_type=Path)
 @click.option("--download", is_flag=True, help="Fetch the data where it is not there.")
 @click.option("--preprocessing", type=path_type, help="JSON, for models that know none.")
 @click.option("--costs", type=path_type, help="CSV: name,COST,... for each model.")
-@click.option(
-    "--held-out", metavar="POOL", type=path_type, help="Its test samples are kept here, too."
-)
-@click.option("--device", default="cpu", show_default=True, help="cpu, cuda, cuda:1, ...")
-@click.option(
-    "--precision",
-    type=click.Choice(["float32", "float16", "bfloat16"]),
-    help="Of torch's arithmetic [default: float32; float16 on a GPU].",
-)
-@click.option("--threads", "n_threads", default=1, show_default=True, help="Of one model.")
-@click.option("--batch-size", type=int, help="Samples at once [default: found].")
-@click.option("--workers", type=int, help="Models at the same time [default: found].")
-@click.option("--ray", metavar="ADDRESS", help="A Ray cluster: its address, auto, or local.")
-@click.option("--dtype", "stored", type=click.Choice(["float16", "float32"]), default="float32")
-@click.option("--cache-gb", default=64.0, show_default=True, help="Disk for decoded images.")
-@click.option("--name", default="", help="Name of the pool; the folder's name by default.")
-@click.option("--overwrite", is_flag=True, help="Begin anew where there is a build.")
+@run_options
 @json_option
 def build(out: Path, as_json: bool, **options: Any) -> None:
     """Run models over data and store their outputs as a pool.
@@ -71,11 +79,19 @@ def build(out: Path, as_json: bool, **options: Any) -> None:
     Example: encas pool build --model 'onnx:nets/*.onnx' --data val.zip --out pool
     """
     filters = {key: options.pop(key) for key in FILTERS}
+    options["settings"] = run_settings(options)
+    run_and_show(BuildRequest(wanted=ModelFilter(**filters), **options), out, as_json=as_json)
+
+
+def run_settings(options: dict[str, Any]) -> RunSettings:
+    """How models run, taken out of the values of `run_options`."""
     settings = {key: options.pop(key) for key in SETTINGS}
     settings["precision"] = settings["precision"] or _default_precision(settings["device"])
-    request = BuildRequest(
-        wanted=ModelFilter(**filters), settings=RunSettings(**settings), **options
-    )
+    return RunSettings(**settings)
+
+
+def run_and_show(request: BuildRequest, out: Path, *, as_json: bool) -> None:
+    """Builds a pool under bars, prints it, and says what is not in it."""
     with Bars() as bars:
         report = build_pool(request, out, watcher=bars)
     summary = summarise(Pool.load(out))

@@ -24,7 +24,7 @@ from .build_state import BUILD_FILE
 from .cost_table import read_costs
 from .pool import Pool
 from .pool_samples import sample_hashes
-from .sources.catalogue import ModelFilter, expand
+from .sources.catalogue import ModelFilter, ModelRequest, Refusal, expand
 from .sources.class_map import class_columns
 from .sources.data import open_source, stratified_rows
 from .sources.running import RunSettings
@@ -36,10 +36,12 @@ class BuildRequest:
 
     Args:
         models: words that name models, see sources/catalogue.py.
+        requests: models that are made out already, instead of words.
         preset: a list of models that comes with the package, or None.
         wanted: which of the models that patterns and presets name.
         data: DATA, see sources/data.py.
         n_samples: a stratified part of the data, None for all.
+        rows: instead, the rows of the data that are wanted.
         seed: of that part.
         class_map: see sources/class_map.py; None: the models' outputs are the data's classes.
         download: fetch the data where it is not there.
@@ -58,10 +60,12 @@ class BuildRequest:
     """
 
     models: tuple[str, ...] = ()
+    requests: tuple[ModelRequest, ...] = ()
     preset: str | None = None
     wanted: ModelFilter = field(default_factory=ModelFilter)
     data: str
     n_samples: int | None = None
+    rows: tuple[int, ...] | None = None
     seed: int = 0
     class_map: str | None = None
     download: bool = False
@@ -84,11 +88,13 @@ def build_pool(request: BuildRequest, out: Path, *, watcher: Watcher | None = No
         EncasError: an option, the data, or every single model cannot be used.
     """
     listening = watcher or Watcher()
-    requests, refusals = expand(
-        request.models, preset=request.preset, wanted=request.wanted, tell=listening.considers
-    )
+    requests, refusals = list(request.requests), list[Refusal]()
+    if not requests:
+        requests, refusals = expand(
+            request.models, preset=request.preset, wanted=request.wanted, tell=listening.considers
+        )
     data = open_source(request.data, download=request.download)
-    rows = None
+    rows = request.rows
     if request.n_samples is not None:
         chosen = stratified_rows(data.label, request.n_samples, seed=request.seed)
         rows = tuple(chosen.tolist())

@@ -15,6 +15,7 @@ from ...arrays import IntArray
 from ...errors import MissingExtraError, SearchError
 from ...files import json_text, write_atomically
 from ...runtime.preprocessing import Preprocessing
+from ..sources.models import SIDECAR
 from .designs import space_of
 from .network import Network
 from .space import Space
@@ -82,10 +83,10 @@ def write_subnet(
     network: Network, path: Path, *, preprocessing: Preprocessing | None = None
 ) -> None:
     """Writes a subnet's weights, and the preprocessing beside them where there is one."""
-    write_atomically(path, tensor_bytes(network.state_dict()))
-    if preprocessing is not None:
-        beside = path.with_name(f"{path.name}.preprocessing.json")
+    if preprocessing is not None:  # first: weights that are there are complete
+        beside = path.with_name(path.name + SIDECAR)
         write_atomically(beside, json_text(preprocessing.to_json()))
+    write_atomically(path, tensor_bytes(network.state_dict()))
 
 
 def spec_of(space: Space, genome: IntArray, *, n_classes: int, weights: Path, base: Path) -> str:

@@ -86,3 +86,58 @@ def test_bad_input_is_one_clear_line(arguments, code, words, samples, tmp_path, 
     assert words in failed.err
     assert "Traceback" not in failed.err
     assert not (tmp_path / "run").exists()
+
+
+@pytest.fixture(scope="module")
+def run_folder(samples, tmp_path_factory):
+    from click.testing import CliRunner  # noqa: PLC0415
+
+    from encas.cli import group  # noqa: PLC0415
+
+    out = tmp_path_factory.mktemp("runs") / "run"
+    call = ("nat", "--supernet", "small-fused", "--data", samples, "--out", out, *SMALL)
+    done = CliRunner().invoke(group, [str(word) for word in call])
+    assert done.exit_code == 0, done.output
+    return out
+
+
+def test_a_run_becomes_a_pool_a_front_and_a_bundle(run_folder, tmp_path, encas):
+    pool, front = tmp_path / "pool", tmp_path / "front.json"
+    call = ("nat", "pool", run_folder, "--out", pool)
+    made = encas(*call, "--json")
+    ran = json.loads((run_folder / "run.json").read_text())
+    assert [model["name"] for model in made.json["models"]] == [
+        f"small-fused_{genome}" for genome in ran["front"]
+    ]
+    errors = {each["genome"]: each["error"] for each in ran["archive"]}
+    for model in made.json["models"]:
+        assert model["accuracy"] == pytest.approx(1 - errors[model["name"].split("_")[1]])
+    assert "calibrating subnets" in made.err
+    again = encas(*call, "--json")
+    assert again.json["build"]["n_built"] == 0
+    assert "calibrating" not in again.err
+    assert encas("search", pool, "--out", front, "--evaluations", 200).code == 0
+    bundle = tmp_path / "bundle"
+    exported = encas("export", front, pool, "--index", 0, "--out", bundle)
+    assert exported.code == 0, exported.err
+    assert (bundle / "cascade.onnx").is_file()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (("--out", "OUT"), 2, "Missing argument 'RUN...'"),
+        (("RUN",), 2, "Missing option '--out'"),
+        (("RUN", "RUN", "--out", "OUT"), 1, "is given twice"),
+        (("no", "--out", "OUT"), 1, "no finished run: it has no run.json"),
+        (("RUN", "--data", "SAMPLES", "--out", "OUT"), 1, "120 of 150 samples are among those"),
+        (("RUN", "--limit", "0", "--out", "OUT"), 2, "0 is not in the range x>=1"),
+    ],
+)
+def test_bad_input_of_nat_pool(arguments, code, words, samples, run_folder, tmp_path, encas):
+    places = {"SAMPLES": samples, "OUT": str(tmp_path / "pool"), "RUN": str(run_folder)}
+    failed = encas("nat", "pool", *(places.get(word, word) for word in arguments))
+    assert failed.code == code
+    assert words in failed.err
+    assert "Traceback" not in failed.err
+    assert not (tmp_path / "pool").exists()
