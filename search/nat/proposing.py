@@ -15,7 +15,7 @@ import numpy as np
 from ...arrays import BoolArray, DoubleArray, IntArray
 from ..indicators import non_dominated
 from ..nsga import Nsga3
-from ..strategy import AskTellSearch
+from ..strategy import AskTellSearch, Problem, Strategy
 from .directions import N_DIRECTIONS, chosen_by_direction, riesz_directions
 from .learning import Rng
 from .settings import NatSettings
@@ -26,6 +26,8 @@ from .surrogate import RbfEnsemble
 SPARE = 4
 # Costs of canonical genomes [n, n_genes], float64 [n], exact.
 Costs: TypeAlias = Callable[[IntArray], DoubleArray]
+# So many random genomes, canonical, int64 [n, n_genes]; some may be equal.
+Draw: TypeAlias = Callable[[int, Rng], IntArray]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -101,21 +103,55 @@ def next_proposal(
     """
     surrogate = RbfEnsemble.fit(genomes.astype(np.float64), errors[:, None], rng=rng)
     problem = SurrogateProblem(space, surrogate, costs)
-    search = AskTellSearch(problem, Nsga3(problem, rng=rng, start=genomes))
-    while search.n_evaluations < settings.evaluations:
-        search.step(settings.evaluations - search.n_evaluations)
-    found = unknown(space.canonical(search.archive.genomes), genomes)
+    found = searched(problem, Nsga3(problem, rng=rng, start=genomes), settings.evaluations)
+    return chosen_proposal(
+        unknown(space.canonical(found), genomes),
+        genomes,
+        np.stack((errors, costs(genomes)), axis=1),
+        problem=problem,
+        draw=space.sample,
+        settings=settings,
+        rng=rng,
+    )
+
+
+def searched(problem: Problem, strategy: Strategy, n_evaluations: int) -> IntArray:
+    """Genomes that a strategy finds not to dominate each other, int64 [m, n_genes]."""
+    search = AskTellSearch(problem, strategy)
+    while search.n_evaluations < n_evaluations:
+        search.step(n_evaluations - search.n_evaluations)
+    return search.archive.genomes
+
+
+def chosen_proposal(
+    found: IntArray,
+    genomes: IntArray,
+    points: DoubleArray,
+    *,
+    problem: Problem,
+    draw: Draw,
+    settings: NatSettings,
+    rng: Rng,
+) -> Proposal:
+    """What to evaluate next, out of an archive and of what a search found beside it.
+
+    Args:
+        found: int64 [m, n_genes], canonical and not in the archive.
+        genomes: int64 [n, n_genes], the archive.
+        points: float64 [n, 2], its errors and costs.
+        problem: predicts errors and costs.
+        draw: random genomes, where too few were found.
+        settings: how many are wanted, and whether the archive's own are among them.
+        rng: all randomness.
+    """
     if not settings.n_new:
-        predicted = problem.errors(found) if len(found) else np.empty(0)
-        return _renewed(genomes, errors, found, predicted, costs=costs, settings=settings, rng=rng)
-    drawn = unknown(space.sample(settings.n_new, rng), np.concatenate((genomes, found)))
+        return _renewed(genomes, points, found, problem=problem, n=settings.archive_size, rng=rng)
+    drawn = unknown(draw(settings.n_new, rng), np.concatenate((genomes, found)))
     lacking = max(0, settings.n_new - len(found))
     found = np.concatenate((found, drawn[:lacking]))
-    if not len(found):
-        return Proposal(genomes=found, predicted=np.empty(0))
-    predicted = problem.errors(found)
-    chosen = _chosen(predicted, costs(found), settings.n_new, rng)
-    return Proposal(genomes=found[chosen], predicted=predicted[chosen])
+    predicted = _predicted(problem, found)
+    chosen = chosen_points(predicted, settings.n_new, rng)
+    return Proposal(genomes=found[chosen], predicted=predicted[chosen, 0])
 
 
 def random_proposal(
@@ -139,11 +175,19 @@ def random_proposal(
         settings: how many are wanted, and whether the archive's own are among them.
         rng: all randomness.
     """
+    points = np.stack((errors, costs(genomes)), axis=1)
+    return drawn_proposal(genomes, points, draw=space.sample, settings=settings, rng=rng)
+
+
+def drawn_proposal(
+    genomes: IntArray, points: DoubleArray, *, draw: Draw, settings: NatSettings, rng: Rng
+) -> Proposal:
+    """As `chosen_proposal`, the new ones drawn at random."""
     kept = genomes[:0]
     if not settings.n_new:
-        kept = genomes[_staying(errors, costs(genomes), settings.archive_size, rng)]
+        kept = genomes[_staying(points, settings.archive_size, rng)]
     n_drawn = (settings.n_new or settings.archive_size) - len(kept)
-    drawn = unknown(space.sample(SPARE * n_drawn, rng), genomes)[:n_drawn]
+    drawn = unknown(draw(SPARE * n_drawn, rng), genomes)[:n_drawn]
     proposed = np.concatenate((kept, drawn))
     return Proposal(genomes=proposed, predicted=np.full(len(proposed), np.nan))
 
@@ -155,37 +199,39 @@ def unknown(genomes: IntArray, known: IntArray) -> IntArray:
     return distinct(genomes[fresh]) if fresh.any() else genomes[:0]
 
 
+def chosen_points(points: DoubleArray, n: int, rng: Rng) -> IntArray:
+    """Which `n` of errors and costs [m, 2] to take, spread along their front, ascending."""
+    reference = riesz_directions(points.shape[1], N_DIRECTIONS)
+    return chosen_by_direction(points, n, reference=reference, rng=rng)
+
+
 def _renewed(
     genomes: IntArray,
-    errors: DoubleArray,
+    points: DoubleArray,
     found: IntArray,
-    predicted: DoubleArray,
     *,
-    costs: Costs,
-    settings: NatSettings,
+    problem: Problem,
+    n: int,
     rng: Rng,
 ) -> Proposal:
     """The archive of the next round: the best of this one and of the candidates."""
-    n, macs = settings.archive_size, costs(genomes)
-    staying = _staying(errors, macs, n, rng)
+    predicted = _predicted(problem, found)
+    staying = _staying(points, n, rng)
     others = np.setdiff1d(np.arange(len(genomes)), staying)
-    rest = np.concatenate((errors[others], predicted)), np.concatenate((macs[others], costs(found)))
-    chosen = _chosen(*rest, n - len(staying), rng)
+    chosen = chosen_points(np.concatenate((points[others], predicted)), n - len(staying), rng)
     everyone = np.concatenate((genomes[others], found))[chosen]
-    known = np.full(len(staying), np.nan), np.full(len(others), np.nan)
+    errors = np.concatenate((np.full(len(others), np.nan), predicted[:, 0]))[chosen]
     return Proposal(
         genomes=np.concatenate((genomes[staying], everyone)),
-        predicted=np.concatenate((known[0], np.concatenate((known[1], predicted))[chosen])),
+        predicted=np.concatenate((np.full(len(staying), np.nan), errors)),
     )
 
 
-def _staying(errors: DoubleArray, costs: DoubleArray, n: int, rng: Rng) -> IntArray:
+def _predicted(problem: Problem, genomes: IntArray) -> DoubleArray:
+    return problem.evaluate(genomes) if len(genomes) else np.empty((0, 2))
+
+
+def _staying(points: DoubleArray, n: int, rng: Rng) -> IntArray:
     """Places in an archive of what nothing in it dominates, at most half of `n`."""
-    front = np.flatnonzero(non_dominated(np.stack((errors, costs), axis=1)))
-    return front[_chosen(errors[front], costs[front], n // 2, rng)]
-
-
-def _chosen(errors: DoubleArray, costs: DoubleArray, n: int, rng: Rng) -> IntArray:
-    points = np.stack((errors, costs), axis=1)
-    reference = riesz_directions(points.shape[1], N_DIRECTIONS)
-    return chosen_by_direction(points, n, reference=reference, rng=rng)
+    front = np.flatnonzero(non_dominated(points))
+    return front[chosen_points(points[front], n // 2, rng)]
