@@ -18,6 +18,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from ..cascade import Cascade
 from ..files import json_text
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -64,3 +65,9 @@ def selection_options(command: Command) -> Command:
     ):
         command = option(command)
     return command
+
+
+def cascade_text(cascade: Cascade) -> str:
+    """A cascade in a line: its members in order, each with its threshold."""
+    gates = [f" ({threshold:g})" for threshold in cascade.thresholds] + [""]
+    return " > ".join(m + gate for m, gate in zip(cascade.members, gates, strict=True))

@@ -12,7 +12,7 @@ from ..search.front import Front
 from ..search.pool import Pool
 from ..search.scoring import evaluate_front
 from ..search.selection import cost_text
-from .console import emit, json_option
+from .console import cascade_text, emit, json_option
 
 
 @click.group()
@@ -64,9 +64,6 @@ def front_table(loaded: Front) -> Table:
         table.add_column(column, justify="right")
     table.add_column("members (threshold)", overflow="fold")
     for index, scored in enumerate(loaded.cascades):
-        cascade = scored.cascade
-        gates = [f" ({t:g})" for t in cascade.thresholds] + [""]
-        stages = [m + gate for m, gate in zip(cascade.members, gates, strict=True)]
         cost = cost_text(scored.cost, loaded.objectives[1])
-        table.add_row(str(index), f"{scored.accuracy:.4f}", cost, " > ".join(stages))
+        table.add_row(str(index), f"{scored.accuracy:.4f}", cost, cascade_text(scored.cascade))
     return table

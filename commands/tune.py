@@ -13,12 +13,12 @@ from rich.table import Table
 from ..errors import MissingExtraError
 from ..search.algorithms import AUTO
 from ..search.options import SearchOptions
-from .console import emit, json_option, note, progress
+from .console import cascade_text, emit, json_option, note, progress
 from .measuring import exporter_option, placement_options, taken_placement
 
 try:
     from ..tuning.flow import tune
-    from ..tuning.report import Pair, Round, Timed, TuneReport
+    from ..tuning.report import Pair, Round, TuneReport
     from ..tuning.settings import TuneSettings
     from .latency_job import PATIENT, MeasureOptions
 except MissingExtraError as error:
@@ -98,15 +98,7 @@ def _row(pair: Pair) -> tuple[str, ...]:
         f"{other.measured_ms:.4g}",
         f"{other.predicted_ms:.4g}",
         f"{pair.speed_up:.2f} x",
-        escape(_cascade_text(other)),
-    )
-
-
-def _cascade_text(one: Timed) -> str:
-    thresholds = [f" ({threshold:g})" for threshold in one.cascade.thresholds]
-    return " > ".join(
-        name + threshold
-        for name, threshold in zip(one.cascade.members, [*thresholds, ""], strict=True)
+        escape(cascade_text(other.cascade)),
     )
 
 

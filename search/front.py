@@ -11,7 +11,7 @@ import numpy as np
 
 from ..arrays import DoubleArray
 from ..cascade import Cascade, Combine, Confidence
-from ..errors import CascadeError, FrontError
+from ..errors import CascadeError, EncasError, FrontError
 from ..files import json_text, read_json, write_atomically
 from ..schema import check
 
@@ -114,7 +114,7 @@ class Front:
             },
             "search": dict(self.search),
             "objectives": list(self.objectives),
-            "cascades": [_cascade_json(scored) for scored in self.cascades],
+            "cascades": [cascade_json(scored) for scored in self.cascades],
         }
         if "latency" in self.objectives:
             content["batch_size"] = self.batch_size
@@ -138,7 +138,7 @@ class Front:
         return cls(
             pool=PoolReference(**{k: content["pool"][k] for k in PoolReference.__slots__}),
             objectives=tuple(content["objectives"]),
-            cascades=_cascades_of(content["cascades"], where=str(path)),
+            cascades=cascades_of_json(content["cascades"], where=str(path)),
             search=content["search"],
             batch_size=int(content.get("batch_size", 1)),
             metric=content.get("metric", "top1"),
@@ -149,7 +149,8 @@ class Front:
         return replace(self, cascades=tuple(cascades))
 
 
-def _cascade_json(scored: ScoredCascade) -> dict[str, Any]:
+def cascade_json(scored: ScoredCascade) -> dict[str, Any]:
+    """A scored cascade as a JSON object."""
     cascade = scored.cascade
     content: dict[str, Any] = {
         "members": list(cascade.members),
@@ -167,7 +168,14 @@ def _cascade_json(scored: ScoredCascade) -> dict[str, Any]:
     return content
 
 
-def _cascades_of(items: Sequence[Mapping[str, Any]], *, where: str) -> tuple[ScoredCascade, ...]:
+def cascades_of_json(
+    items: Sequence[Mapping[str, Any]], *, where: str, error: type[EncasError] = FrontError
+) -> tuple[ScoredCascade, ...]:
+    """The scored cascades of JSON objects that fit the schema of a front.
+
+    Raises:
+        EncasError: some make no sense; of the type `error`, with every fault.
+    """
     cascades: list[ScoredCascade] = []
     faults: list[str] = []
     for index, item in enumerate(items):
@@ -195,5 +203,5 @@ def _cascades_of(items: Sequence[Mapping[str, Any]], *, where: str) -> tuple[Sco
             )
         )
     if faults:
-        raise FrontError(*faults[:20], where=where)
+        raise error(*faults[:20], where=where)
     return tuple(cascades)

@@ -22,6 +22,7 @@ from ..pool_samples import is_among
 from ..sources.catalogue import ModelRequest
 from ..sources.data import DataSource, open_source
 from .evaluating import Evaluator, evaluator_of, search_source
+from .joint_runs import JOINT_FILE, JointRun
 from .runs import NatRun
 from .subnets import genome_of, spec_of, subnet_name, write_subnet
 
@@ -87,7 +88,7 @@ class Samples:
 
 
 def load_runs(folders: Sequence[Path]) -> tuple[NatRun, ...]:
-    """Finished runs that can be in one pool.
+    """Finished runs that can be in one pool; one of ENCAS-joint stands for those of its members.
 
     Raises:
         SearchError: one of them has faults, comes twice, or has other classes than the first.
@@ -95,7 +96,7 @@ def load_runs(folders: Sequence[Path]) -> tuple[NatRun, ...]:
     doubles = [p for p, n in Counter(f.resolve() for f in folders).items() if n > 1]
     if doubles:
         raise SearchError(*(f"{folder} is given twice" for folder in doubles))
-    runs = tuple(NatRun.load(folder) for folder in folders)
+    runs = tuple(run for folder in folders for run in _runs_of(folder))
     first = runs[0]
     for run in runs[1:]:
         if run.n_classes != first.n_classes or (
@@ -187,6 +188,12 @@ def write_subnets(
 def lacking(subnets: Sequence[PoolSubnet]) -> tuple[PoolSubnet, ...]:
     """Those whose weights are not stored yet."""
     return tuple(subnet for subnet in subnets if not subnet.weights.is_file())
+
+
+def _runs_of(folder: Path) -> tuple[NatRun, ...]:
+    if (folder / JOINT_FILE).is_file():
+        return JointRun.load(folder).members
+    return (NatRun.load(folder),)
 
 
 def _labels(runs: Sequence[NatRun]) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import platform
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -107,13 +107,15 @@ def transfer(
         EncasError: the supernetwork, its weights or the data cannot be used, or the folder holds
             another run.
     """
-    refuse_taken(out, resume=launch.resume)
+    refuse_taken(out, RUN_FILE, resume=launch.resume)
     check_weights(origin, settings)
     sized = fitting(plan, origin.supernet)
     task = open_task(sized, settings, seed=launch.seed)
     description = describe([origin], settings, task, seed=launch.seed)
     if (out / RUN_FILE).is_file():
-        return finished_run(out, description)
+        run = NatRun.load(out)
+        refuse_other(run.settings, description, out)
+        return run
     task = task.to(torch.device(launch.device))
     supernet = prepared(origin, task, seed=launch.seed)
     job = Transfer(supernet, task, settings, rng=np.random.default_rng(launch.seed))
@@ -124,13 +126,13 @@ def transfer(
     return run
 
 
-def refuse_taken(out: Path, *, resume: bool) -> None:
-    """Refuses a folder that holds a run, unless it is to be resumed.
+def refuse_taken(out: Path, file: str, *, resume: bool) -> None:
+    """Refuses a folder that holds a run's `file`, or one begun, unless it is to be resumed.
 
     Raises:
         SearchError: it does.
     """
-    taken = [name for name in (RUN_FILE, CHECKPOINT_FILE) if (out / name).exists()]
+    taken = [name for name in (file, CHECKPOINT_FILE) if (out / name).exists()]
     if taken and not resume:
         fault = f"there is a run already ({taken[0]}): give another folder, or --resume to go on"
         raise SearchError(fault, where=str(out))
@@ -171,18 +173,16 @@ def describe(
     return json.loads(json_text(content))
 
 
-def finished_run(out: Path, description: dict[str, Any]) -> NatRun:
-    """The run that a folder holds.
+def refuse_other(settings: Mapping[str, Any], description: dict[str, Any], out: Path) -> None:
+    """Refuses to take a finished run for one with other settings.
 
     Raises:
-        SearchError: it is one with other settings.
+        SearchError: it is such a one.
     """
-    run = NatRun.load(out)
-    differing = sorted(key for key in description if run.settings.get(key) != description[key])
+    differing = sorted(key for key in description if settings.get(key) != description[key])
     if differing:
         fault = f"holds a finished run with other {', '.join(differing)}: give another folder"
         raise SearchError(fault, where=str(out))
-    return run
 
 
 def checkpoint_of(out: Path, description: dict[str, Any], *, resume: bool) -> Checkpoint:
@@ -211,11 +211,35 @@ def write_outcome(
     job: Transfer, out: Path, *, task: Task, settings: dict[str, Any], seed: int
 ) -> NatRun:
     """Writes a finished job as a run."""
-    supernet = job.settled
-    design = supernet.space.design
     texts = [genome_text(genome) for genome in job.genomes]
     scores = zip(texts, job.errors.tolist(), job.macs.tolist(), strict=True)
-    run = NatRun(
+    run = outcome_of(
+        job.settled,
+        out,
+        task=task,
+        settings=settings,
+        seed=seed,
+        archive=[ScoredSubnet(genome=t, error=e, macs=m) for t, e, m in scores],
+        front=[texts[place] for place in job.front],
+    )
+    run = replace(run, history=tuple(job.history))
+    write_run(run)
+    return run
+
+
+def outcome_of(
+    supernet: Supernet,
+    out: Path,
+    *,
+    task: Task,
+    settings: dict[str, Any],
+    seed: int,
+    archive: Sequence[ScoredSubnet],
+    front: Sequence[str],
+) -> NatRun:
+    """A run with the weights of a supernetwork, which are written; `run.json` is not yet."""
+    design = supernet.space.design
+    return NatRun(
         supernet=design.name,
         size=design.size,
         n_channels=design.n_channels,
@@ -227,14 +251,12 @@ def write_outcome(
         seed=seed,
         settings=settings,
         versions=versions(),
-        history=tuple(job.history),
-        archive=tuple(ScoredSubnet(genome=t, error=e, macs=m) for t, e, m in scores),
-        front=tuple(texts[place] for place in job.front),
+        history=(),
+        archive=tuple(archive),
+        front=tuple(front),
         weights=write_weights(out, supernet.module.state_dict()),
         folder=out,
     )
-    write_run(run)
-    return run
 
 
 def versions() -> dict[str, str]:

@@ -141,7 +141,7 @@ class Transfer:
 
     def state(self) -> State:
         """Everything that the future depends on, as plain arrays."""
-        rows = [[np.nan if v is None else v for v in astuple(each)] for each in self.history]
+        rows = [row_of_round(each) for each in self.history]
         own = {
             "rng": rng_state(self._rng),
             "counts": np.array([self._n_warm, self._turn, self._n_epochs]),
@@ -163,7 +163,7 @@ class Transfer:
         self._loss = float(own["loss"])
         self._errors = own["measured"].tolist()
         self.genomes, self.errors = own["genomes"].copy(), own["errors"].copy()
-        self.history = [_round_of(row) for row in own["history"].tolist()]
+        self.history = [round_of_row(row) for row in own["history"].tolist()]
         self._proposal = None
         if "asked" in own:
             self._proposal = Proposal(genomes=own["asked"], predicted=own["predicted"])
@@ -259,7 +259,13 @@ def relative_hypervolume(errors: DoubleArray, macs: DoubleArray, largest_macs: f
     return hypervolume(np.stack((errors, macs / largest_macs), axis=1), (1.0, 1.0))
 
 
-def _round_of(row: list[float]) -> Round:
+def row_of_round(each: Round) -> list[float]:
+    """A round as numbers, NaN for None."""
+    return [np.nan if value is None else value for value in astuple(each)]
+
+
+def round_of_row(row: list[float]) -> Round:
+    """The round that `row_of_round` took apart."""
     names = [field.name for field in fields(Round)]
     values = {n: None if np.isnan(v) else v for n, v in zip(names, row, strict=True)}
     whole = {name: int(values[name] or 0) for name in ("round", "n_subnets", "n_new")}
