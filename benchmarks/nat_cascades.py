@@ -80,22 +80,23 @@ def measured(key: dict[str, Any], data: Path) -> dict[str, Any]:
     runs = [
         adapted(key["dataset"], name, key["seed"], data, proposer="surrogate") for name in SUPERNETS
     ]
-    scale = max(_largest_macs(run) for run in runs)
-    pools = [_pools(run, key["dataset"], data) for run in runs]
-    pools.append((_joined([p for p, _ in pools]), _joined([p for _, p in pools])))
+    scale = max(largest_macs(run) for run in runs)
+    pools = [pools_of(run, key["dataset"], data) for run in runs]
+    pools.append((joined([p for p, _ in pools]), joined([p for _, p in pools])))
     row: dict[str, Any] = {"n_models": [search.n_models for search, _ in pools]}
     for name, (search, test) in zip((*SUPERNETS, "both"), pools, strict=True):
         ways = {"singles": {"algorithm": "single"}, "cascades": {"algorithm": "mo-gomea"}}
         if name == "both":
             ways |= RIVALS
-        fronts = {way: _front(search, key, options) for way, options in ways.items()}
+        fronts = {way: searched(search, key, options) for way, options in ways.items()}
         judged = {way: evaluate_front(front, test) for way, front in fronts.items()}
-        row |= {f"{name}, {way}": _volume(front, scale) for way, front in judged.items()}
+        row |= {f"{name}, {way}": volume(front, scale) for way, front in judged.items()}
         row[f"{name}, at equal MACs"] = _at_equal_macs(fronts, judged)
     return row
 
 
-def _front(pool: Pool, key: dict[str, Any], options: dict[str, Any]) -> Front:
+def searched(pool: Pool, key: dict[str, Any], options: dict[str, Any]) -> Front:
+    """The front that an algorithm finds in a pool."""
     limit = {} if options["algorithm"] in ("single", "greedy") else key["evaluations"]
     limits = {"evaluations": limit} if limit else {}
     return find_front(pool, seed=key["seed"], **limits, **options)
@@ -115,17 +116,19 @@ def _at_equal_macs(fronts: dict[str, Front], judged: dict[str, Front]) -> dict[s
     return result
 
 
-def _volume(front: Front, scale: float) -> float:
+def volume(front: Front, scale: float) -> float:
+    """Hypervolume relative to error 1 and `scale` MACs."""
     return hypervolume(front.points / (1, scale), (1.0, 1.0))
 
 
-def _largest_macs(run: NatRun) -> float:
+def largest_macs(run: NatRun) -> float:
+    """Of the largest subnet of a run's supernetwork."""
     genome = largest(run.space)[None]
     return float(macs_of_genomes(run.space, genome, n_classes=run.n_classes)[0])
 
 
-def _pools(run: NatRun, dataset: str, data: Path) -> tuple[Pool, Pool]:
-    """The front's subnets on the search and the test split."""
+def pools_of(run: NatRun, dataset: str, data: Path) -> tuple[Pool, Pool]:
+    """The subnets of a run's front on the search and the test split."""
     plan, _ = setup(dataset, data)
     assert plan.search is not None
     test = "digits:test" if dataset == "digits" else str(data / "cifar10" / "test.zip")
@@ -152,7 +155,8 @@ def _pools(run: NatRun, dataset: str, data: Path) -> tuple[Pool, Pool]:
     return search, test_pool
 
 
-def _joined(pools: Sequence[Pool]) -> Pool:
+def joined(pools: Sequence[Pool]) -> Pool:
+    """All models of some pools of the same samples."""
     return Pool.of(
         outputs=[output for pool in pools for output in pool.outputs],
         label=pools[0].label,

@@ -79,6 +79,21 @@ def profile_path(
         ProfileError: a measurement did not settle, or `out` is of another setting.
         EncasError: a model cannot be exported or loaded.
     """
+    with _targets(path, options, data) as targets:
+        return profile_targets(
+            _chosen(targets, models), batch_sizes, out=out, options=options, on_timing=on_timing
+        )
+
+
+def profile_targets(
+    targets: Sequence[Target],
+    batch_sizes: Sequence[int],
+    *,
+    out: Path,
+    options: MeasureOptions,
+    on_timing: OnTiming = lambda _profile: None,
+) -> LatencyProfile:
+    """Measures models and writes the profile; see `profile_path`."""
     known = LatencyProfile.load(out) if out.exists() else None
     latest, saved_s = known, time.monotonic()
 
@@ -91,14 +106,9 @@ def profile_path(
         on_timing(profile)
 
     try:
-        with _targets(path, options, data) as targets:
-            return profile_members(
-                _chosen(targets, models),
-                batch_sizes,
-                known=known,
-                protocol=options.protocol,
-                on_timing=note,
-            )
+        return profile_members(
+            targets, batch_sizes, known=known, protocol=options.protocol, on_timing=note
+        )
     finally:
         if latest is not None:
             latest.save(out)

@@ -15,6 +15,7 @@ from .console import emit, note
 from .nat_joint import front, joint
 from .nat_options import path_type, plan_of, require, rounds_bar, settings_of, shared_options
 from .nat_pool import pool
+from .nat_profile import profile
 
 
 @click.group(invoke_without_command=True)
@@ -77,5 +78,5 @@ def run_table(run: NatRun) -> Table:
     return table
 
 
-for command in (front, joint, pool):
+for command in (front, joint, pool, profile):
     nat.add_command(command)

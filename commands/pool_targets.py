@@ -1,9 +1,9 @@
-"""The models of a pool, exported one after the other to be measured."""
+"""Models of a pool, or of SPECs, exported one after the other to be measured."""
 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -19,43 +19,40 @@ from ..runtime.placement import Placement
 from ..runtime.profiler import Target
 from ..search.pool import Pool
 from ..search.sources.data import DATA_KINDS
+from ..search.sources.models import source_model
 from .export_job import members_of
 
 
-class PoolModels:
-    """The models of a pool as what will be deployed: exported, and opened where they shall run.
+class ExportedModels:
+    """Models as what will be deployed: exported, and opened where they shall run.
 
     Args:
-        pool: the pool.
+        members: the models.
         folder: where exported models are written; one that lies there is not exported again.
         placement: where the sessions run.
         exporter: for torch models.
-        data: tells the shape of a sample where neither SPEC nor preprocessing does; by default
-            what the pool was built on.
-
-    Raises:
-        ExportError: a model has no SPEC.
+        data: tells the shape of a sample where neither SPEC nor preprocessing does.
     """
 
     def __init__(
         self,
-        pool: Pool,
+        members: Sequence[Member],
         folder: Path,
         placement: Placement,
         *,
         exporter: Exporter,
         data: str | None = None,
     ) -> None:
-        self._members = {member.name: member for member in members_of(pool, pool.names)}
+        self._members = {member.name: member for member in members}
         self._views = views_of(list(self._members.values()))
         self._folder, self._placement = folder, placement
         self._exporter: Exporter = exporter
-        self._data = data or pool.data or None
+        self._data = data
         self._n_classes: dict[Path, tuple[tuple[int, ...], int]] = {}
 
     @property
     def views(self) -> Views:
-        """The inputs that the pool's models need, and which of them each model reads."""
+        """The inputs that the models need, and which of them each model reads."""
         return self._views
 
     @property
@@ -120,6 +117,45 @@ class PoolModels:
         )
         save_model(exported.model, path)
         return shape, exported.n_classes
+
+
+class PoolModels(ExportedModels):
+    """The models of a pool.
+
+    Args:
+        pool: the pool.
+        folder: see `ExportedModels`.
+        placement: likewise.
+        exporter: likewise.
+        data: likewise; by default what the pool was built on.
+
+    Raises:
+        ExportError: a model has no SPEC.
+    """
+
+    def __init__(
+        self,
+        pool: Pool,
+        folder: Path,
+        placement: Placement,
+        *,
+        exporter: Exporter,
+        data: str | None = None,
+    ) -> None:
+        members = members_of(pool, pool.names)
+        data = data or pool.data or None
+        super().__init__(members, folder, placement, exporter=exporter, data=data)
+
+
+@contextmanager
+def spec_targets(
+    specs: Mapping[str, str], placement: Placement, *, exporter: Exporter
+) -> Generator[list[Target]]:
+    """What to measure of models that are given by name and SPEC; see `ExportedModels`."""
+    members = [Member(name=name, source=source_model(spec)) for name, spec in specs.items()]
+    with tempfile.TemporaryDirectory(prefix="encas-") as folder:
+        models = ExportedModels(members, Path(folder), placement, exporter=exporter)
+        yield models.targets(keep_files=False)
 
 
 @contextmanager

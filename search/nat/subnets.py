@@ -17,7 +17,7 @@ from ...files import json_text, write_atomically
 from ...runtime.preprocessing import Preprocessing
 from ..sources.models import SIDECAR
 from .designs import space_of
-from .network import Network
+from .network import Network, initialise
 from .space import Space
 
 try:
@@ -27,6 +27,9 @@ except ImportError as error:
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+
+SUBNET_SPEC = f"torch:{__name__}:subnet"
 
 
 def genome_text(genome: IntArray) -> str:
@@ -52,7 +55,7 @@ def genome_of(text: str, space: Space) -> IntArray:
 def subnet(
     *, supernet: str, genome: str, n_classes: int, size: int = 0, n_channels: int = 3
 ) -> Network:
-    """The module of a subnet, without weights; what the SPEC of a subnet names.
+    """The module of a subnet with random weights; what the SPEC of a subnet names.
 
     Args:
         supernet: see `designs.space_of`.
@@ -66,7 +69,9 @@ def subnet(
     """
     space = space_of(supernet, size=size or None, n_channels=n_channels)
     architecture = space.decode(genome_of(str(genome), space))
-    return Network(space.design.recipe(architecture, n_classes=n_classes))
+    network = Network(space.design.recipe(architecture, n_classes=n_classes))
+    initialise(network, seed=0)
+    return network
 
 
 def subnet_name(space: Space, genome: IntArray) -> str:
@@ -89,8 +94,23 @@ def write_subnet(
     write_atomically(path, tensor_bytes(network.state_dict()))
 
 
-def spec_of(space: Space, genome: IntArray, *, n_classes: int, weights: Path, base: Path) -> str:
-    """The SPEC of a subnet for a file in the folder `base`: the path of its weights is relative."""
+def spec_of(
+    space: Space,
+    genome: IntArray,
+    *,
+    n_classes: int,
+    weights: Path | None = None,
+    base: Path | None = None,
+) -> str:
+    """The SPEC of a subnet.
+
+    Args:
+        space: of the genome.
+        genome: int64 [n_genes].
+        n_classes: logits of a sample.
+        weights: their file; None: random ones.
+        base: the folder of the file that will hold the SPEC; the path of the weights is relative.
+    """
     design = space.design
     query = {
         "supernet": design.name,
@@ -99,6 +119,7 @@ def spec_of(space: Space, genome: IntArray, *, n_classes: int, weights: Path, ba
         "size": design.size,
         "n_channels": design.n_channels,
         "input_shape": f"{design.n_channels}x{design.size}x{design.size}",
-        "weights": os.path.relpath(weights.resolve(), base.resolve()),
     }
-    return f"torch:{__name__}:subnet?{urlencode(query, safe='/')}"
+    if weights is not None and base is not None:
+        query["weights"] = os.path.relpath(weights.resolve(), base.resolve())
+    return f"{SUBNET_SPEC}?{urlencode(query, safe='/')}"
