@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import click
 from rich.table import Table
 
+from ..latency import LatencyProfile
 from ..search.nat.designs import NAMES
 from ..search.nat.runs import NatRun
-from ..search.nat.session import Launch, Origin, transfer
+from ..search.nat.session import Launch, Origin, Timed, transfer
 from .console import emit, note
 from .nat_joint import front, joint
 from .nat_options import path_type, plan_of, require, rounds_bar, settings_of, shared_options
@@ -21,6 +23,15 @@ from .nat_profile import profile
 @click.group(invoke_without_command=True)
 @click.option("--supernet", help=f"{', '.join(NAMES)}.")
 @click.option("--checkpoint", type=path_type, help="Its weights, published or of an earlier run.")
+@click.option(
+    "--latency",
+    metavar="PROFILE",
+    type=path_type,
+    help="Search for short times instead of few MACs; see `encas nat profile`.",
+)
+@click.option(
+    "--latency-batch-size", type=click.IntRange(min=1), help="[default: the only one in PROFILE]"
+)
 @shared_options
 @click.pass_context
 def nat(
@@ -50,10 +61,19 @@ def nat(
             settings,
             given["out"],
             launch=Launch(**{key: given[key] for key in ("seed", "device", "resume")}),
+            timed=timed_of(given),
             on_step=show,
         )
     emit(given["as_json"], run_json(run), run_table(run))
     note(f"{run.folder}: `encas nat pool {run.folder} --out POOL` makes a pool of it")
+
+
+def timed_of(given: dict[str, Any]) -> Timed | None:
+    """The times that the options name, None where none are wanted."""
+    file, batch_size = given["latency"], given["latency_batch_size"]
+    if file is None and batch_size is not None:
+        raise click.UsageError("--latency-batch-size goes with --latency PROFILE")
+    return None if file is None else Timed(profile=LatencyProfile.load(file), batch_size=batch_size)
 
 
 def run_json(run: NatRun) -> dict[str, Any]:
@@ -65,16 +85,24 @@ def run_json(run: NatRun) -> dict[str, Any]:
         "supernet": run.supernet,
         "n_search": run.data.n_search,
         "hypervolume": last.hypervolume,
-        "front": [{"genome": s.genome, "error": s.error, "macs": s.macs} for s in front],
+        "latency": run.settings.get("latency"),
+        "front": [asdict(subnet) for subnet in front],
     }
 
 
 def run_table(run: NatRun) -> Table:
     """A run's front for people."""
-    table = Table("subnet", "error", "MACs", title=f"{run.supernet}: front of {run.folder}")
+    times = run.settings.get("latency")
+    title = f"{run.supernet}: front of {run.folder}"
+    columns = ["subnet", "error", "MACs"]
+    if times:
+        columns.append(f"ms for {times['batch_size']}")
+        title += f"; times predicted, {times['median_error']:.1%} off in the median"
+    table = Table(*columns, title=title)
     for genome in run.front:
         subnet = run.scored(genome)
-        table.add_row(genome, f"{subnet.error:.4f}", f"{subnet.macs:,.0f}")
+        time = [] if subnet.latency_ms is None else [f"{subnet.latency_ms:.4g}"]
+        table.add_row(genome, f"{subnet.error:.4f}", f"{subnet.macs:,.0f}", *time)
     return table
 
 

@@ -120,7 +120,7 @@ def chosen_subnets(
     subnets = list[PoolSubnet]()
     for run, label in zip(runs, _labels(runs), strict=True):
         genomes = [subnet.genome for subnet in run.archive] if archive else run.front
-        ordered = sorted(genomes, key=lambda text: (run.scored(text).macs, text))
+        ordered = sorted(genomes, key=lambda text: (run.scored(text).cost, text))
         for genome in _spread(ordered, limit):
             name = label + subnet_name(run.space, genome_of(genome, run.space))
             subnets.append(PoolSubnet(run=run, genome=genome, name=name))

@@ -39,11 +39,18 @@ class ScoredSubnet:
         genome: as `subnets.genome_text` writes it.
         error: share of wrong answers on the search samples, its BatchNorm recalibrated.
         macs: multiply-adds per sample.
+        latency_ms: predicted milliseconds per batch, where the run searched for short times.
     """
 
     genome: str
     error: float
     macs: float
+    latency_ms: float | None = None
+
+    @property
+    def cost(self) -> float:
+        """What the run searched for."""
+        return self.macs if self.latency_ms is None else self.latency_ms
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +65,7 @@ class Round:
             after the round's training; None where none was new.
         rmse: the root of the mean squared difference of the same.
         n_new: subnets that were not in the archive before.
-        hypervolume: of the archive's (error, MACs), relative to error 1 and the MACs of the
+        hypervolume: of the archive's (error, cost), relative to error 1 and the cost of the
             largest subnet, in 0..1.
         best_error: the smallest in the archive.
     """
@@ -178,8 +185,8 @@ class NatRun:
 
     @property
     def points(self) -> DoubleArray:
-        """Error and MACs of the archive, float64 [n, 2]."""
-        return frozen(np.array([(s.error, s.macs) for s in self.archive], np.float64))
+        """Error and cost of the archive, float64 [n, 2]."""
+        return frozen(np.array([(s.error, s.cost) for s in self.archive], np.float64))
 
     def scored(self, genome: str) -> ScoredSubnet:
         """The subnet of the archive that has this genome."""

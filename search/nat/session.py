@@ -15,11 +15,13 @@ import torch
 
 from ...errors import SearchError, SourceError
 from ...files import json_text, sha256_of
+from ...latency import LatencyProfile
 from ...version import __version__
 from ..checkpoint import Checkpoint
 from ..state import State
 from .designs import NAMES, SMALL, space_of
-from .evaluating import samples_hash
+from .evaluating import macs_of_genomes, samples_hash
+from .latency import SubnetLatency
 from .pretrained import load_checkpoint, make_supernet, where_published
 from .runs import RUN_FILE, NatRun, ScoredSubnet, write_run, write_weights
 from .settings import NatSettings
@@ -60,6 +62,19 @@ class Launch:
     resume: bool = False
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timed:
+    """Measured times that a run's subnets are priced by, instead of their multiply-adds.
+
+    Args:
+        profile: of subnets of its supernetwork, see latency.py.
+        batch_size: samples of a batch; None: the only one that was measured.
+    """
+
+    profile: LatencyProfile
+    batch_size: int | None = None
+
+
 class Job(Protocol):
     """Work that advances by steps and resumes between any two."""
 
@@ -91,6 +106,7 @@ def transfer(
     out: Path,
     *,
     launch: Launch,
+    timed: Timed | None = None,
     on_step: OnStep | None = None,
 ) -> NatRun:
     """Runs Neural Architecture Transfer into the folder `out`.
@@ -101,27 +117,32 @@ def transfer(
         settings: how.
         out: a new folder; with `resume` one that this same run began.
         launch: the seed, where it runs, and whether it resumes.
+        timed: prices subnets by their time; None: by their multiply-adds.
         on_step: is told after every step.
 
     Raises:
-        EncasError: the supernetwork, its weights or the data cannot be used, or the folder holds
-            another run.
+        EncasError: the supernetwork, its weights, the times or the data cannot be used, or the
+            folder holds another run.
     """
     refuse_taken(out, RUN_FILE, resume=launch.resume)
     check_weights(origin, settings)
     sized = fitting(plan, origin.supernet)
     task = open_task(sized, settings, seed=launch.seed)
-    description = describe([origin], settings, task, seed=launch.seed)
+    latency = latency_of(timed, origin, task) if timed else None
+    description = describe([origin], settings, task, seed=launch.seed, latency=latency)
     if (out / RUN_FILE).is_file():
         run = NatRun.load(out)
         refuse_other(run.settings, description, out)
         return run
     task = task.to(torch.device(launch.device))
     supernet = prepared(origin, task, seed=launch.seed)
-    job = Transfer(supernet, task, settings, rng=np.random.default_rng(launch.seed))
+    rng = np.random.default_rng(launch.seed)
+    job = Transfer(supernet, task, settings, rng=rng, costs=latency)
     checkpoint = checkpoint_of(out, description, resume=launch.resume)
     drive(job, checkpoint, on_step=lambda: on_step(job) if on_step else None)
-    run = write_outcome(job, out, task=task, settings=description, seed=launch.seed)
+    run = write_outcome(
+        job, out, task=task, settings=description, seed=launch.seed, has_times=latency is not None
+    )
     checkpoint.path.unlink(missing_ok=True)
     return run
 
@@ -163,13 +184,35 @@ def prepared(origin: Origin, task: Task, *, seed: int) -> Supernet:
     return supernet
 
 
+def latency_of(timed: Timed, origin: Origin, task: Task) -> SubnetLatency:
+    """The times of a run's subnets.
+
+    Raises:
+        ProfileError: too few of them were measured.
+    """
+    n_channels, side = task.train.shape
+    space = space_of(origin.supernet, size=side, n_channels=n_channels)
+    n_classes = task.train.n_classes
+    return SubnetLatency.fit(timed.profile, space, n_classes=n_classes, batch_size=timed.batch_size)
+
+
 def describe(
-    origins: list[Origin], settings: NatSettings, task: Task, *, seed: int
+    origins: list[Origin],
+    settings: NatSettings,
+    task: Task,
+    *,
+    seed: int,
+    latency: SubnetLatency | None = None,
 ) -> dict[str, Any]:
     """All that a run's result depends on, as a file of JSON gives it back."""
+    times = None
+    if latency is not None:
+        own = {"batch_size": latency.batch_size, "profile_sha256": latency.sha256}
+        times = own | asdict(latency.quality)
     weights = {o.supernet: sha256_of(o.checkpoint) if o.checkpoint else None for o in origins}
     samples = {"train": samples_hash(task.train), "search": samples_hash(task.search)}
     content = asdict(settings) | {"weights": weights, "samples": samples, "seed": seed}
+    content |= {"latency": times}
     return json.loads(json_text(content))
 
 
@@ -208,18 +251,26 @@ def drive(job: Job, checkpoint: Checkpoint, *, on_step: Callable[[], None]) -> N
 
 
 def write_outcome(
-    job: Transfer, out: Path, *, task: Task, settings: dict[str, Any], seed: int
+    job: Transfer,
+    out: Path,
+    *,
+    task: Task,
+    settings: dict[str, Any],
+    seed: int,
+    has_times: bool = False,
 ) -> NatRun:
     """Writes a finished job as a run."""
     texts = [genome_text(genome) for genome in job.genomes]
-    scores = zip(texts, job.errors.tolist(), job.macs.tolist(), strict=True)
+    macs = macs_of_genomes(job.space, job.genomes, n_classes=job.settled.n_classes).tolist()
+    times = job.costs.tolist() if has_times else [None] * len(texts)
+    scores = zip(texts, job.errors.tolist(), macs, times, strict=True)
     run = outcome_of(
         job.settled,
         out,
         task=task,
         settings=settings,
         seed=seed,
-        archive=[ScoredSubnet(genome=t, error=e, macs=m) for t, e, m in scores],
+        archive=[ScoredSubnet(genome=g, error=e, macs=m, latency_ms=t) for g, e, m, t in scores],
         front=[texts[place] for place in job.front],
     )
     run = replace(run, history=tuple(job.history))

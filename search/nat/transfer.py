@@ -21,7 +21,7 @@ from ..state import State, joined, part_of, restore_rng, rng_state
 from .adaptation import Adaptation
 from .evaluating import Evaluator, error_of, macs_of_genomes
 from .learning import Rng
-from .proposing import Proposal, first_proposal, next_proposal, random_proposal, unknown
+from .proposing import Costs, Proposal, first_proposal, next_proposal, random_proposal, unknown
 from .runs import Round
 from .settings import NatSettings
 from .space import Space, largest
@@ -43,9 +43,18 @@ class Transfer:
         task: the samples.
         settings: how.
         rng: all randomness.
+        costs: the second objective; None: multiply-adds.
     """
 
-    def __init__(self, supernet: Supernet, task: Task, settings: NatSettings, *, rng: Rng) -> None:
+    def __init__(
+        self,
+        supernet: Supernet,
+        task: Task,
+        settings: NatSettings,
+        *,
+        rng: Rng,
+        costs: Costs | None = None,
+    ) -> None:
         self._task = task
         self._settings = settings
         self._rng = rng
@@ -57,7 +66,7 @@ class Transfer:
             batch_size=settings.calibration_batch_size,
             precision=settings.training.precision,
         )
-        self._costs = CountedMacs(supernet.space, n_classes=supernet.n_classes)
+        self._costs = costs or CountedMacs(supernet.space, n_classes=supernet.n_classes)
         no_genomes = np.empty((0, len(supernet.space.n_values)), np.int64)
         self._n_warm = self._turn = self._n_epochs = 0
         self._loss = UNKNOWN_LOSS
@@ -82,14 +91,14 @@ class Transfer:
         return self._adaptation.settled
 
     @property
-    def macs(self) -> DoubleArray:
-        """Multiply-adds of the archive, float64 [n]."""
+    def costs(self) -> DoubleArray:
+        """Costs of the archive, float64 [n]."""
         return self._costs(self.genomes)
 
     @property
     def front(self) -> IntArray:
         """Places in the archive of what nothing in it dominates, cheapest first."""
-        points = np.stack((self.errors, self.macs), axis=1)
+        points = np.stack((self.errors, self.costs), axis=1)
         places = np.flatnonzero(non_dominated(points))
         return places[np.argsort(points[places, 1])]
 
@@ -218,7 +227,7 @@ class Transfer:
             tau=quality.tau if quality else None,
             rmse=quality.rmse if quality else None,
             n_new=n_new,
-            hypervolume=relative_hypervolume(self.errors, self.macs, self._largest_macs),
+            hypervolume=relative_hypervolume(self.errors, self.costs, self._largest_cost),
             best_error=float(self.errors.min()),
         )
 
@@ -227,7 +236,7 @@ class Transfer:
         return self._task.calibration.n_samples + self._task.search.n_samples
 
     @cached_property
-    def _largest_macs(self) -> float:
+    def _largest_cost(self) -> float:
         return float(self._costs(largest(self.space)[None])[0])
 
 
@@ -254,9 +263,9 @@ class CountedMacs:
         return np.array([self._known[key] for key in keys], np.float64)
 
 
-def relative_hypervolume(errors: DoubleArray, macs: DoubleArray, largest_macs: float) -> float:
-    """Of errors and MACs [n], relative to error 1 and the MACs of the largest subnet; in 0..1."""
-    return hypervolume(np.stack((errors, macs / largest_macs), axis=1), (1.0, 1.0))
+def relative_hypervolume(errors: DoubleArray, costs: DoubleArray, largest_cost: float) -> float:
+    """Of errors and costs [n], relative to error 1 and the cost of the largest subnet; in 0..1."""
+    return hypervolume(np.stack((errors, costs / largest_cost), axis=1), (1.0, 1.0))
 
 
 def row_of_round(each: Round) -> list[float]:

@@ -59,13 +59,13 @@ def test_run_learns_and_keeps_its_books(done):
     assert done.errors.min() < 0.2
     assert done.n_done == done.n_work
     expected = relative_hypervolume(
-        done.errors, done.macs, CountedMacs(done.space, n_classes=2)(largest(done.space)[None])[0]
+        done.errors, done.costs, CountedMacs(done.space, n_classes=2)(largest(done.space)[None])[0]
     )
     assert done.history[-1].hypervolume == expected
 
 
 def test_front_is_what_nothing_dominates_cheapest_first(done):
-    points = np.stack((done.errors, done.macs), axis=1)
+    points = np.stack((done.errors, done.costs), axis=1)
     front = done.front
     assert (np.diff(points[front, 1]) > 0).all()
     assert (np.diff(points[front, 0]) < 0).all()
@@ -81,7 +81,7 @@ def test_first_round_has_the_smallest_and_the_largest(halves):
     assert smallest(job.space).tolist() in genomes
     assert largest(job.space).tolist() in genomes
     macs = [macs_of(job.space.design.recipe(job.space.decode(g), n_classes=2)) for g in job.genomes]
-    assert job.macs.tolist() == macs
+    assert job.costs.tolist() == macs
 
 
 def test_errors_are_those_of_the_settled_weights(done, halves):
