@@ -2,7 +2,9 @@
 
 Triton comes from nvidia-pytriton (`make test-triton` installs it) with the layouts bls and python;
 it has no ONNX Runtime backend there, so that its members run in its Python backend. Each server is
-asked alone, in turns, round after round; medians over the rounds are compared.
+asked alone, in turns, round after round; medians over the rounds are compared. Over gRPC there is a
+fourth, "grpc.aio echo", which gives every request the same answer and runs no model: what no server
+on Python's gRPC library can exceed. It is no rival, only a measure.
 
     python benchmarks/serving_beside_triton.py [--seconds 5] [--rounds 3] [--bundle dear]
 
@@ -22,7 +24,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent / "serving"))
 
 import numpy as np
 from front_bundles import make_bundles
-from servers import ENVIRONMENT, encas_serve, run_load, triton_serve, write_expected
+from servers import ENVIRONMENT, encas_serve, grpc_echo, run_load, triton_serve, write_expected
 
 CASES = (
     {"bundle": "balanced", "rows": 1},
@@ -31,6 +33,7 @@ CASES = (
 PROTOCOLS = ("http", "grpc")
 CLIENTS = {"p50_ms": 1, "requests_per_s": 16}
 NAMES = ("encas serve", "triton bls", "triton python")
+ECHO = "grpc.aio echo"
 
 
 def measure(folder: Path, case: dict, seconds: float, rounds: int) -> list[dict]:
@@ -39,20 +42,23 @@ def measure(folder: Path, case: dict, seconds: float, rounds: int) -> list[dict]
     common = {"model": case["bundle"], "expected": {"": str(expected)}, "rows": case["rows"]}
     found: dict[tuple, list[float]] = {}
     for _ in range(rounds):
-        for name in NAMES:
+        for name in (*NAMES, ECHO):
             with ExitStack() as stack:
                 if name == "encas serve":
                     serving = stack.enter_context(encas_serve(bundle, "--threads", 1))
+                elif name == ECHO:
+                    serving = stack.enter_context(grpc_echo(case["rows"]))
                 else:
                     serving = stack.enter_context(triton_serve(bundle, name.split()[1], folder))
-                for protocol in PROTOCOLS:
+                for protocol in PROTOCOLS if name != ECHO else ("grpc",):
                     url = getattr(serving, protocol)
                     run_load(folder, **common, url=url, seconds=1.0, concurrency=4)
                     for figure, clients in CLIENTS.items():
                         answer = run_load(
                             folder, **common, url=url, seconds=seconds, concurrency=clients
                         )
-                        assert answer["wrong"] == answer["lost"] == 0, (name, answer)
+                        assert answer["lost"] == 0, (name, answer)
+                        assert name == ECHO or answer["wrong"] == 0, (name, answer)
                         found.setdefault((name, protocol, figure), []).append(answer[figure])
     return [_row(case, protocol, figure, found) for protocol in PROTOCOLS for figure in CLIENTS]
 
@@ -66,6 +72,8 @@ def _row(case: dict, protocol: str, figure: str, found: dict[tuple, list[float]]
         )
         for name in NAMES[1:]
     }
+    if protocol == "grpc":
+        medians[ECHO] = float(np.median(found[ECHO, protocol, figure]))
     row = {**case, "protocol": protocol, "figure": figure, "clients": CLIENTS[figure]}
     return {**row, **medians, **speedups}
 

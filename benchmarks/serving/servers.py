@@ -70,6 +70,20 @@ def encas_serve(*arguments: object) -> Iterator[Serving]:
 
 
 @contextmanager
+def grpc_echo(n_rows: int) -> Iterator[Serving]:
+    """A server that runs no model; see grpc_echo.py."""
+    command = [sys.executable, str(HERE / "grpc_echo.py"), str(n_rows)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    try:
+        port = json.loads(process.stdout.readline())["grpc_port"]
+        yield Serving(http="", grpc=f"grpc://127.0.0.1:{port}", pid=process.pid)
+    finally:
+        process.kill()
+        process.wait()
+        process.stdout.close()
+
+
+@contextmanager
 def triton_serve(bundle: Path, layout: str, folder: Path) -> Iterator[Serving]:
     options = LayoutOptions(layout=layout, target="cpu", backend="python", threads=1)
     written = write_repository([bundle], folder / layout, options, overwrite=True)
