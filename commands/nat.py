@@ -11,8 +11,9 @@ from rich.table import Table
 
 from ..latency import LatencyProfile
 from ..search.nat.designs import NAMES
+from ..search.nat.latency import Timed
 from ..search.nat.runs import NatRun
-from ..search.nat.session import Launch, Origin, Timed, transfer
+from ..search.nat.session import Launch, Origin, transfer
 from .console import emit, note
 from .nat_joint import front, joint
 from .nat_options import path_type, plan_of, require, rounds_bar, settings_of, shared_options

@@ -63,7 +63,7 @@ def shared_options(command: Command) -> Command:
         click.option("--warm-up-epochs", type=int, help="Of the sandwich rule, before all rounds."),
         click.option("--epochs", type=int, help="Of training in each round."),
         click.option("--evaluations", type=int, help="Of the surrogate in each round."),
-        click.option("--archive", "archive_size", type=int, help="Subnets to begin with."),
+        click.option("--archive", "archive_size", type=int, help="Subnets (or cascades) at first."),
         click.option("--iterations", type=int, help="Rounds after the random subnets."),
         click.option("--preset", type=click.Choice(sorted(PRESETS)), help="Settings to begin with "
                      "[default: small for small supernetworks, otherwise cifar10]."),

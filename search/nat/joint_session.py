@@ -13,6 +13,7 @@ from ...cascade import Cascade
 from ...errors import SearchError
 from ..front import ScoredCascade
 from ..indicators import non_dominated
+from .driving import checkpoint_of, drive, refuse_other, refuse_taken
 from .joint import JointTransfer
 from .joint_runs import JOINT_FILE, JointRun, best, member_folder, write_joint
 from .runs import NatRun, ScoredSubnet, write_run
@@ -20,14 +21,10 @@ from .session import (
     Launch,
     Origin,
     check_weights,
-    checkpoint_of,
     describe,
-    drive,
     fitting,
     outcome_of,
     prepared,
-    refuse_other,
-    refuse_taken,
     versions,
 )
 from .settings import NatSettings

@@ -118,6 +118,25 @@ class SubnetLatency:
         return features_of(self.space, genomes, n_classes=self.n_classes) @ self.prices
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timed:
+    """Measured times that a run's subnets are priced by, instead of their multiply-adds.
+
+    Args:
+        profile: of subnets of its supernetwork, see the head of this module.
+        batch_size: samples of a batch; None: the only one that was measured.
+    """
+
+    profile: LatencyProfile
+    batch_size: int | None = None
+
+    def fit(self, space: Space, *, n_classes: int) -> SubnetLatency:
+        """The times of a space's subnets; see `SubnetLatency.fit`."""
+        return SubnetLatency.fit(
+            self.profile, space, n_classes=n_classes, batch_size=self.batch_size
+        )
+
+
 def features_of(space: Space, genomes: IntArray, *, n_classes: int) -> DoubleArray:
     """What subnets are priced by, float64 [n, 1 + 3 * len(KINDS)]."""
     rows = [_features(_recipe(space, space.decode(genome), n_classes)) for genome in genomes]

@@ -4,24 +4,22 @@ from __future__ import annotations
 
 import json
 import platform
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Protocol, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import torch
 
 from ...errors import SearchError, SourceError
 from ...files import json_text, sha256_of
-from ...latency import LatencyProfile
 from ...version import __version__
-from ..checkpoint import Checkpoint
-from ..state import State
 from .designs import NAMES, SMALL, space_of
+from .driving import checkpoint_of, drive, refuse_other, refuse_taken
 from .evaluating import macs_of_genomes, samples_hash
-from .latency import SubnetLatency
+from .latency import SubnetLatency, Timed
 from .pretrained import load_checkpoint, make_supernet, where_published
 from .runs import RUN_FILE, NatRun, ScoredSubnet, write_run, write_weights
 from .settings import NatSettings
@@ -29,9 +27,6 @@ from .subnets import genome_text
 from .supernet import Supernet
 from .task import DataPlan, Task, open_task
 from .transfer import Transfer
-
-CHECKPOINT_FILE = "checkpoint.npz"
-SAVE_EVERY_S = 30.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,40 +55,6 @@ class Launch:
     seed: int = 0
     device: str = "cpu"
     resume: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Timed:
-    """Measured times that a run's subnets are priced by, instead of their multiply-adds.
-
-    Args:
-        profile: of subnets of its supernetwork, see latency.py.
-        batch_size: samples of a batch; None: the only one that was measured.
-    """
-
-    profile: LatencyProfile
-    batch_size: int | None = None
-
-
-class Job(Protocol):
-    """Work that advances by steps and resumes between any two."""
-
-    @property
-    def finished(self) -> bool:
-        """Whether nothing is left to do."""
-        ...
-
-    def step(self) -> None:
-        """Does the next piece of work."""
-        ...
-
-    def state(self) -> State:
-        """Everything that the future depends on, as plain arrays."""
-        ...
-
-    def restore(self, state: State) -> None:
-        """Continues from a state."""
-        ...
 
 
 OnStep: TypeAlias = Callable[["Transfer"], None]
@@ -128,7 +89,11 @@ def transfer(
     check_weights(origin, settings)
     sized = fitting(plan, origin.supernet)
     task = open_task(sized, settings, seed=launch.seed)
-    latency = latency_of(timed, origin, task) if timed else None
+    latency = None
+    if timed is not None:
+        n_channels, side = task.train.shape
+        space = space_of(origin.supernet, size=side, n_channels=n_channels)
+        latency = timed.fit(space, n_classes=task.train.n_classes)
     description = describe([origin], settings, task, seed=launch.seed, latency=latency)
     if (out / RUN_FILE).is_file():
         run = NatRun.load(out)
@@ -145,18 +110,6 @@ def transfer(
     )
     checkpoint.path.unlink(missing_ok=True)
     return run
-
-
-def refuse_taken(out: Path, file: str, *, resume: bool) -> None:
-    """Refuses a folder that holds a run's `file`, or one begun, unless it is to be resumed.
-
-    Raises:
-        SearchError: it does.
-    """
-    taken = [name for name in (file, CHECKPOINT_FILE) if (out / name).exists()]
-    if taken and not resume:
-        fault = f"there is a run already ({taken[0]}): give another folder, or --resume to go on"
-        raise SearchError(fault, where=str(out))
 
 
 def fitting(plan: DataPlan, supernet: str) -> DataPlan:
@@ -184,18 +137,6 @@ def prepared(origin: Origin, task: Task, *, seed: int) -> Supernet:
     return supernet
 
 
-def latency_of(timed: Timed, origin: Origin, task: Task) -> SubnetLatency:
-    """The times of a run's subnets.
-
-    Raises:
-        ProfileError: too few of them were measured.
-    """
-    n_channels, side = task.train.shape
-    space = space_of(origin.supernet, size=side, n_channels=n_channels)
-    n_classes = task.train.n_classes
-    return SubnetLatency.fit(timed.profile, space, n_classes=n_classes, batch_size=timed.batch_size)
-
-
 def describe(
     origins: list[Origin],
     settings: NatSettings,
@@ -214,40 +155,6 @@ def describe(
     content = asdict(settings) | {"weights": weights, "samples": samples, "seed": seed}
     content |= {"latency": times}
     return json.loads(json_text(content))
-
-
-def refuse_other(settings: Mapping[str, Any], description: dict[str, Any], out: Path) -> None:
-    """Refuses to take a finished run for one with other settings.
-
-    Raises:
-        SearchError: it is such a one.
-    """
-    differing = sorted(key for key in description if settings.get(key) != description[key])
-    if differing:
-        fault = f"holds a finished run with other {', '.join(differing)}: give another folder"
-        raise SearchError(fault, where=str(out))
-
-
-def checkpoint_of(out: Path, description: dict[str, Any], *, resume: bool) -> Checkpoint:
-    """Where a run is stored while it goes on."""
-    out.mkdir(parents=True, exist_ok=True)
-    return Checkpoint(
-        path=out / CHECKPOINT_FILE,
-        fingerprint=json_text(description),
-        resume=resume,
-        every_s=SAVE_EVERY_S,
-    )
-
-
-def drive(job: Job, checkpoint: Checkpoint, *, on_step: Callable[[], None]) -> None:
-    """Does all steps of a job, from where the checkpoint left it."""
-    state = checkpoint.load()
-    if state is not None:
-        job.restore(state)
-    while not job.finished:
-        job.step()
-        on_step()
-        checkpoint.save_if_due(job.state)
 
 
 def write_outcome(

@@ -12,12 +12,13 @@ from encas.errors import PoolError, SearchError, SourceError
 from encas.search.build import BuildRequest, build_pool
 from encas.search.front import Front
 from encas.search.nat import joint
+from encas.search.nat.driving import CHECKPOINT_FILE
 from encas.search.nat.joint_runs import JOINT_FILE, JointRun, front_of
 from encas.search.nat.joint_session import joint_transfer
 from encas.search.nat.learning import Training
 from encas.search.nat.pooling import chosen_subnets, load_runs, samples_of, write_subnets
 from encas.search.nat.runs import NatRun
-from encas.search.nat.session import CHECKPOINT_FILE, Launch, Origin
+from encas.search.nat.session import Launch, Origin
 from encas.search.nat.settings import NatSettings
 from encas.search.nat.task import DataPlan
 from encas.search.pool import Pool
@@ -116,9 +117,9 @@ class KilledError(Exception):
 
 @pytest.mark.parametrize("n", [1, 2, 3, 8, 15, 17, 20])
 def test_a_killed_run_goes_on_to_the_same_bytes(done, halves, tmp_path, monkeypatch, n):
-    from encas.search.nat import session  # noqa: PLC0415
+    from encas.search.nat import driving  # noqa: PLC0415
 
-    monkeypatch.setattr(session, "SAVE_EVERY_S", 0.0)
+    monkeypatch.setattr(driving, "SAVE_EVERY_S", 0.0)
     steps = []
 
     def killing(job):

@@ -10,10 +10,10 @@ from encas.errors import ProfileError, SearchError
 from encas.latency import LatencyProfile, Setting, Timing
 from encas.search.nat.designs import space_of
 from encas.search.nat.evaluating import macs_of_genomes
-from encas.search.nat.latency import SubnetLatency, features_of
+from encas.search.nat.latency import SubnetLatency, Timed, features_of
 from encas.search.nat.learning import Training
 from encas.search.nat.runs import NatRun
-from encas.search.nat.session import Launch, Origin, Timed, transfer
+from encas.search.nat.session import Launch, Origin, transfer
 from encas.search.nat.settings import NatSettings
 from encas.search.nat.space import largest, sample_distinct, smallest
 from encas.search.nat.subnets import spec_of, subnet_name

@@ -10,13 +10,14 @@ pytest.importorskip("pymoo")
 import torch
 
 from encas.errors import DataError, SearchError, SourceError
-from encas.search.nat import session
+from encas.search.nat import driving
+from encas.search.nat.driving import CHECKPOINT_FILE
 from encas.search.nat.evaluating import error_of, evaluator_of, search_source
 from encas.search.nat.learning import Training
 from encas.search.nat.pretrained import make_supernet
 from encas.search.nat.runs import RUN_FILE, NatRun
 from encas.search.nat.samples import table_of
-from encas.search.nat.session import CHECKPOINT_FILE, Launch, Origin, transfer
+from encas.search.nat.session import Launch, Origin, transfer
 from encas.search.nat.settings import PRESETS, NatSettings
 from encas.search.nat.subnets import genome_of
 from encas.search.nat.task import DataPlan
@@ -62,7 +63,7 @@ def files_of(folder):
 
 
 def test_run_that_was_killed_leaves_the_same_bytes(halves, tmp_path, monkeypatch):
-    monkeypatch.setattr(session, "SAVE_EVERY_S", 0.0)
+    monkeypatch.setattr(driving, "SAVE_EVERY_S", 0.0)
     whole = run(halves, tmp_path / "whole")
     for n in (1, 3, 7, 13):
         with pytest.raises(KilledError):
@@ -109,7 +110,7 @@ def test_run_of_another_seed_or_other_settings_is_refused(halves, tmp_path):
 
 
 def test_unfinished_run_is_neither_overwritten_nor_mixed(halves, tmp_path, monkeypatch):
-    monkeypatch.setattr(session, "SAVE_EVERY_S", 0.0)
+    monkeypatch.setattr(driving, "SAVE_EVERY_S", 0.0)
     with pytest.raises(KilledError):
         run(halves, tmp_path / "run", on_step=killing_after(2))
     with pytest.raises(SearchError, match=rf"there is a run already \({CHECKPOINT_FILE}\)"):
