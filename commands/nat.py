@@ -85,6 +85,7 @@ def run_json(run: NatRun) -> dict[str, Any]:
         "folder": str(run.folder),
         "supernet": run.supernet,
         "n_search": run.data.n_search,
+        "cost": run.cost,
         "hypervolume": last.hypervolume,
         "latency": run.settings.get("latency"),
         "front": [asdict(subnet) for subnet in front],

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from torch import Tensor
@@ -168,7 +168,11 @@ class NatRun:
         content: Any = read_json(path, error=SearchError)
         check(content, "nat_run", error=SearchError, where=str(path))
         run = _run_of(content, folder)
-        faults = [*_genome_faults(run), *_weight_faults(run)]
+        faults = [
+            *_genome_faults(run),
+            *_cost_faults(run, content.get("cost", run.cost)),
+            *_weight_faults(run),
+        ]
         if faults:
             raise SearchError(*faults[:20], where=str(path))
         return run
@@ -182,6 +186,11 @@ class NatRun:
         """Genomes from their texts, int64 [n, n_genes]."""
         space = self.space
         return np.stack([genome_of(text, space) for text in texts])
+
+    @property
+    def cost(self) -> Literal["macs", "latency_ms"]:
+        """What its subnets were searched for; all of the archive have it."""
+        return "macs" if self.archive[0].latency_ms is None else "latency_ms"
 
     @property
     def points(self) -> DoubleArray:
@@ -225,6 +234,7 @@ def write_run(run: NatRun) -> None:
         "data": asdict(run.data),
         "calibration": asdict(run.calibration),
         "seed": run.seed,
+        "cost": run.cost,
         "settings": dict(run.settings),
         "versions": dict(run.versions),
         "history": [asdict(each) for each in run.history],
@@ -271,6 +281,14 @@ def _genome_faults(run: NatRun) -> list[str]:
     if len(set(known)) < len(known):
         faults.append("archive: a subnet is in it twice")
     return faults + [f"front: {text} is not in the archive" for text in set(run.front) - set(known)]
+
+
+def _cost_faults(run: NatRun, stated: str) -> list[str]:
+    """Costs of two units in one archive would be compared with each other."""
+    n_timed = sum(subnet.latency_ms is not None for subnet in run.archive)
+    if n_timed == (len(run.archive) if stated == "latency_ms" else 0):
+        return []
+    return [f"cost is {stated}, but {n_timed} of {len(run.archive)} subnets have a latency_ms"]
 
 
 def _weight_faults(run: NatRun) -> list[str]:

@@ -134,6 +134,35 @@ def test_subnet_that_is_twice_in_the_archive_is_refused(run):
         NatRun.load(run.folder)
 
 
+def test_a_run_says_what_its_cost_is(run):
+    path = run.folder / RUN_FILE
+    assert run.cost == json.loads(path.read_text())["cost"] == "macs"
+    timed = replace(run, archive=tuple(replace(s, latency_ms=2.0) for s in run.archive))
+    write_run(timed)
+    assert json.loads(path.read_text())["cost"] == "latency_ms"
+    assert NatRun.load(run.folder).cost == "latency_ms"
+    assert NatRun.load(run.folder).points[:, 1].tolist() == [2.0, 2.0]
+
+
+@pytest.mark.parametrize(
+    ("stated", "times", "match"),
+    [
+        ("latency_ms", [2.0, None], "cost is latency_ms, but 1 of 2 subnets have a latency_ms"),
+        ("latency_ms", [None, None], "cost is latency_ms, but 0 of 2"),
+        ("macs", [None, 2.0], "cost is macs, but 1 of 2"),
+        ("params", [None, None], "cost must be"),
+    ],
+)
+def test_costs_of_two_units_in_one_run_are_refused(run, stated, times, match):
+    path = run.folder / RUN_FILE
+    content = json.loads(path.read_text()) | {"cost": stated}
+    for subnet, ms in zip(content["archive"], times, strict=True):
+        subnet["latency_ms"] = ms
+    path.write_text(json.dumps(content))
+    with pytest.raises(SearchError, match=match):
+        NatRun.load(run.folder)
+
+
 def test_weights_of_another_supernet_are_refused(run):
     other = make_supernet("small-mobile", n_classes=2, size=8, n_channels=1)
     write_run(replace(run, weights=write_weights(run.folder, other.module.state_dict())))
