@@ -91,10 +91,20 @@ def profile_targets(
     *,
     out: Path,
     options: MeasureOptions,
+    known: LatencyProfile | None = None,
     on_timing: OnTiming = lambda _profile: None,
 ) -> LatencyProfile:
-    """Measures models and writes the profile; see `profile_path`."""
-    known = LatencyProfile.load(out) if out.exists() else None
+    """Measures models and writes the profile; see `profile_path`.
+
+    Args:
+        targets: the models.
+        batch_sizes: rows per call.
+        out: the profile; what it knows already is not measured again.
+        options: where and how.
+        known: what it begins with where it is not there yet.
+        on_timing: is given the profile so far after each measurement.
+    """
+    known = LatencyProfile.load(out) if out.exists() else known
     latest, saved_s = known, time.monotonic()
 
     def note(profile: LatencyProfile) -> None:
@@ -110,7 +120,7 @@ def profile_targets(
             targets, batch_sizes, known=known, protocol=options.protocol, on_timing=note
         )
     finally:
-        if latest is not None:
+        if latest is not None and latest is not known:
             latest.save(out)
 
 

@@ -16,7 +16,8 @@ from ..search.nat.latency import FEWEST_SUBNETS, SubnetLatency
 from ..search.nat.space import sample_distinct
 from ..search.nat.subnets import spec_of, subnet_name
 from .console import emit, json_option, note, progress
-from .latency_job import MeasureOptions, profile_targets
+from .latency_job import MeasureOptions
+from .latency_passes import profile_in_passes
 from .measuring import (
     batch_sizes_option,
     exporter_option,
@@ -41,6 +42,14 @@ from .pool_targets import spec_targets
     show_default=True,
     help="Random ones, the smallest and the largest among them.",
 )
+@click.option(
+    "--passes",
+    "n_passes",
+    type=click.IntRange(min=1),
+    default=5,
+    show_default=True,
+    help="Times that each is measured; its quickest counts.",
+)
 @click.option("--seed", default=0, show_default=True, help="Of the random subnets.")
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Profile to write.")
 @exporter_option
@@ -54,8 +63,10 @@ def profile(
     """Measure random subnets of a supernetwork, for the option --latency of `encas nat`.
 
     Their weights are random: time does not depend on them. From their times any subnet's is
-    predicted, block by block; how far that is from times that had no part in it is printed. What
-    PROFILE.json knows already is not measured again, so the same command goes on after a crash.
+    predicted, block by block; how far that is from times that had no part in it is printed. Each
+    is measured in several passes over all of them, so that a machine that is busy for a while does
+    not matter. What is measured already is not measured again, so the same command goes on after
+    a crash.
 
     Example: encas nat profile --supernet small-mobile --size 16 --classes 10 --batch-size 1
     --threads 1 --out profile.json
@@ -69,15 +80,12 @@ def profile(
         protocol=taken_protocol(what),
         exporter=what.pop("exporter"),
     )
-    targets = spec_targets(specs, options.placement, exporter=options.exporter)
-    total = len(specs) * len(set(batch_sizes))
+    n_passes, exporter = what["n_passes"], options.exporter
+    targets = spec_targets(specs, options.placement, exporter=exporter, keep_files=n_passes > 1)
+    total = len(specs) * len(set(batch_sizes)) * n_passes
     with progress("measuring subnets", total) as show, targets as found:
-        measured = profile_targets(
-            found,
-            batch_sizes,
-            out=out,
-            options=options,
-            on_timing=lambda known: show(len(known.timings)),
+        measured = profile_in_passes(
+            found, batch_sizes, out=out, options=options, n_passes=n_passes, tell=show
         )
     fitted = [
         SubnetLatency.fit(measured, space, n_classes=n_classes, batch_size=size)

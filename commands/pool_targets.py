@@ -149,13 +149,24 @@ class PoolModels(ExportedModels):
 
 @contextmanager
 def spec_targets(
-    specs: Mapping[str, str], placement: Placement, *, exporter: Exporter
+    specs: Mapping[str, str],
+    placement: Placement,
+    *,
+    exporter: Exporter,
+    keep_files: bool = False,
 ) -> Generator[list[Target]]:
-    """What to measure of models that are given by name and SPEC; see `ExportedModels`."""
+    """What to measure of models that are given by name and SPEC; see `ExportedModels`.
+
+    Args:
+        specs: of the models, by name.
+        placement: where they run.
+        exporter: of torch modules.
+        keep_files: whether each is exported only once, however often it is opened.
+    """
     members = [Member(name=name, source=source_model(spec)) for name, spec in specs.items()]
     with tempfile.TemporaryDirectory(prefix="encas-") as folder:
         models = ExportedModels(members, Path(folder), placement, exporter=exporter)
-        yield models.targets(keep_files=False)
+        yield models.targets(keep_files=keep_files)
 
 
 @contextmanager

@@ -13,7 +13,8 @@ CALL = ("--supernet", "small-fused", "--size", 8, "--channels", 1, "--classes", 
 
 def test_a_profile_of_random_subnets_prices_a_run(tmp_path, encas):
     out = tmp_path / "profile.json"
-    made = encas("nat", "profile", *CALL, "--max-windows", 200, "--out", out, "--json")
+    measuring = ("--max-windows", 200, "--passes", 2)
+    made = encas("nat", "profile", *CALL, *measuring, "--out", out, "--json")
     assert made.code == 0, made.err
     (fit,) = made.json["fits"]
     assert fit["n"] == 16
@@ -23,6 +24,10 @@ def test_a_profile_of_random_subnets_prices_a_run(tmp_path, encas):
     again = encas("nat", "profile", *CALL, "--out", out)
     assert "error, median" in again.out
     assert out.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [out]
+    other = encas("nat", "profile", *CALL[:6], "--classes", 5, *CALL[8:], "--out", out)
+    assert other.code == 1
+    assert "times of 16 other models by the same names" in other.err
     samples = tmp_path / "samples.npz"
     x = np.random.default_rng(0).normal(size=(150, 1, 8, 8)).astype(np.float32)
     np.savez(samples, x=x, label=np.arange(150) % 3)
