@@ -13,7 +13,7 @@ CALL = ("--supernet", "small-fused", "--size", 8, "--channels", 1, "--classes", 
 
 def test_a_profile_of_random_subnets_prices_a_run(tmp_path, encas):
     out = tmp_path / "profile.json"
-    measuring = ("--max-windows", 200, "--passes", 2)
+    measuring = ("--max-windows", 200, "--passes", 2, "--exporter", "legacy")
     made = encas("nat", "profile", *CALL, *measuring, "--out", out, "--json")
     assert made.code == 0, made.err
     (fit,) = made.json["fits"]
