@@ -6,7 +6,9 @@ plus that of its blocks; a block's is the sum over its layers, for each kind of 
 pointwise, depthwise, linear) a price for the call, one for each multiply-add and one for each value
 that is read or written. All prices are at least 0. They are fitted to the relative errors, by least
 squares. A table with a price of its own for every block would need more measured subnets than it
-has entries; this one needs a few dozen and prices blocks that none of them has.
+has entries; this one needs a few dozen and prices blocks that none of them has. Both, and a line
+through the MACs, are held against subnets that had no part in the fit by
+../../benchmarks/nat_latency.py; figures are in ../../docs/performance.md.
 
 Source: H. Cai, L. Zhu, S. Han, "ProxylessNAS", ICLR 2019, arXiv 1812.00332, appendix B (a network's
 time as the sum of its operators'). Departure: prices by kind of layer instead of one for each.
@@ -115,7 +117,9 @@ class SubnetLatency:
 
     def __call__(self, genomes: IntArray) -> DoubleArray:
         """Milliseconds per batch, float64 [n], of genomes [n, n_genes]."""
-        return features_of(self.space, genomes, n_classes=self.n_classes) @ self.prices
+        features = features_of(self.space, genomes, n_classes=self.n_classes)
+        # Not a matrix product: to its last bit that depends on how many genomes come together.
+        return (features * self.prices).sum(axis=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,7 +11,7 @@ evaluated anew in each round, so that its errors all belong to the same weights.
 from __future__ import annotations
 
 from dataclasses import astuple, fields
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 
@@ -66,7 +66,8 @@ class Transfer:
             batch_size=settings.calibration_batch_size,
             precision=settings.training.precision,
         )
-        self._costs = costs or CountedMacs(supernet.space, n_classes=supernet.n_classes)
+        macs = CountedMacs(supernet.space, n_classes=supernet.n_classes)
+        self._costs = RememberedCosts(costs) if costs else macs
         no_genomes = np.empty((0, len(supernet.space.n_values)), np.int64)
         self._n_warm = self._turn = self._n_epochs = 0
         self._loss = UNKNOWN_LOSS
@@ -240,7 +241,27 @@ class Transfer:
         return float(self._costs(largest(self.space)[None])[0])
 
 
-class CountedMacs:
+class RememberedCosts:
+    """Costs of genomes, those of each asked for once.
+
+    Args:
+        costs: of a genome, whatever others it is asked with.
+    """
+
+    def __init__(self, costs: Costs) -> None:
+        self._costs = costs
+        self._known: dict[bytes, float] = {}
+
+    def __call__(self, genomes: IntArray) -> DoubleArray:
+        """Float64 [n], of genomes [n, n_genes]."""
+        keys = [row.tobytes() for row in genomes]
+        unknown = {key: i for i, key in enumerate(keys) if key not in self._known}
+        found = self._costs(genomes[list(unknown.values())])
+        self._known |= dict(zip(unknown, found.tolist(), strict=True))
+        return np.array([self._known[key] for key in keys], np.float64)
+
+
+class CountedMacs(RememberedCosts):
     """Multiply-adds of genomes, each counted once.
 
     Args:
@@ -249,18 +270,7 @@ class CountedMacs:
     """
 
     def __init__(self, space: Space, *, n_classes: int) -> None:
-        self._space = space
-        self._n_classes = n_classes
-        self._known: dict[bytes, float] = {}
-
-    def __call__(self, genomes: IntArray) -> DoubleArray:
-        """Float64 [n], of genomes [n, n_genes]."""
-        keys = [row.tobytes() for row in genomes]
-        unknown = {key: i for i, key in enumerate(keys) if key not in self._known}
-        rows = genomes[list(unknown.values())]
-        counted = macs_of_genomes(self._space, rows, n_classes=self._n_classes)
-        self._known |= dict(zip(unknown, counted.tolist(), strict=True))
-        return np.array([self._known[key] for key in keys], np.float64)
+        super().__init__(partial(macs_of_genomes, space, n_classes=n_classes))
 
 
 def relative_hypervolume(errors: DoubleArray, costs: DoubleArray, largest_cost: float) -> float:

@@ -59,6 +59,14 @@ def test_times_that_are_sums_over_blocks_are_found():
     assert (fit.prices >= 0).all()
 
 
+def test_a_time_is_the_same_to_the_last_bit_whatever_others_it_is_asked_with():
+    fit = SubnetLatency.fit(profile_of(*world(noise=0.1)), SPACE, n_classes=2)
+    genomes, _ = world(60, seed=5)
+    assert fit(genomes).tolist() == [float(fit(genome[None])[0]) for genome in genomes]
+    assert fit(genomes[7:31]).tolist() == fit(genomes).tolist()[7:31]
+    assert fit(genomes[:0]).shape == (0,)
+
+
 def test_the_stated_error_is_that_of_times_without_a_part_in_the_fit():
     """With as many prices as subnets a fit has no error; what is stated must not be that."""
     noise = 0.1

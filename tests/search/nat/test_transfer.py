@@ -12,7 +12,12 @@ from encas.search.nat.recipe import macs_of
 from encas.search.nat.settings import NatSettings
 from encas.search.nat.space import largest, smallest
 from encas.search.nat.task import DataPlan, open_task
-from encas.search.nat.transfer import CountedMacs, Transfer, relative_hypervolume
+from encas.search.nat.transfer import (
+    CountedMacs,
+    RememberedCosts,
+    Transfer,
+    relative_hypervolume,
+)
 
 TRAINING = Training(batch_size=24, learning_rate=0.05)
 SETTINGS = NatSettings(
@@ -143,3 +148,18 @@ def test_random_proposals_train_and_evaluate_as_many_subnets(halves, done):
     assert drawn.history[0].hypervolume == done.history[0].hypervolume
     assert all(each.tau is None for each in drawn.history)
     assert all(each.n_new > 0 for each in drawn.history)
+
+
+def test_costs_of_a_genome_are_asked_for_once():
+    asked = []
+
+    def costs(genomes):
+        asked.extend(genomes.tolist())
+        return genomes.sum(axis=1) * 0.5
+
+    remembered = RememberedCosts(costs)
+    genomes = np.array([[1, 2], [3, 4], [1, 2]])
+    assert remembered(genomes).tolist() == [1.5, 3.5, 1.5]
+    assert remembered(np.array([[3, 4], [5, 6]])).tolist() == [3.5, 5.5]
+    assert asked == [[1, 2], [3, 4], [5, 6]]
+    assert remembered(genomes[:0]).shape == (0,)
