@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 from rich.table import Table
 
 from ..latency import LatencyProfile
@@ -50,23 +51,37 @@ def nat(
     cifar10 --data cifar10:train --device cuda --out run
     """
     if context.invoked_subcommand is not None:
+        refuse_options(context, context.invoked_subcommand)
         return
     require(supernet=supernet, data=given["data"], out=given["out"])
     assert supernet is not None
     origin = Origin(supernet=supernet, checkpoint=checkpoint)
     settings = settings_of([origin], given)
-    with rounds_bar(supernet, what="subnets") as show:
+    timed = timed_of(given)
+    with rounds_bar(supernet, what="subnets", cost="ms" if timed else "MACs") as show:
         run = transfer(
             origin,
             plan_of(given),
             settings,
             given["out"],
             launch=Launch(**{key: given[key] for key in ("seed", "device", "resume")}),
-            timed=timed_of(given),
+            timed=timed,
             on_step=show,
         )
     emit(given["as_json"], run_json(run), run_table(run))
     note(f"{run.folder}: `encas nat pool {run.folder} --out POOL` makes a pool of it")
+
+
+def refuse_options(context: click.Context, command: str) -> None:
+    """Refuses options before a command's name: it has its own, and these would do nothing.
+
+    Raises:
+        click.UsageError: there are some.
+    """
+    for option in context.command.params:
+        name = option.name or ""
+        if context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
+            raise click.UsageError(f"{option.opts[0]} must stand behind `{command}`, if it has it")
 
 
 def timed_of(given: dict[str, Any]) -> Timed | None:

@@ -126,12 +126,13 @@ def settings_of(origins: list[Origin], given: dict[str, Any]) -> NatSettings:
 
 
 @contextmanager
-def rounds_bar(description: str, *, what: str) -> Generator[Any]:
+def rounds_bar(description: str, *, what: str, cost: str = "MACs") -> Generator[Any]:
     """A bar on stderr over the work of a run; yields what is told after every step.
 
     Args:
         description: to begin with.
         what: is in the archive.
+        cost: what the search is for, beside the error.
     """
     columns = (
         TextColumn("{task.description}"),
@@ -148,16 +149,16 @@ def rounds_bar(description: str, *, what: str) -> Generator[Any]:
             nonlocal n_told
             bar.update(task, total=job.n_work, completed=job.n_done, description=job.stage)
             for each in job.history[n_told:]:
-                bar.console.print(round_text(each, what), soft_wrap=True)
+                bar.console.print(round_text(each, what, cost), soft_wrap=True)
             n_told = len(job.history)
 
         yield show
 
 
-def round_text(each: Round, what: str) -> str:
+def round_text(each: Round, what: str, cost: str) -> str:
     """A round in a line."""
     quality = "" if each.tau is None else f", surrogate tau {each.tau:.2f}, rmse {each.rmse:.4f}"
     return (
         f"round {each.round}: {each.n_subnets} {what}, {each.n_new} new, best error "
-        f"{each.best_error:.4f}, hypervolume {each.hypervolume:.4f}{quality}"
+        f"{each.best_error:.4f}, hypervolume of error and {cost} {each.hypervolume:.4f}{quality}"
     )

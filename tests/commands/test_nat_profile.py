@@ -36,7 +36,9 @@ def test_a_profile_of_random_subnets_prices_a_run(tmp_path, encas):
     call = ("--supernet", "small-fused", "--data", f"npz:{samples}", *small, "--latency", out)
     printed = encas("nat", *call, "--out", tmp_path / "run")
     assert "ms for 2" in printed.out
+    assert "hypervolume of error and ms 0." in printed.err
     ran = json.loads((tmp_path / "run" / "run.json").read_text())
+    assert ran["cost"] == "latency_ms"
     assert ran["settings"]["latency"]["n"] == 16
     assert all(subnet["latency_ms"] > 0 for subnet in ran["archive"])
     wrong = ("--latency", out, "--latency-batch-size", 3)
@@ -60,6 +62,11 @@ def test_a_profile_of_random_subnets_prices_a_run(tmp_path, encas):
             ("--supernet", "small-fused", "--data", "x", "--out", "o", "--latency-batch-size", 2),
             2,
             "--latency-batch-size goes with --latency PROFILE",
+        ),
+        (
+            ("--latency", "profile.json", "joint", "--supernet", "small-fused"),
+            2,
+            "--latency must stand behind `joint`, if it has it",
         ),
         (
             ("--supernet", "small-fused", "--data", "x", "--out", "o", "--latency", "no.json"),

@@ -8,6 +8,7 @@ pytest.importorskip("pymoo")
 
 from encas.errors import ProfileError, SearchError
 from encas.latency import LatencyProfile, Setting, Timing
+from encas.search.nat import driving
 from encas.search.nat.designs import space_of
 from encas.search.nat.evaluating import macs_of_genomes
 from encas.search.nat.latency import SubnetLatency, Timed, features_of
@@ -127,9 +128,10 @@ def timed():
     return Timed(profile=profile_of(genomes, 1 + features[:, [1, 4, 7, 10]].sum(axis=1)))
 
 
-def run(halves, out, timed, **launch) -> NatRun:
+def run(halves, out, timed, *, on_step=None, **launch) -> NatRun:
     origin, plan = Origin(supernet="small-mobile"), DataPlan(train=halves)
-    return transfer(origin, plan, SETTINGS, out, launch=Launch(**launch), timed=timed)
+    launch = Launch(**launch)
+    return transfer(origin, plan, SETTINGS, out, launch=launch, timed=timed, on_step=on_step)
 
 
 def test_a_run_searches_for_short_times(halves, tmp_path, timed):
@@ -151,8 +153,36 @@ def test_a_run_searches_for_short_times(halves, tmp_path, timed):
     assert fit(smallest(made.space)[None])[0] >= 1
     assert NatRun.load(made.folder) == made
     assert run(halves, tmp_path / "run", timed, resume=True) == made
-    with pytest.raises(SearchError, match="holds a finished run with other latency"):
-        run(halves, tmp_path / "run", None, resume=True)
+    for other in (None, with_times_changed(timed)):
+        with pytest.raises(SearchError, match="holds a finished run with other latency"):
+            run(halves, tmp_path / "run", other, resume=True)
+
+
+def with_times_changed(timed) -> Timed:
+    first, *others = timed.profile.timings
+    changed = replace(first, p50_ms=first.p50_ms * 2)
+    return Timed(profile=replace(timed.profile, timings=(changed, *others)))
+
+
+class KilledError(Exception):
+    """As if somebody had pulled the plug."""
+
+
+def test_a_killed_run_goes_on_by_the_same_times_only(halves, tmp_path, timed, monkeypatch):
+    monkeypatch.setattr(driving, "SAVE_EVERY_S", 0.0)
+    whole = run(halves, tmp_path / "whole", timed)
+
+    def kill(job):
+        if job.history:
+            raise KilledError
+
+    with pytest.raises(KilledError):
+        run(halves, tmp_path / "killed", timed, on_step=kill)
+    for other in (None, with_times_changed(timed)):
+        with pytest.raises(SearchError, match="a run with other settings"):
+            run(halves, tmp_path / "killed", other, resume=True)
+    resumed = run(halves, tmp_path / "killed", timed, resume=True)
+    assert resumed == replace(whole, folder=resumed.folder)
 
 
 def test_times_of_another_supernetwork_are_refused_before_anything_is_written(halves, tmp_path):

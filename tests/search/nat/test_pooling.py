@@ -85,6 +85,16 @@ def test_a_pool_of_a_run_says_what_the_run_measured(run, tmp_path):
         assert error_of(np.asarray(outputs), table) == scored.error
 
 
+def test_subnets_come_by_the_cost_that_their_run_searched_for(run):
+    """Here the subnets with the most MACs are the quickest."""
+    archive = tuple(replace(subnet, latency_ms=1e9 / subnet.macs) for subnet in run.archive)
+    timed = other(run, "timed", archive=archive)
+    by_macs, by_ms = (chosen_subnets([one], archive=True) for one in (run, timed))
+    assert [subnet.genome for subnet in by_ms] == [subnet.genome for subnet in by_macs][::-1]
+    (quickest,) = chosen_subnets([timed], archive=True, limit=1)
+    assert quickest.genome == by_macs[-1].genome
+
+
 def test_weights_are_written_once_and_only_when_complete(run, tmp_path, monkeypatch):
     subnets = chosen_subnets([other(run, "once")])
     assert lacking(subnets) == subnets
