@@ -1,7 +1,7 @@
 """Measuring models several times over, so that what else the machine does matters less.
 
 A measurement is stable when windows in a row agree, and that tells nothing of a neighbour who keeps
-the processor busy for a minute: on a shared machine the same model was seen to take up to 1.7 times
+the processor busy for a minute: on a shared machine the same model was seen to take up to 2.6 times
 as long, in windows that agreed. Models that are compared with each other are therefore measured in
 passes over all of them, and the quickest pass of each counts.
 """
