@@ -11,13 +11,11 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import fields
 
 import numpy as np
 
 from ...arrays import DoubleArray, FloatArray, IntArray
 from ...cascade import decide, reach_of, softmax
-from ..indicators import non_dominated
 from ..state import State, joined, part_of, restore_rng, rng_state
 from .adaptation import Adaptation
 from .evaluating import Evaluator, error_of
@@ -36,9 +34,10 @@ from .transfer import (
     UNKNOWN_LOSS,
     WARM_UP_WORK,
     CountedMacs,
+    front_places,
+    history_array,
+    history_of,
     relative_hypervolume,
-    round_of_row,
-    row_of_round,
 )
 
 CACHE_BYTES = 2**29
@@ -114,9 +113,7 @@ class JointTransfer:
     @property
     def front(self) -> IntArray:
         """Places in the archive of what nothing in it dominates, cheapest first."""
-        points = self.points
-        places = np.flatnonzero(non_dominated(points))
-        return places[np.argsort(points[places, 1])]
+        return front_places(self.points)
 
     @property
     def n_work(self) -> int:
@@ -162,7 +159,6 @@ class JointTransfer:
 
     def state(self) -> State:
         """Everything that the future depends on, as plain arrays."""
-        rows = [row_of_round(each) for each in self.history]
         own = {
             "rng": rng_state(self._rng),
             "counts": np.array([self._n_warm, self._turn, self._n_epochs]),
@@ -170,7 +166,7 @@ class JointTransfer:
             "rows": np.array(self._rows, np.float64).reshape(-1, self._n_columns),
             "genomes": self.genomes,
             "measured": self._measured_rows,
-            "history": np.array(rows, np.float64).reshape(len(rows), len(fields(Round))),
+            "history": history_array(self.history),
         }
         if self._proposal is not None:
             own |= {"asked": self._proposal.genomes, "predicted": self._proposal.predicted}
@@ -185,7 +181,7 @@ class JointTransfer:
         self._losses = own["losses"].tolist()
         self._rows = list(own["rows"].copy())
         self.genomes, self._measured_rows = own["genomes"].copy(), own["measured"].copy()
-        self.history = [round_of_row(row) for row in own["history"].tolist()]
+        self.history = history_of(own["history"])
         self._proposal = None
         if "asked" in own:
             self._proposal = Proposal(genomes=own["asked"], predicted=own["predicted"])

@@ -69,11 +69,8 @@ class SurrogateProblem:
     def evaluate(self, genomes: IntArray, /) -> DoubleArray:
         """See `Problem.evaluate`."""
         canonical = self._space.canonical(genomes)
-        return np.stack((self.errors(canonical), self._costs(canonical)), axis=1)
-
-    def errors(self, canonical: IntArray) -> DoubleArray:
-        """Predicted errors of canonical genomes [n, n_genes], float64 [n]."""
-        return self._surrogate.predict(canonical.astype(np.float64))[:, 0]
+        errors = self._surrogate.predict(canonical.astype(np.float64))[:, 0]
+        return np.stack((errors, self._costs(canonical)), axis=1)
 
 
 def first_proposal(space: Space, settings: NatSettings, rng: Rng) -> Proposal:
@@ -150,7 +147,7 @@ def chosen_proposal(
     lacking = max(0, settings.n_new - len(found))
     found = np.concatenate((found, drawn[:lacking]))
     predicted = _predicted(problem, found)
-    chosen = chosen_points(predicted, settings.n_new, rng)
+    chosen = _chosen_points(predicted, settings.n_new, rng)
     return Proposal(genomes=found[chosen], predicted=predicted[chosen, 0])
 
 
@@ -199,7 +196,7 @@ def unknown(genomes: IntArray, known: IntArray) -> IntArray:
     return distinct(genomes[fresh]) if fresh.any() else genomes[:0]
 
 
-def chosen_points(points: DoubleArray, n: int, rng: Rng) -> IntArray:
+def _chosen_points(points: DoubleArray, n: int, rng: Rng) -> IntArray:
     """Which `n` of errors and costs [m, 2] to take, spread along their front, ascending."""
     reference = riesz_directions(points.shape[1], N_DIRECTIONS)
     return chosen_by_direction(points, n, reference=reference, rng=rng)
@@ -218,7 +215,7 @@ def _renewed(
     predicted = _predicted(problem, found)
     staying = _staying(points, n, rng)
     others = np.setdiff1d(np.arange(len(genomes)), staying)
-    chosen = chosen_points(np.concatenate((points[others], predicted)), n - len(staying), rng)
+    chosen = _chosen_points(np.concatenate((points[others], predicted)), n - len(staying), rng)
     everyone = np.concatenate((genomes[others], found))[chosen]
     errors = np.concatenate((np.full(len(others), np.nan), predicted[:, 0]))[chosen]
     return Proposal(
@@ -234,4 +231,4 @@ def _predicted(problem: Problem, genomes: IntArray) -> DoubleArray:
 def _staying(points: DoubleArray, n: int, rng: Rng) -> IntArray:
     """Places in an archive of what nothing in it dominates, at most half of `n`."""
     front = np.flatnonzero(non_dominated(points))
-    return front[chosen_points(points[front], n // 2, rng)]
+    return front[_chosen_points(points[front], n // 2, rng)]

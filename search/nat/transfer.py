@@ -10,6 +10,7 @@ evaluated anew in each round, so that its errors all belong to the same weights.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import astuple, fields
 from functools import cached_property, partial
 
@@ -99,9 +100,7 @@ class Transfer:
     @property
     def front(self) -> IntArray:
         """Places in the archive of what nothing in it dominates, cheapest first."""
-        points = np.stack((self.errors, self.costs), axis=1)
-        places = np.flatnonzero(non_dominated(points))
-        return places[np.argsort(points[places, 1])]
+        return front_places(np.stack((self.errors, self.costs), axis=1))
 
     @property
     def n_work(self) -> int:
@@ -151,7 +150,6 @@ class Transfer:
 
     def state(self) -> State:
         """Everything that the future depends on, as plain arrays."""
-        rows = [row_of_round(each) for each in self.history]
         own = {
             "rng": rng_state(self._rng),
             "counts": np.array([self._n_warm, self._turn, self._n_epochs]),
@@ -159,7 +157,7 @@ class Transfer:
             "measured": np.array(self._errors),
             "genomes": self.genomes,
             "errors": self.errors,
-            "history": np.array(rows, np.float64).reshape(len(rows), len(fields(Round))),
+            "history": history_array(self.history),
         }
         if self._proposal is not None:
             own |= {"asked": self._proposal.genomes, "predicted": self._proposal.predicted}
@@ -173,7 +171,7 @@ class Transfer:
         self._loss = float(own["loss"])
         self._errors = own["measured"].tolist()
         self.genomes, self.errors = own["genomes"].copy(), own["errors"].copy()
-        self.history = [round_of_row(row) for row in own["history"].tolist()]
+        self.history = history_of(own["history"])
         self._proposal = None
         if "asked" in own:
             self._proposal = Proposal(genomes=own["asked"], predicted=own["predicted"])
@@ -278,13 +276,24 @@ def relative_hypervolume(errors: DoubleArray, costs: DoubleArray, largest_cost: 
     return hypervolume(np.stack((errors, costs / largest_cost), axis=1), (1.0, 1.0))
 
 
-def row_of_round(each: Round) -> list[float]:
-    """A round as numbers, NaN for None."""
-    return [np.nan if value is None else value for value in astuple(each)]
+def front_places(points: DoubleArray) -> IntArray:
+    """Places of the errors and costs [n, 2] that none dominates, cheapest first."""
+    places = np.flatnonzero(non_dominated(points))
+    return places[np.argsort(points[places, 1])]
 
 
-def round_of_row(row: list[float]) -> Round:
-    """The round that `row_of_round` took apart."""
+def history_array(history: Sequence[Round]) -> DoubleArray:
+    """Rounds as numbers, float64 [n, n_fields], NaN for None."""
+    rows = [[np.nan if v is None else v for v in astuple(each)] for each in history]
+    return np.array(rows, np.float64).reshape(len(rows), len(fields(Round)))
+
+
+def history_of(array: DoubleArray) -> list[Round]:
+    """The rounds that `history_array` took apart."""
+    return [_round_of(row) for row in array.tolist()]
+
+
+def _round_of(row: list[float]) -> Round:
     names = [field.name for field in fields(Round)]
     values = {n: None if np.isnan(v) else v for n, v in zip(names, row, strict=True)}
     whole = {name: int(values[name] or 0) for name in ("round", "n_subnets", "n_new")}
