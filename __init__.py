@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .cascade import Cascade, Decision, decide
     from .errors import EncasError
+    from .fronts.front import Front
     from .latency import LatencyProfile
     from .manifest import Manifest
+    from .pools.pool import Pool
     from .runtime.loading import load
     from .search.finder import find_front
-    from .search.front import Front
-    from .search.pool import Pool
     from .version import __version__
 
 __all__ = [
@@ -37,10 +37,10 @@ _MODULES = {
     "Cascade": "cascade",
     "Decision": "cascade",
     "EncasError": "errors",
-    "Front": "search.front",
+    "Front": "fronts.front",
     "LatencyProfile": "latency",
     "Manifest": "manifest",
-    "Pool": "search.pool",
+    "Pool": "pools.pool",
     "__version__": "version",
     "decide": "cascade",
     "find_front": "search.finder",

@@ -8,6 +8,9 @@ from typing import Any
 
 from .latency import Setting, Timing
 
+# The name of the first member's input; further ones are input_2, input_3, ...
+INPUT = "input"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileEntry:

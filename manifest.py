@@ -1,13 +1,11 @@
 """The manifest of a bundle: which members run, in which order, and what was proven of them.
 
 A manifest is a value. `Manifest.load` reads `manifest.json`, refusing unknown keys and paths that
-lead out of the bundle; `verified_path` and `verified_bytes` give a file only after its size and
-hash agree.
+lead out of the bundle; bundle_files.py gives a file only after its size and hash agree.
 """
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from math import prod
@@ -16,6 +14,7 @@ from typing import Any
 
 from .cascade import Cascade, Combine, Confidence
 from .entries import (
+    INPUT,
     Expected,
     FileEntry,
     Flip,
@@ -27,12 +26,11 @@ from .entries import (
     Proof,
 )
 from .errors import CascadeError, ManifestError
-from .files import inside, json_text, read_json, sha256_of, write_atomically
+from .files import inside, json_text, read_json, write_atomically
 from .latency import Setting, Timing
 from .schema import check
 
 MANIFEST_FILE = "manifest.json"
-INPUT = "input"
 MAX_MANIFEST_BYTES = 64 * 2**20
 MAX_SAMPLE_VALUES = 2**28
 
@@ -183,51 +181,6 @@ class Manifest:
         except (CascadeError, ManifestError) as cause:
             raise ManifestError(*cause.faults, where=str(path)) from cause
         return manifest
-
-
-def verified_path(bundle: Path, entry: FileEntry) -> Path:
-    """The path of a bundle's file, after its size and SHA-256 were checked.
-
-    Raises:
-        ManifestError: the file is missing, leads out of the bundle, or is not the one hashed.
-    """
-    path = _sized_path(bundle, entry)
-    _check_hash(sha256_of(path), entry, path)
-    return path
-
-
-def verified_bytes(bundle: Path, entry: FileEntry) -> bytes:
-    """The content of a bundle's file: the very bytes whose size and SHA-256 were checked.
-
-    Raises:
-        ManifestError: the file is missing, leads out of the bundle, or is not the one hashed.
-    """
-    path = _sized_path(bundle, entry)
-    with path.open("rb") as file:
-        content = file.read(entry.bytes)
-    _check_hash(hashlib.sha256(content).hexdigest(), entry, path)
-    return content
-
-
-def file_entry(bundle: Path, file: str) -> FileEntry:
-    """The entry of a file that lies in the folder `bundle`, hashed now."""
-    path = inside(bundle, file, error=ManifestError)
-    return FileEntry(file=file, sha256=sha256_of(path), bytes=path.stat().st_size)
-
-
-def _sized_path(bundle: Path, entry: FileEntry) -> Path:
-    path = inside(bundle, entry.file, error=ManifestError)
-    if not path.is_file():
-        raise ManifestError("no such file", where=str(path))
-    size = path.stat().st_size
-    if size != entry.bytes:
-        raise ManifestError(f"expected {entry.bytes} bytes, got {size}", where=str(path))
-    return path
-
-
-def _check_hash(actual: str, entry: FileEntry, path: Path) -> None:
-    if actual != entry.sha256:
-        raise ManifestError(f"expected SHA-256 {entry.sha256}, got {actual}", where=str(path))
 
 
 def _reading_faults(inputs: list[str], members: Sequence[MemberEntry]) -> list[str]:

@@ -22,15 +22,15 @@ from cifar10 import arguments, machine
 from executor_overhead import CASCADE, in_turns
 from resnets import resnet_pool
 
-from encas.commands.export_job import members_of
-from encas.commands.verify_job import evidence_of
-from encas.export.agreement import views_of
-from encas.export.bundle import Options, export_bundle
+from encas.data.open_data import open_views
+from encas.export.bundle import export_bundle
+from encas.export.bundle_options import BundleOptions
+from encas.export.member_views import views_of
+from encas.jobs.export_front import members_of
+from encas.jobs.verify_bundle import evidence_of
 from encas.runtime.batching import Batching
 from encas.runtime.bench import batches_of
-from encas.runtime.dataset import open_views
 from encas.runtime.loading import load
-from encas.search.sources.data import DATA_KINDS
 
 BATCH_SIZES = (1, 8, 32)
 SIDES = (("staged", "branches"), ("graph", "branches"), ("graph", "top"))
@@ -49,7 +49,7 @@ def main() -> None:
     options = arguments(__doc__, threads=1)
     pool = resnet_pool(options.data, "test")
     members = members_of(pool, CASCADE.members)
-    dataset = open_views(pool.data, views_of(members).preprocessings, kinds=DATA_KINDS)
+    dataset = open_views(pool.data, views_of(members).preprocessings)
     evidence = evidence_of(pool, CASCADE.members, dataset)
     with tempfile.TemporaryDirectory() as name:
         for weights in ("branches", "top"):
@@ -58,7 +58,7 @@ def main() -> None:
                 CASCADE,
                 members,
                 evidence=evidence,
-                options=Options(graph=weights),  # type: ignore[arg-type]
+                options=BundleOptions(graph=weights),  # type: ignore[arg-type]
             )
         rows = [_row(Path(name), dataset, size, options.threads) for size in BATCH_SIZES]
         memory = {f"{b}, {w}": _resident_mb(Path(name) / w, b) for b, w in SIDES}

@@ -28,11 +28,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from onnxruntime_versions import SHAPE, _graph, _member
 
+from encas.bundle_files import file_entry
 from encas.cascade import Cascade
 from encas.entries import GraphEntry, MemberEntry
 from encas.errors import EncasError
 from encas.files import sha256_of
-from encas.manifest import MANIFEST_FILE, Manifest, file_entry
+from encas.manifest import MANIFEST_FILE, Manifest
 from encas.runtime.loading import load
 
 NASTY: tuple[Any, ...] = (

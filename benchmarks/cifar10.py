@@ -17,9 +17,10 @@ from typing import Any
 
 import numpy as np
 
-from encas.search.front import Front
-from encas.search.indicators import hypervolume
-from encas.search.pool import Model, Pool
+from encas.fronts.front import Front
+from encas.fronts.indicators import hypervolume
+from encas.pools.model import Model
+from encas.pools.pool import Pool
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 DATA = REPOSITORY.parent / "shared" / "data"

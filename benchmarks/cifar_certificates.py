@@ -30,12 +30,11 @@ from cifar10 import arguments, load, machine
 from scipy.stats import binom
 
 from encas.cascade import Cascade
-from encas.search.certify import fixed_sequence, level_for_another_split, threshold_path
-from encas.search.drop_test import clopper_pearson, is_drop_small
+from encas.evaluate.stage_table import StageTable
+from encas.fronts.accuracy_drop import clopper_pearson, is_drop_small
+from encas.fronts.certify import fixed_sequence, level_for_another_split, threshold_path
+from encas.pools.pool import Pool
 from encas.search.finder import find_front
-from encas.search.pool import Pool
-from encas.search.selection import choose
-from encas.search.stage_table import StageTable
 
 Decision = Callable[[int, int], bool]
 # The chosen cascades: the cheapest that are so much more accurate than the best network, on val.
@@ -213,7 +212,7 @@ def main() -> None:
     splits = Splits.of(population.n_samples, given.splits, np.random.default_rng(given.seed))
     rows = {}
     for margin in MARGINS:
-        cascade = front.cascades[choose(front, min_accuracy=best + margin)].cascade
+        cascade = front.cascades[front.index_of(min_accuracy=best + margin)].cascade
         case = Case.of(cascade, population, reference)
         rows[f"{margin:+g} over the best network"] = measured(case, splits, limits)
     result = {

@@ -14,9 +14,9 @@ import time
 
 from cifar10 import arguments, load, machine, median, volume
 
+from encas.fronts.scoring import evaluate_front
+from encas.pools.pool import Pool
 from encas.search.finder import find_front
-from encas.search.pool import Pool
-from encas.search.scoring import evaluate_front
 
 GOAL = 0.7239
 

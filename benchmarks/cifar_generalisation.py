@@ -27,13 +27,13 @@ from cifar10 import arguments, load, machine, median, volume
 
 from encas.arrays import DoubleArray
 from encas.cascade import Cascade
-from encas.search.calibration import fit_temperatures
+from encas.evaluate.objectives import TopOneError, cost_objective
+from encas.fronts.front import Front
+from encas.fronts.scoring import evaluate_front, score
+from encas.pools.calibration import fit_temperatures
+from encas.pools.pool import Pool
+from encas.pools.pool_split import split_rows
 from encas.search.finder import find_front
-from encas.search.front import Front
-from encas.search.objectives import TopOneError, cost_objective
-from encas.search.pool import Pool
-from encas.search.pool_split import split_rows
-from encas.search.scoring import evaluate_front, score
 
 BUDGETS = np.geomspace(2e6, 60e6, 20)
 TIE = 0.001

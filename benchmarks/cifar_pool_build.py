@@ -22,9 +22,9 @@ import torch
 from cifar10 import machine
 from torch import nn
 
-from encas.search.build import BuildRequest, build_pool
-from encas.search.pool import Pool
-from encas.search.sources.models import source_model
+from encas.pools.building.build_pool import BuildRequest, build_pool
+from encas.pools.models.specs import source_model
+from encas.pools.pool import Pool
 
 EXAMPLE = Path(__file__).resolve().parent.parent / "examples" / "cifar10"
 CHECKPOINT = "resnet20-12fca82f.th"

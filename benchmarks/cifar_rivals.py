@@ -17,13 +17,13 @@ from pathlib import Path
 
 from cifar10 import REFERENCE, arguments, load, machine, volume
 
+from encas.fronts.contest import contest_of, summary_of
+from encas.fronts.scoring import evaluate_front
+from encas.jobs.run_contest import ContestPlan, run_plan
+from encas.pools.pool import Pool
 from encas.search.algorithms import ALGORITHMS
-from encas.search.compare import Plan, run_plan
-from encas.search.contest import contest_of, summary_of
 from encas.search.finder import find_front
 from encas.search.options import SearchOptions
-from encas.search.pool import Pool
-from encas.search.scoring import evaluate_front
 
 # Exhaustive search is no rival: where it can be had, nothing is better.
 NOT_RIVALS = {"exact"}
@@ -49,7 +49,7 @@ def main() -> None:
     pool, test = load(given.data, "val"), load(given.data, "test")
     names = given.algorithms.split(",") if given.algorithms else sorted({*ALGORITHMS} - NOT_RIVALS)
     budget = {"seconds": given.seconds} if given.seconds else {"evaluations": given.evaluations}
-    plan = Plan(
+    plan = ContestPlan(
         algorithms=tuple(names),
         seeds=tuple(range(1, given.seeds + 1)),
         options=SearchOptions(reference=REFERENCE, **budget),

@@ -31,13 +31,13 @@ from cifar10 import REPOSITORY, arguments, machine
 from resnets import opened, resnet_pool
 
 from encas.cascade import Cascade, decide
+from encas.fronts.scoring import evaluate_front
+from encas.intervals import wilson_interval
+from encas.pools.models.source_model import SourceModel
 from encas.runtime.bench import batches_of
 from encas.runtime.executor import Runner
 from encas.runtime.loading import Batching
 from encas.search.finder import find_front
-from encas.search.scoring import evaluate_front
-from encas.search.statistics import wilson_interval
-from encas.source import SourceModel
 
 BATCH_SIZES = (1, 8, 32)
 CASCADE = Cascade(members=("resnet20", "resnet32", "resnet56"), thresholds=(0.8, 0.7))
@@ -219,7 +219,7 @@ def _eager_call(cascade: Cascade, nets: Sequence[Any], batch: Any) -> Call:
 def _session(net: Any, name: str, folder: Path, n_threads: int) -> Any:
     from encas.export.onnx_export import export_member  # noqa: PLC0415
     from encas.export.onnx_model import save_model  # noqa: PLC0415
-    from encas.runtime.ort_member import OrtSession  # noqa: PLC0415
+    from encas.runtime.ort_session import OrtSession  # noqa: PLC0415
     from encas.runtime.placement import Placement  # noqa: PLC0415
 
     source = SourceModel(spec=name, build=lambda: net)

@@ -26,15 +26,16 @@ from cifar10 import arguments, machine
 from resnets import resnet_pool
 
 from encas.cascade import Cascade, confidence_of, softmax
-from encas.commands.export_job import members_of
-from encas.commands.verify_job import evidence_of
-from encas.export.agreement import Member, views_of
-from encas.export.bundle import Options, export_bundle
-from encas.export.check import Evidence
+from encas.data.dataset import Dataset
+from encas.data.open_data import open_views
+from encas.export.bundle import export_bundle
+from encas.export.bundle_options import BundleOptions
+from encas.export.member_views import Member, views_of
+from encas.export.proofs import Evidence
+from encas.jobs.export_front import members_of
+from encas.jobs.verify_bundle import evidence_of
 from encas.manifest import Manifest
-from encas.runtime.dataset import Dataset, open_views
-from encas.search.sources.data import DATA_KINDS
-from encas.source import SourceModel
+from encas.pools.models.source_model import SourceModel
 
 ARCHITECTURES = (
     ("mobilenetv3_small_050", "efficientnet_b0", "resnet18", "convnext_atto"),
@@ -58,7 +59,7 @@ def main() -> None:
 def _cifar(data: Path) -> list[dict[str, Any]]:
     pool = resnet_pool(data, "test")
     members = members_of(pool, pool.names)
-    dataset = open_views(pool.data, views_of(members).preprocessings, kinds=DATA_KINDS)
+    dataset = open_views(pool.data, views_of(members).preprocessings)
     cascade = Cascade(members=pool.names, thresholds=(0.8, 0.7, 0.6))
     return [_exported(cascade, members, evidence_of(pool, pool.names, dataset))]
 
@@ -134,7 +135,7 @@ def _exported(cascade: Cascade, members: Sequence[Member], evidence: Evidence) -
             cascade,
             members,
             evidence=evidence,
-            options=Options(exporter="dynamo"),
+            options=BundleOptions(exporter="dynamo"),
             on_step=lambda step: print(step, file=sys.stderr),
         )
     return {

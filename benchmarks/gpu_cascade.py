@@ -22,19 +22,18 @@ from executor_overhead import CASCADE
 from resnets import resnet_pool
 
 from encas.cascade import decide
-from encas.commands.latency_job import PATIENT
-from encas.commands.pool_targets import PoolModels
+from encas.data.open_data import open_views
 from encas.errors import EncasError
+from encas.jobs.measure_latency import PATIENT
+from encas.jobs.pool_targets import PoolModels
 from encas.runtime.batching import Batching
 from encas.runtime.bench import batches_of, bench
-from encas.runtime.dataset import open_views
 from encas.runtime.device import Device
 from encas.runtime.executor import Runner
-from encas.runtime.ort_session import PROVIDERS
+from encas.runtime.ort_opening import PROVIDERS
 from encas.runtime.placement import Placement
 from encas.runtime.predicting import predict
 from encas.runtime.profiler import profile_members
-from encas.search.sources.data import DATA_KINDS
 
 
 def main() -> None:
@@ -58,7 +57,7 @@ def _row(pool: Any, device: str, largest: int, *, cuda_graphs: bool) -> dict[str
     )
     with tempfile.TemporaryDirectory() as folder:
         models = PoolModels(pool, Path(folder), placement, exporter="dynamo")
-        dataset = open_views(pool.data, models.views.preprocessings, kinds=DATA_KINDS)
+        dataset = open_views(pool.data, models.views.preprocessings)
         targets = [target for target in models.targets() if target.name in CASCADE.members]
         profile = profile_members(targets, batching.buckets, protocol=PATIENT)
         runner = Runner(CASCADE, [models.open(m) for m in CASCADE.members], batching=batching)

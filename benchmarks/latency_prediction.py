@@ -17,13 +17,13 @@ import numpy as np
 from cifar10 import arguments, machine
 from resnets import opened, resnet_pool
 
-from encas.commands.latency_job import PATIENT
+from encas.jobs.measure_latency import PATIENT
+from encas.jobs.tuning.candidates import spread
+from encas.jobs.tuning.correction import fitted
+from encas.jobs.tuning.tune_bench import Conditions, TuneBench
 from encas.runtime.bench import profiled_sizes
 from encas.runtime.profiler import profile_members
 from encas.search.finder import find_front
-from encas.tuning.candidates import spread
-from encas.tuning.correction import fitted
-from encas.tuning.measuring import Bench, Conditions
 
 N_CASCADES, CORRECTING = 40, 4
 LIMIT = 0.05
@@ -44,7 +44,7 @@ def main() -> None:
         conditions = Conditions(
             device="cpu", batch_size=options.batch_size, protocol=PATIENT, data="test.zip"
         )
-        bench = Bench(sessions.__getitem__, dataset, conditions)
+        bench = TuneBench(sessions.__getitem__, dataset, conditions)
         timed = [
             bench.timed(front.cascades[place], profile)
             for place in spread(len(front.cascades), N_CASCADES)

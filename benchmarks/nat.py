@@ -26,10 +26,10 @@ import torch
 from cifar10 import REPOSITORY, arguments, machine, median
 from scipy.stats import wilcoxon
 
-from encas.search.nat.runs import NatRun
-from encas.search.nat.session import Launch, Origin, transfer
-from encas.search.nat.settings import PRESETS, NatSettings
-from encas.search.nat.task import DataPlan
+from encas.nat.nat_runs import NatRun
+from encas.nat.nat_session import Launch, Origin, transfer
+from encas.nat.nat_settings import PRESETS, NatSettings
+from encas.nat.task import DataPlan
 
 FOLDER = REPOSITORY / "build" / "bench" / "nat"
 SUPERNETS = ("small-mobile", "small-fused")

@@ -24,20 +24,21 @@ from typing import Any
 import numpy as np
 import torch
 from cifar10 import arguments, machine
-from nat import SUPERNETS, adapted, compared, setup
 from partial import stored
 
+from encas.data.open_source import open_source
+from encas.fronts.front import Front
+from encas.fronts.indicators import hypervolume
+from encas.fronts.scoring import evaluate_front
+from encas.nat.nat_runs import NatRun
+from encas.nat.sample_table import SampleTable, table_of
+from encas.nat.space import largest
+from encas.nat.subnet_evaluating import evaluator_of, macs_of_genomes
+from encas.nat.subnets import subnet_name
+from encas.pools.model import Model
+from encas.pools.pool import Pool
 from encas.search.finder import find_front
-from encas.search.front import Front
-from encas.search.indicators import hypervolume
-from encas.search.nat.evaluating import evaluator_of, macs_of_genomes
-from encas.search.nat.runs import NatRun
-from encas.search.nat.samples import SampleTable, table_of
-from encas.search.nat.space import largest
-from encas.search.nat.subnets import subnet_name
-from encas.search.pool import Model, Pool
-from encas.search.scoring import evaluate_front
-from encas.search.sources.data import open_source
+from nat import SUPERNETS, adapted, compared, setup
 
 RIVALS: dict[str, dict[str, Any]] = {
     "greedy": {"algorithm": "greedy"},

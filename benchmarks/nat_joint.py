@@ -24,14 +24,14 @@ from typing import Any
 
 import torch
 from cifar10 import arguments, machine
-from nat import FOLDER, SUPERNETS, compared, setup
 from nat_cascades import joined, largest_macs, measured, pools_of, searched, volume
 from partial import stored
 
-from encas.search.nat.joint_runs import JointRun, front_of
-from encas.search.nat.joint_session import joint_transfer
-from encas.search.nat.session import Launch, Origin
-from encas.search.scoring import evaluate_front
+from encas.fronts.scoring import evaluate_front
+from encas.nat.joint_runs import JointRun, front_of
+from encas.nat.joint_session import joint_transfer
+from encas.nat.nat_session import Launch, Origin
+from nat import FOLDER, SUPERNETS, compared, setup
 
 CLAIMS = (("joint+", "joint"), ("joint", "separate"), ("joint+", "separate"))
 

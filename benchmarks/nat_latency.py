@@ -25,18 +25,18 @@ import numpy as np
 from cifar10 import REPOSITORY, arguments, machine
 from scipy.optimize import nnls
 
-from encas.commands.latency_job import PATIENT, MeasureOptions
-from encas.commands.latency_passes import profile_in_passes
-from encas.commands.pool_targets import spec_targets
+from encas.jobs.measure_latency import PATIENT, MeasureOptions
+from encas.jobs.measure_passes import profile_in_passes
+from encas.jobs.pool_targets import spec_targets
 from encas.latency import LatencyProfile
+from encas.nat.designs import space_of
+from encas.nat.recipe import Recipe, out_side
+from encas.nat.space import Space, sample_distinct
+from encas.nat.subnet_evaluating import macs_of_genomes
+from encas.nat.subnet_latency import SubnetLatency
+from encas.nat.subnets import spec_of, subnet_name
+from encas.nat.surrogate import Quality
 from encas.runtime.placement import Placement
-from encas.search.nat.designs import space_of
-from encas.search.nat.evaluating import macs_of_genomes
-from encas.search.nat.latency import SubnetLatency
-from encas.search.nat.recipe import Recipe, out_side
-from encas.search.nat.space import Space, sample_distinct
-from encas.search.nat.subnets import spec_of, subnet_name
-from encas.search.nat.surrogate import Quality
 
 WAYS = ("prices", "line", "table")
 SUPERNETS = ("small-mobile", "small-fused")

@@ -37,18 +37,18 @@ from partial import stored
 from torch.utils.flop_counter import FlopCounterMode
 
 from encas.errors import SourceError
-from encas.export.check import TOLERANCE
 from encas.export.onnx_export import ExportedModel, export_member
-from encas.search.nat.design import Architecture, Block
-from encas.search.nat.designs import NAMES, SMALL, space_of
-from encas.search.nat.evaluating import Evaluator, recalibrate
-from encas.search.nat.network import Network
-from encas.search.nat.pretrained import load_checkpoint, make_supernet
-from encas.search.nat.recipe import macs_of
-from encas.search.nat.samples import SampleTable
-from encas.search.nat.space import sample_distinct
-from encas.search.nat.supernet import Supernet
-from encas.source import SourceModel
+from encas.export.proofs import TOLERANCE
+from encas.nat.design import Architecture, SubnetBlock
+from encas.nat.designs import NAMES, SMALL, space_of
+from encas.nat.pretrained import load_checkpoint, make_supernet
+from encas.nat.recipe import macs_of
+from encas.nat.sample_table import SampleTable
+from encas.nat.space import sample_distinct
+from encas.nat.subnet_evaluating import SubnetEvaluator, recalibrate
+from encas.nat.subnet_network import Network
+from encas.nat.supernet import Supernet
+from encas.pools.models.source_model import SourceModel
 
 N_CLASSES, SEED = 10, 0
 BATCHES = (1, 8)
@@ -200,7 +200,7 @@ def _decide(network: Network, x: np.ndarray) -> None:
     samples = torch.from_numpy(x)
     labels = torch.zeros(len(x), dtype=torch.int64)
     table = SampleTable(x=samples, label=labels, n_classes=N_CLASSES, preprocessing=None)
-    recalibrate(network, Evaluator(calibration=table, batch_size=8))
+    recalibrate(network, SubnetEvaluator(calibration=table, batch_size=8))
     with torch.no_grad():
         logits = network(samples)
         network.classifier.weight *= LOGIT_SPREAD / (logits - logits.mean(dim=0)).std()
@@ -274,7 +274,7 @@ def _published_macs() -> list[dict[str, Any]]:
     for name, (resolution, widths, *texts) in PUBLISHED_SUBNETS.items():
         kernels, expansions, depths = ([int(digit) for digit in text] for text in texts)
         stages = tuple(
-            (Block(width=w, kernel=k, expansion=e),) * d
+            (SubnetBlock(width=w, kernel=k, expansion=e),) * d
             for w, k, e, d in zip(widths[1:-1], kernels, expansions, depths, strict=True)
         )
         architecture = Architecture(

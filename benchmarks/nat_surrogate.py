@@ -27,14 +27,14 @@ import torch
 from cifar10 import arguments, machine, median
 from partial import stored
 
-from encas.search.nat.designs import space_of
-from encas.search.nat.evaluating import macs_of_genomes
-from encas.search.nat.pretrained import make_supernet
-from encas.search.nat.settings import PRESETS
-from encas.search.nat.space import sample_distinct
-from encas.search.nat.surrogate import Quality, RbfEnsemble
-from encas.search.nat.task import DataPlan, open_task
-from encas.search.nat.transfer import Transfer
+from encas.nat.designs import space_of
+from encas.nat.nat_settings import PRESETS
+from encas.nat.pretrained import make_supernet
+from encas.nat.space import sample_distinct
+from encas.nat.subnet_evaluating import macs_of_genomes
+from encas.nat.surrogate import Quality, RbfEnsemble
+from encas.nat.task import DataPlan, open_task
+from encas.nat.transfer import Transfer
 
 SPACES = ("ofa-mbv3-w1.0", "attentive-nas")
 LEAST_RATIO, LEAST_TAU, NEAR = 10.0, 0.4, 1e-3

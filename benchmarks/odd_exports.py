@@ -24,10 +24,11 @@ from onnx import TensorProto, helper, numpy_helper
 
 from encas.cascade import Cascade
 from encas.errors import ExportError
-from encas.export.agreement import Member
-from encas.export.bundle import Options, export_bundle
+from encas.export.bundle import export_bundle
+from encas.export.bundle_options import BundleOptions
+from encas.export.member_views import Member
+from encas.pools.models.specs import source_model
 from encas.runtime.loading import load
-from encas.search.sources.models import source_model
 
 N_CLASSES, N_ROWS, WIDTH = 10, 2_250_000, 256
 SHAPE = (4, 4, 3)
@@ -100,7 +101,7 @@ def exported(folder: Path, spec: str) -> dict[str, Any]:
     bundle = folder / "bundle"
     start = time.monotonic()
     member = Member(name="odd", source=source_model(spec))
-    options = Options(exporter="legacy", graph=None, overwrite=True)
+    options = BundleOptions(exporter="legacy", graph=None, overwrite=True)
     try:
         manifest = export_bundle(
             bundle, Cascade(members=("odd",), thresholds=()), [member], options=options

@@ -30,15 +30,16 @@ from cifar10 import arguments, machine, median
 from simulate_pool import BLOCK, PAPER, simulated_pool
 
 from encas.arrays import IntArray
-from encas.search.evaluate.choice import contenders_of, evaluator_for
-from encas.search.evaluate.store import store_contenders
+from encas.evaluate.contender_store import store_contenders
+from encas.evaluate.evaluator_choice import contenders_of, evaluator_for
+from encas.evaluate.genome import gene_sizes
+from encas.evaluate.objectives import LinearCost, TopOneError
+from encas.evaluate.threshold_grid import THRESHOLDS
+from encas.fronts.indicators import hypervolume
+from encas.pools.pool import Pool
+from encas.pools.pool_io import CONTENDERS
+from encas.search.cascade_problem import CascadeProblem, decode
 from encas.search.finder import find_front
-from encas.search.genome import THRESHOLDS, gene_sizes
-from encas.search.indicators import hypervolume
-from encas.search.objectives import LinearCost, TopOneError
-from encas.search.pool import Pool
-from encas.search.pool_io import CONTENDERS
-from encas.search.problem import CascadeProblem, decode
 
 MEMBERS = 5
 MOST_SECONDS, MOST_GB = 60.0, 4.0

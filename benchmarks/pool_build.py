@@ -188,7 +188,7 @@ def plain_loop(folder: Path, names: tuple[str, ...]) -> float:
 PLAIN_LOOP = """
 import sys
 
-from encas.search.sources.timm_models import import_timm
+from encas.pools.models.timm_models import import_timm
 
 timm = import_timm()
 import torch

@@ -22,13 +22,13 @@ import torch
 from cifar10 import machine
 from PIL import Image
 
-from encas.search.build import BuildRequest, build_pool
-from encas.search.pool import Pool
-from encas.search.sources.data import open_source
-from encas.search.sources.models import source_model
-from encas.search.sources.pixels import pixel_steps, read_pixels
-from encas.search.sources.running import preprocessing_of
-from encas.search.sources.timm_models import import_timm
+from encas.data.open_source import open_source
+from encas.data.pixels import pixel_steps, read_pixels
+from encas.pools.building.build_pool import BuildRequest, build_pool
+from encas.pools.models.model_runner import preprocessing_of
+from encas.pools.models.specs import source_model
+from encas.pools.models.timm_models import import_timm
+from encas.pools.pool import Pool
 
 MODELS = (
     "resnet18.a1_in1k",

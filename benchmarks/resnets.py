@@ -7,12 +7,12 @@ from pathlib import Path
 
 from cifar10 import REPOSITORY
 
-from encas.commands.pool_targets import PoolModels
-from encas.runtime.dataset import Dataset, open_views
+from encas.data.dataset import Dataset
+from encas.data.open_data import open_views
+from encas.jobs.pool_targets import PoolModels
+from encas.pools.building.build_pool import BuildRequest, build_pool
+from encas.pools.pool import Pool
 from encas.runtime.placement import Placement
-from encas.search.build import BuildRequest, build_pool
-from encas.search.pool import Pool
-from encas.search.sources.data import DATA_KINDS
 
 PREPROCESSING = REPOSITORY / "examples" / "cifar10" / "preprocessing.json"
 BUILD = REPOSITORY / "build" / "resnets"
@@ -33,7 +33,7 @@ def resnet_pool(data: Path, split: str) -> Pool:
 def opened(pool: Pool, folder: Path, n_threads: int) -> tuple[PoolModels, Dataset]:
     """The pool's models as they will be deployed, and the images as these take them."""
     models = PoolModels(pool, folder, Placement(n_threads=n_threads), exporter="dynamo")
-    return models, open_views(pool.data, models.views.preprocessings, kinds=DATA_KINDS)
+    return models, open_views(pool.data, models.views.preprocessings)
 
 
 def quiet_threads() -> None:

@@ -26,7 +26,7 @@ from front_bundles import make_bundles
 from fuzz_client import Fuzzer
 from servers import Serving, encas_serve, load_result, run_load, start_load, write_expected
 
-from encas.runtime.digits import digits
+from encas.data.digits import digits
 
 ROWS = 4
 REFUSALS = {"200", "429", "503", "RESOURCE_EXHAUSTED", "UNAVAILABLE"}

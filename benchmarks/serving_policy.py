@@ -21,8 +21,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent / "serving"))
 from front_bundles import BUNDLES, make_bundles
 from servers import encas_serve, run_load, write_expected
 
-from encas.runtime.digits import digits
-from encas.search.statistics import wilson_interval
+from encas.data.digits import digits
+from encas.intervals import wilson_interval
 
 ROWS = 16
 DEAREST = "dear"

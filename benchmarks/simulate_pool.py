@@ -32,7 +32,8 @@ from pathlib import Path
 import numpy as np
 from numba import njit
 
-from encas.search.pool import Model, Pool
+from encas.pools.model import Model
+from encas.pools.pool import Pool
 
 BLOCK = 64
 # What all models share is kept for so many blocks: pools are read model by model, a few at a time.

@@ -26,19 +26,20 @@ import torch
 from cifar10 import machine
 from torch.nn import functional
 
+from encas.data.open_source import open_source
+from encas.data.pixels import pixel_steps, read_pixels
+from encas.data.preprocessing import Preprocessing
 from encas.files import new_file, write_atomically
-from encas.runtime.preprocessing import Preprocessing
-from encas.search.build import BuildRequest, build_pool
+from encas.fronts.front import Front
+from encas.fronts.scored_cascade import ScoredCascade
+from encas.fronts.scoring import evaluate_front
+from encas.intervals import wilson_interval
+from encas.pools.building.build_pool import BuildRequest, build_pool
+from encas.pools.models.specs import source_model
+from encas.pools.pool import Pool
+from encas.report.content import report_of
+from encas.report.svg import draw
 from encas.search.finder import find_front
-from encas.search.front import Front, ScoredCascade
-from encas.search.pool import Pool
-from encas.search.report.content import report_of
-from encas.search.report.svg import draw
-from encas.search.scoring import evaluate_front
-from encas.search.sources.data import open_source
-from encas.search.sources.models import source_model
-from encas.search.sources.pixels import pixel_steps, read_pixels
-from encas.search.statistics import wilson_interval
 
 EXAMPLE = Path(__file__).resolve().parent.parent / "examples" / "cifar10"
 PREPROCESSING = EXAMPLE / "preprocessing.json"

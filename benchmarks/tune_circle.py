@@ -19,12 +19,12 @@ from cifar10 import REPOSITORY, arguments, machine
 from resnets import resnet_pool
 
 from encas.commands.console import progress
-from encas.commands.latency_job import PATIENT, MeasureOptions
-from encas.demo.pools import make_pools, pool_path, train_networks
+from encas.demo.demo_pools import make_pools, pool_path, train_networks
+from encas.jobs.measure_latency import PATIENT, MeasureOptions
+from encas.jobs.tuning.tune_flow import tune
+from encas.jobs.tuning.tune_settings import TuneSettings
 from encas.runtime.placement import Placement
 from encas.search.options import SearchOptions
-from encas.tuning.flow import tune
-from encas.tuning.settings import TuneSettings
 
 
 def main() -> None:

@@ -20,9 +20,9 @@ from typing import Any
 import numpy as np
 from cifar10 import arguments, load, machine, median
 
+from encas.fronts.front import Front
+from encas.pools.pool import Pool
 from encas.search.finder import find_front
-from encas.search.front import Front
-from encas.search.pool import Pool
 
 SIGMA = 0.5
 NEAR = 0.999

@@ -15,9 +15,9 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from ..search.build_job import Answer
-from ..search.build_run import Watcher
-from ..search.sources.catalogue import Refusal
+from ..pools.building.build_job import BuildAnswer
+from ..pools.building.build_run import Watcher
+from ..pools.models.model_requests import ModelRefusal
 
 SPEED_PERIOD_S = 600
 
@@ -92,13 +92,13 @@ class Bars(Watcher):
         self._bars.advance(self._running[name], n)
         self._advance(n)
 
-    def stores(self, answer: Answer, accuracy: float) -> None:
+    def stores(self, answer: BuildAnswer, accuracy: float) -> None:
         """See `Watcher.stores`."""
         speed = self._n_samples / answer.seconds
         self._say(f"{answer.name}: accuracy {accuracy:.4f}, {speed:,.0f} images/s")
         self._ends(answer.name)
 
-    def refuses(self, refusal: Refusal) -> None:
+    def refuses(self, refusal: ModelRefusal) -> None:
         """See `Watcher.refuses`."""
         self._say(f"[red]failed[/red] {refusal.name}: {refusal.reason.splitlines()[0]}")
         self._ends(refusal.name)

@@ -12,12 +12,12 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from ..runtime.preprocessing import Preprocessing
-from ..search.nat.runs import Round
-from ..search.nat.session import Origin
-from ..search.nat.settings import PRESETS, NatSettings
-from ..search.nat.task import DataPlan
-from ..search.sources.running import Precision
+from ..data.preprocessing import Preprocessing
+from ..nat.nat_runs import NatRound
+from ..nat.nat_session import Origin
+from ..nat.nat_settings import PRESETS, NatSettings
+from ..nat.task import DataPlan
+from ..pools.models.run_settings import Precision
 from .console import Command, json_option
 
 path_type = click.Path(path_type=Path)
@@ -25,7 +25,7 @@ SPEED_PERIOD_S = 3600
 SETTINGS = ("iterations", "archive_size", "evaluations", "epochs", "warm_up_epochs")
 
 
-class Rounds(Protocol):
+class RoundsBar(Protocol):
     """A job that the bar can show."""
 
     @property
@@ -44,7 +44,7 @@ class Rounds(Protocol):
         ...
 
     @property
-    def history(self) -> Sequence[Round]:
+    def history(self) -> Sequence[NatRound]:
         """The rounds that are done."""
         ...
 
@@ -145,7 +145,7 @@ def rounds_bar(description: str, *, what: str, cost: str = "MACs") -> Generator[
     with Progress(*columns, console=console, speed_estimate_period=SPEED_PERIOD_S) as bar:
         task, n_told = bar.add_task(description, total=None), 0
 
-        def show(job: Rounds) -> None:
+        def show(job: RoundsBar) -> None:
             nonlocal n_told
             bar.update(task, total=job.n_work, completed=job.n_done, description=job.stage)
             for each in job.history[n_told:]:
@@ -155,7 +155,7 @@ def rounds_bar(description: str, *, what: str, cost: str = "MACs") -> Generator[
         yield show
 
 
-def round_text(each: Round, what: str, cost: str) -> str:
+def round_text(each: NatRound, what: str, cost: str) -> str:
     """A round in a line."""
     quality = "" if each.tau is None else f", surrogate tau {each.tau:.2f}, rmse {each.rmse:.4f}"
     return (

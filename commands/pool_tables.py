@@ -6,9 +6,9 @@ from collections.abc import Mapping
 
 from rich.table import Table
 
-from ..search.diversity import Diversity
-from ..search.pool_compare import Comparison
-from ..search.pool_summary import PoolSummary
+from ..evaluate.pool_summary import PoolSummary
+from ..fronts.diversity import Diversity
+from ..pools.pool_difference import Comparison
 
 
 def summary_table(

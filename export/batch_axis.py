@@ -8,7 +8,7 @@ import numpy as np
 
 from ..errors import ExportError, MissingExtraError
 from ..runtime.device import Device, usable_processors
-from ..runtime.ort_session import first_line, open_session
+from ..runtime.ort_opening import first_line, open_session
 from .onnx_model import (
     INLINE_LIMIT,
     GraphProto,

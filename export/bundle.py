@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from importlib import metadata
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -15,21 +15,31 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from ..bundle_files import file_entry
 from ..cascade import Cascade
-from ..entries import Expected, GraphEntry, InputEntry, MemberEntry, MemberProof
+from ..data.dataset import Dataset
+from ..entries import GraphEntry, InputEntry, MemberEntry, MemberProof
 from ..errors import ExportError
 from ..files import new_folder
-from ..manifest import Manifest, file_entry
+from ..manifest import Manifest
 from ..reference import Reference
-from ..runtime.dataset import Dataset
 from ..runtime.executor import Predictor, Runner
 from ..runtime.loading import open_graph, open_members
-from ..runtime.ort_member import OrtSession
+from ..runtime.ort_session import OrtSession
 from ..runtime.predicting import predict
 from ..runtime.session import SessionInfo, random_batch
 from ..version import __version__
-from .agreement import Member, Views, input_shapes, only, preprocessing_json, views_of
-from .check import (
+from .bundle_options import (
+    DEFAULT_DESCRIPTION,
+    DEFAULT_OPTIONS,
+    BundleDescription,
+    BundleOptions,
+)
+from .graph import WeightPlace, cascade_graph
+from .member_views import Member, Views, input_shapes, only, preprocessing_json, views_of
+from .onnx_export import ExportedModel, export_member
+from .onnx_model import load_model, precision_of, save_model
+from .proofs import (
     PROOF_SAMPLES,
     RANDOM_SAMPLES,
     Evidence,
@@ -39,9 +49,6 @@ from .check import (
     random_evidence,
     require,
 )
-from .graph import WeightPlace, cascade_graph
-from .onnx_export import ExportedModel, Exporter, export_member
-from .onnx_model import INLINE_LIMIT, load_model, precision_of, save_model
 
 OnStep: TypeAlias = Callable[[str], object]
 
@@ -50,54 +57,14 @@ REFERENCE_FILE = "reference.npy"
 VERSIONED = ("numpy", "onnx", "onnxruntime", "onnxscript", "torch")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Options:
-    """How a bundle is made.
-
-    Args:
-        exporter: for torch modules.
-        graph: where the weights of the one-graph cascade lie, None for no such graph.
-        inline_limit: bytes of weights beyond which they lie beside the ONNX file.
-        overwrite: whether an older bundle may be replaced.
-    """
-
-    exporter: Exporter = "dynamo"
-    graph: WeightPlace | None = "branches"
-    inline_limit: int = INLINE_LIMIT
-    overwrite: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Description:
-    """What a manifest tells of a cascade besides what the export finds out.
-
-    Args:
-        name: the bundle's name.
-        expected: what the search believes of the cascade.
-        classes: class names by label, or None.
-        splits: name of a split -> its number of samples.
-        provenance: where the cascade comes from.
-    """
-
-    name: str = "cascade"
-    expected: tuple[Expected, ...] = ()
-    classes: tuple[str, ...] | None = None
-    splits: Mapping[str, int] = field(default_factory=dict)
-    provenance: Mapping[str, str] = field(default_factory=dict)
-
-
-DEFAULT_OPTIONS = Options()
-DEFAULT_DESCRIPTION = Description()
-
-
 def export_bundle(
     path: Path,
     cascade: Cascade,
     members: Sequence[Member],
     *,
     evidence: Evidence | None = None,
-    description: Description = DEFAULT_DESCRIPTION,
-    options: Options = DEFAULT_OPTIONS,
+    description: BundleDescription = DEFAULT_DESCRIPTION,
+    options: BundleOptions = DEFAULT_OPTIONS,
     on_step: OnStep = lambda _text: None,
 ) -> Manifest:
     """Exports a cascade as the folder `path`; it is there proven, or not at all.
@@ -178,7 +145,7 @@ def _export(  # noqa: PLR0913, PLR0917 - a step of `export_bundle`
     shape: tuple[int, ...],
     reads: str,
     dataset: Dataset | None,
-    options: Options,
+    options: BundleOptions,
     on_step: OnStep,
 ) -> _Made:
     on_step(f"exporting {member.name}")
@@ -231,7 +198,7 @@ def _completed(
     folder: Path,
     manifest: Manifest,
     evidence: Evidence | None,
-    options: Options,
+    options: BundleOptions,
     on_step: OnStep,
 ) -> Manifest:
     tried = evidence or random_evidence(open_members(folder, manifest))

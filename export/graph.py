@@ -24,8 +24,8 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 
 from ..cascade import Cascade
+from ..entries import INPUT
 from ..errors import ExportError, MissingExtraError
-from ..manifest import INPUT
 from .joining import joinable
 from .onnx_model import (
     INLINE_LIMIT,

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ..arrays import FloatArray
 from ..errors import ExportError
-from ..source import SourceModel
+from ..pools.models.source_model import SourceModel
 from . import onnx_source
 from .batch_axis import spell_out_reshapes
 from .onnx_model import ModelProto, tidy

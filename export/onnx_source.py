@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ..arrays import FloatArray
 from ..errors import ExportError, MissingExtraError
 from ..runtime.device import Device, usable_processors
-from ..runtime.ort_session import open_session
+from ..runtime.ort_opening import open_session
 from .batch_axis import thaw
 from .onnx_model import (
     GraphProto,

@@ -9,17 +9,18 @@ from pathlib import Path
 import numpy as np
 
 from ..arrays import FloatArray, IntArray
+from ..bundle_files import verified_path
 from ..cascade import reach_of
+from ..data.dataset import Dataset
 from ..entries import MemberProof, Proof
 from ..errors import ExportError
-from ..manifest import Manifest, verified_path
+from ..manifest import Manifest
 from ..reference import Reference
-from ..runtime.dataset import Dataset
 from ..runtime.executor import Predictor, Runner
 from ..runtime.loading import open_graph, open_members
 from ..runtime.predicting import predict
 from ..runtime.session import Session
-from .check import (
+from .proofs import (
     BATCH_SIZES,
     MARGIN,
     ONE_BY_ONE,

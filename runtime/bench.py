@@ -11,13 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..cascade import reach_of
+from ..data.samples import Batch
 from ..entries import Latency
 from ..errors import ProfileError
 from ..latency import LatencyProfile, Timing
 from .clock import DEFAULT_PROTOCOL, Clock, StabilityProtocol, measure
 from .executor import Predictor
 from .profiler import check_same_setting, setting_under
-from .samples import Batch, samples_of
+from .session import samples_of
 
 MIN_BATCHES = 25
 MIN_SAMPLES = 256

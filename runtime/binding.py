@@ -22,7 +22,7 @@ from ..arrays import FloatArray, IntArray
 from ..errors import SessionError
 from .device import Device
 from .gather_model import gather_model
-from .ort_session import first_line, open_session
+from .ort_opening import first_line, open_session
 from .session import SessionInfo
 
 GRAPH_ID = "gpu_graph_id"

@@ -71,7 +71,7 @@ def check_device(kind: DeviceKind) -> DeviceCheck:
     """Loads a tiny model on the first device of a kind."""
     device = Device(kind=kind)
     try:
-        from .ort_session import open_session  # noqa: PLC0415 - onnxruntime is optional
+        from .ort_opening import open_session  # noqa: PLC0415 - onnxruntime is optional
 
         open_session(PROBE, device=device, n_threads=1, name="probe")
     except (SessionError, MissingExtraError) as cause:

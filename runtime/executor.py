@@ -10,10 +10,10 @@ import numpy as np
 
 from ..arrays import FloatArray, IntArray, frozen
 from ..cascade import Cascade, decide
+from ..data.samples import Batch, SampleRows, Samples
 from ..errors import SessionError
 from .batching import Batching
-from .samples import Batch, SampleRows, Samples, samples_of
-from .session import Held, Session, SessionInfo
+from .session import Held, Session, SessionInfo, samples_of
 
 DEFAULT_BATCHING = Batching()
 WARM_UP_CALLS = 3

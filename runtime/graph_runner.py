@@ -12,15 +12,15 @@ from numpy.typing import NDArray
 
 from ..arrays import frozen
 from ..cascade import Cascade
+from ..data.samples import Batch, Samples
 from ..errors import SessionError
 from ..manifest import Manifest
 from .batching import Batching
 from .executor import DEFAULT_BATCHING, Prediction
-from .ort_member import OUTPUT, WARM_UP_CALLS, answers_of, check_output, checked_inputs
-from .ort_session import open_session, setting_of
+from .ort_opening import open_session, setting_of
+from .ort_session import OUTPUT, WARM_UP_CALLS, answers_of, check_output, checked_inputs
 from .placement import DEFAULT_PLACEMENT, Placement
-from .samples import Batch, Samples, samples_of
-from .session import HostSamples, SessionInfo
+from .session import HostSamples, SessionInfo, samples_of
 
 THRESHOLDS = "thresholds"
 GRAPH_OUTPUTS = (OUTPUT, "label", "stage")

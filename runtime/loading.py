@@ -7,19 +7,18 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
+from ..bundle_files import verified_bytes, verified_path
 from ..entries import FileEntry, MemberEntry
 from ..errors import ManifestError
-from ..manifest import Manifest, verified_bytes, verified_path
+from ..manifest import Manifest
 from .batching import Batching
-from .dataset import DataKind, Dataset, open_views
 from .executor import DEFAULT_BATCHING, Predictor, Runner
 from .onnx_file import external_files
 from .placement import DEFAULT_PLACEMENT, Placement
-from .preprocessing import Preprocessing
 from .session import Session
 
 if TYPE_CHECKING:
-    from .ort_member import OrtSession
+    from .ort_session import OrtSession
 
 MAX_BATCH_SIZE = 256
 
@@ -112,24 +111,6 @@ def open_member(
     return _open(model, member, manifest, placement)
 
 
-def open_bundle_data(
-    bundle: Path, data: str, *, kinds: Mapping[str, DataKind] | None = None
-) -> Dataset:
-    """The data that a DATA string names, preprocessed as the bundle's manifest says.
-
-    Raises:
-        ManifestError: the manifest has faults.
-        DataError: there is no such data, or it has faults.
-    """
-    preprocessings = {
-        entry.name: Preprocessing.of(entry.preprocessing, where=str(bundle))
-        if entry.preprocessing
-        else None
-        for entry in Manifest.load(bundle).inputs
-    }
-    return open_views(data, preprocessings, kinds=kinds)
-
-
 def open_graph(
     bundle: Path,
     manifest: Manifest,
@@ -203,7 +184,7 @@ def _known(member: MemberEntry, manifest: Manifest, known: Mapping[str, Session]
 def _open(
     model: bytes | Path, member: MemberEntry, manifest: Manifest, placement: Placement
 ) -> OrtSession:
-    from .ort_member import OrtSession  # noqa: PLC0415 - onnxruntime is optional
+    from .ort_session import OrtSession  # noqa: PLC0415 - onnxruntime is optional
 
     entry = manifest.input_of(member)
     session = OrtSession(

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from ..arrays import FloatArray
+from ..data.dataset import Dataset
 from ..files import write_atomically
-from .dataset import Dataset
 from .executor import Prediction, Predictor, joined
 from .session import Session
 

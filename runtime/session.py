@@ -9,7 +9,7 @@ against the evaluation, and stands in for a model in anybody's tests.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -17,10 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..arrays import FloatArray, IntArray
+from ..data.samples import ArraySamples, Batch, Samples
+from ..entries import INPUT
 from ..errors import SessionError
 from ..latency import Setting
 
-INPUT = "input"
 NO_DEVICE = Setting(device="none", device_name="", provider="stored", n_threads=0, versions={})
 
 
@@ -200,3 +201,32 @@ def checked_batch(x: NDArray[Any], info: SessionInfo) -> NDArray[Any]:
             where=info.name,
         )
     return x
+
+
+def samples_of(x: Batch, inputs: Mapping[str, SessionInfo]) -> Samples:
+    """What a caller gave, checked as far as it is there already.
+
+    Args:
+        x: one array where there is one input, or an array for each input, or samples that are
+            read later.
+        inputs: name of an input -> a member that reads it.
+
+    Raises:
+        SessionError: an input is missing or unknown, or has another shape, type or length.
+    """
+    # Arrays first: asking for the protocol costs more than all that follows.
+    if not isinstance(x, (np.ndarray, Mapping)):  # noqa: SIM102 - of two lines, one is ignored
+        if isinstance(x, Samples):  # pyright: ignore[reportUnnecessaryIsInstance]
+            return x
+    arrays = dict(x) if isinstance(x, Mapping) else {INPUT: np.asarray(x)}
+    if set(arrays) != set(inputs):
+        raise SessionError(
+            f"expected samples for {', '.join(inputs)}, got {', '.join(arrays) or 'none'}; "
+            "members that want different preprocessings take one array each, by input",
+            where="cascade",
+        )
+    checked = {name: checked_batch(np.asarray(a), inputs[name]) for name, a in arrays.items()}
+    lengths = {name: len(array) for name, array in checked.items()}
+    if len(set(lengths.values())) > 1:
+        raise SessionError(f"the inputs have different numbers of samples: {lengths}")
+    return ArraySamples(arrays=checked)

@@ -11,19 +11,19 @@ import numpy as np
 from ..arrays import IntArray
 from ..cascade import Cascade, Confidence
 from ..errors import SearchError
+from ..evaluate.contenders import Contenders
+from ..evaluate.counts import Evaluator
+from ..evaluate.objectives import Error, LatencyCost, LinearCost
+from ..evaluate.sweep_prices import prices_of, weightings
+from ..evaluate.sweeper import LONGEST, Sweeper
+from ..pools.pool import Pool
+from .cascade_problem import CascadeProblem, decode
 from .ensemble import EnsembleProblem, with_thresholds
-from .evaluate.contenders import Contenders
-from .evaluate.counts import Evaluator
-from .evaluate.sweep_prices import prices_of, weightings
-from .evaluate.sweeper import LONGEST, Sweeper
 from .exact import ExactSearch, check_work
 from .gomea import MoGomea
 from .greedy import STREETER, GreedySearch, Rule, cascades_of_bits
 from .grid import SequenceGrid, cascade_grid, ensemble_grid
 from .listing import ListedSearch, Listing
-from .objectives import Error, LatencyCost, LinearCost
-from .pool import Pool
-from .problem import CascadeProblem, decode
 from .random_draw import RandomDraw
 from .strategy import AskTellSearch, Problem, Search, Strategy
 from .sweep import SweepSearch, single_objectives

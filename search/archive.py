@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..arrays import ByteArray, DoubleArray, IntArray
-from .compiled import compiled
+from ..evaluate.compiled import compiled
 from .state import State
 
 # What the archive says of a solution offered to it.

@@ -6,12 +6,12 @@ from dataclasses import replace
 
 import numpy as np
 
+from ..evaluate.class_metrics import TOP1
+from ..evaluate.sweeper import LONGEST
+from ..pools.pool import Pool
 from .algorithms import AUTO
-from .evaluate.sweeper import LONGEST
 from .exact import WORK_PER_SECOND, n_exact
-from .metrics import TOP1
 from .options import SearchOptions
-from .pool import Pool
 
 # Where the exact front takes about so many seconds of two cores, nothing else is worth it.
 EXACT_SECONDS = 30.0

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..arrays import DoubleArray, IntArray
-from .compiled import compiled
+from ..evaluate.compiled import compiled
 
 NO_OBJECTIVE = -1
 MAX_ITERATIONS = 100

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..arrays import DoubleArray, IntArray
-from .genome import N_THRESHOLDS
+from ..evaluate.threshold_grid import N_THRESHOLDS
 from .strategy import Problem
 
 NEVER_LEAVES = N_THRESHOLDS - 1

@@ -13,8 +13,8 @@ import numpy as np
 
 from ..arrays import IntArray
 from ..errors import SearchError
+from ..evaluate.sweeper import Sweeper
 from .archive import ElitistArchive
-from .evaluate.sweeper import Sweeper
 from .sequences import n_sequences, sequences_at
 from .state import State, joined, part_of
 from .strategy import Problem

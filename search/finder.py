@@ -13,24 +13,25 @@ import numpy as np
 from ..arrays import DoubleArray, IntArray
 from ..cascade import Confidence
 from ..errors import SearchError
+from ..evaluate.class_metrics import TOP1
+from ..evaluate.evaluator_choice import contenders_of, evaluator_for
+from ..evaluate.genome import cascades_of
+from ..evaluate.objectives import LatencyCost, LinearCost, error_objective, front_costs
+from ..fronts.front import Front
+from ..fronts.indicators import hypervolume, non_dominated
+from ..fronts.scored_cascade import ScoredCascade
+from ..fronts.scoring import pool_reference, score, scored_from_counts
 from ..latency import LatencyProfile
+from ..pools.pool import Pool
+from ..pools.pool_samples import refuse_held_out
 from ..version import __version__
 from .algorithms import ALGORITHMS, AUTO, Mode, Setup
 from .automatic import resolved
+from .cascade_problem import decode
 from .checkpoint import Checkpoint
-from .evaluate.choice import contenders_of, evaluator_for
-from .front import Front, ScoredCascade
-from .genome import cascades_of
-from .indicators import hypervolume, non_dominated
 from .loop import Milestone, Outcome, run
-from .metrics import TOP1
-from .objectives import LatencyCost, LinearCost, error_objective, front_costs
 from .options import SearchOptions
-from .pool import Pool
-from .pool_samples import refuse_held_out
-from .problem import decode
 from .provenance import provenance
-from .scoring import pool_reference, score, scored_from_counts
 from .warm_start import start_of
 
 # Cascades dearer than this many times the dearest model count nothing in the history.

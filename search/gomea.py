@@ -19,8 +19,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..arrays import DoubleArray, IntArray
+from ..evaluate.compiled import compiled
 from .archive import TARGET, ElitistArchive
-from .compiled import compiled
 from .mixing import (
     Generation,
     MutationKind,

@@ -26,11 +26,11 @@ import numpy as np
 
 from ..arrays import BoolArray, FloatArray, IntArray
 from ..cascade import Cascade, Combine, Confidence, combined, confidence_of
+from ..evaluate.counts import Counts
+from ..evaluate.objectives import Error, StageCost
+from ..fronts.indicators import non_dominated
+from ..pools.pool import Pool
 from .archive import ElitistArchive
-from .evaluate.counts import Counts
-from .indicators import non_dominated
-from .objectives import Error, StageCost
-from .pool import Pool
 from .state import State, joined, part_of
 
 SHARES = tuple(1 - i / 200 for i in range(21))

@@ -19,7 +19,7 @@ from math import comb, gcd
 import numpy as np
 
 from ..arrays import IntArray
-from .genome import N_THRESHOLDS
+from ..evaluate.threshold_grid import N_THRESHOLDS
 from .listing import Listing
 from .sequences import n_sequences, sequences_at
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..arrays import BoolArray, DoubleArray, IntArray
-from .compiled import compiled
+from ..evaluate.compiled import compiled
 
 ROUNDING = 1e-9
 

@@ -13,9 +13,9 @@ from typing import Literal, NamedTuple, TypeAlias
 import numpy as np
 
 from ..arrays import BoolArray, ByteArray, DoubleArray, IntArray
+from ..evaluate.compiled import compiled
 from .archive import ADDED, DOMINATED, ElitistArchive
 from .clustering import NO_OBJECTIVE, clusters_of
-from .compiled import compiled
 from .linkage import linkage_sets
 
 MutationKind: TypeAlias = Literal["none", "weak", "strong"]

@@ -7,9 +7,9 @@ from typing import Any, get_args
 
 from ..cascade import Confidence
 from ..errors import SearchError
+from ..evaluate.class_metrics import TOP1
 from .algorithms import ALGORITHMS, AUTO, Mode
 from .loop import Budget
-from .metrics import TOP1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,8 +20,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ..arrays import DoubleArray, IntArray
+from ..evaluate.sweeper import N_LANES, Sweeper
 from .archive import ElitistArchive
-from .evaluate.sweeper import N_LANES, Sweeper
 from .state import State, joined, part_of, restore_rng, rng_state
 from .strategy import Problem
 from .sweep_moves import Moves, parents_of

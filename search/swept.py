@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from ..arrays import DoubleArray, IntArray
+from ..evaluate.genome import encode
+from ..evaluate.sweeper import Sweep, Sweeper
 from .archive import ElitistArchive
-from .evaluate.sweeper import Sweep, Sweeper
-from .genome import encode
 from .strategy import Problem
 
 

@@ -10,10 +10,10 @@ import numpy as np
 
 from ..arrays import IntArray
 from ..errors import SearchError
-from .front import Front
-from .genome import encode, genes_of
+from ..evaluate.genome import encode, genes_of
+from ..fronts.front import Front
+from ..pools.pool import Pool
 from .options import SearchOptions
-from .pool import Pool
 
 
 def start_of(front: Front, pool: Pool, options: SearchOptions) -> IntArray:

@@ -11,16 +11,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ..errors import ServingError
-from .catalog import Catalog
-from .front import FrontOptions, front_opener
-from .http_server import HttpListener
-from .logs import logging_to
-from .metrics import Metrics
-from .network import NetworkOptions
-from .opening import BundleSource, ModelOptions, Opener, bundle_openers
-from .service import Service
-from .settings import LogSettings
-from .shared_memory import SharedMemory
+from .http.http_listener import HttpListener
+from .service.front_model import FrontOptions, front_opener
+from .service.logs import logging_to
+from .service.model_catalog import Catalog
+from .service.network import NetworkOptions
+from .service.opening import BundleSource, ModelOptions, Opener, bundle_openers
+from .service.prometheus import Metrics
+from .service.server_settings import LogSettings
+from .service.service import Service
+from .service.shared_memory import SharedMemory
 
 SWITCH_INTERVAL_S = 0.0005
 LOGGER = logging.getLogger("encas.server")
@@ -90,7 +90,7 @@ class Server:
         self._http = HttpListener(self._service, network)
         self._grpc = None
         if network.grpc_port is not None:
-            from .grpc_server import GrpcListener  # noqa: PLC0415 - only where gRPC is wanted
+            from .grpc.grpc_listener import GrpcListener  # noqa: PLC0415 - only where gRPC is wanted
 
             self._grpc = GrpcListener(self._service, network)
 

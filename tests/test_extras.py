@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from encas.cascade import Cascade
-from encas.search.front import Front
-from encas.search.objectives import TopOneError, front_costs
-from encas.search.scoring import pool_reference, score
+from encas.evaluate.objectives import TopOneError, front_costs
+from encas.fronts.front import Front
+from encas.fronts.scoring import pool_reference, score
 
 ROOT = Path(__file__).resolve().parent.parent
 NOT_SOURCES = {"tests", "benchmarks", "docs", "examples", "build", "dist"}

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from encas.bundle_files import file_entry, verified_bytes, verified_path
 from encas.cascade import Cascade
 from encas.entries import (
     Expected,
@@ -20,7 +21,7 @@ from encas.entries import (
 from encas.errors import ManifestError
 from encas.files import inside
 from encas.latency import Setting, Timing
-from encas.manifest import Manifest, file_entry, verified_bytes, verified_path
+from encas.manifest import Manifest
 
 SETTING = Setting(device="cpu", device_name="x", provider="p", n_threads=2, versions={"a": "1"})
 

@@ -12,15 +12,15 @@ pytest.importorskip("onnxruntime")
 pytest.importorskip("sklearn")
 
 from encas.cli import main
-from encas.demo.flow import DemoSettings, run_demo
-from encas.demo.pools import Training
-from encas.search.sources.digits import RECIPES
+from encas.demo.demo_flow import DemoSettings, run_demo
+from encas.demo.demo_pools import DemoTraining
+from encas.demo.digit_networks import RECIPES
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text("utf-8")
 DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 SMALL = DemoSettings(
-    recipes=RECIPES[:6], training=Training(epochs=20), evaluations=500, batch_sizes=(1, 4)
+    recipes=RECIPES[:6], training=DemoTraining(epochs=20), evaluations=500, batch_sizes=(1, 4)
 )
 
 

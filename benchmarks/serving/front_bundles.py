@@ -14,13 +14,14 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 from sklearn.neural_network import MLPClassifier
 
+from encas.bundle_files import file_entry
 from encas.cascade import Cascade, reach_of
+from encas.data.digits import digits
 from encas.entries import Expected, GraphEntry, MemberEntry
 from encas.export.graph import cascade_graph
-from encas.manifest import Manifest, file_entry
-from encas.runtime.digits import digits
+from encas.intervals import wilson_interval
+from encas.manifest import Manifest
 from encas.runtime.loading import load
-from encas.search.statistics import wilson_interval
 
 TRAINED_WIDTH, RANDOM_WIDTHS = 16, {"middle": 320, "large": 2048}
 RIDGE, SHARPNESS = 0.003, 12.0

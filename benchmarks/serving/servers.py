@@ -15,13 +15,16 @@ from pathlib import Path
 import numpy as np
 
 from encas.cascade import confidence_of
-from encas.runtime.digits import digits
+from encas.data.digits import digits
 from encas.runtime.loading import load
-from encas.serving.layout_options import LayoutOptions
-from encas.serving.local_triton import LocalTriton, TritonInstallation, local_triton
-from encas.serving.repository import write_repository
+from encas.serving.triton.layout_options import LayoutOptions
+from encas.serving.triton.repository import write_repository
 
 HERE = Path(__file__).resolve().parent
+sys.path.append(str(HERE.parents[1] / "tests" / "support"))
+
+from local_triton import LocalTriton, TritonInstallation, local_triton  # noqa: E402
+
 ENVIRONMENT = HERE.parents[1] / "build" / "triton" / "venv"
 CLOSE = 1e-4
 

@@ -9,10 +9,12 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from encas.cascade import Cascade, softmax
+from encas.fronts.front import Front
+from encas.fronts.scored_cascade import PoolReference, ScoredCascade
+from encas.fronts.scoring import evaluate_front
+from encas.pools.model import Model
+from encas.pools.pool import Pool
 from encas.runtime import clock
-from encas.search.front import Front, PoolReference, ScoredCascade
-from encas.search.pool import Model, Pool
-from encas.search.scoring import evaluate_front
 
 SHAPE, N_CLASSES, N_SAMPLES = (1, 2, 3), 4, 60
 NAMES = ("small", "medium", "large")
@@ -93,10 +95,10 @@ def patient(monkeypatch) -> None:
     """Tests run beside others: any three windows agree."""
     values = {"window": 3, "tolerance": 20.0, "min_window_ms": 0.5, "max_windows": 200}
     protocol = clock.StabilityProtocol(**values)
-    monkeypatch.setattr("encas.commands.latency_job.PATIENT", protocol)
+    monkeypatch.setattr("encas.jobs.measure_latency.PATIENT", protocol)
     original = clock.StabilityProtocol
 
     def tolerant(**options):
         return original(**(options | values))
 
-    monkeypatch.setattr("encas.commands.measuring.StabilityProtocol", tolerant)
+    monkeypatch.setattr("encas.commands.measuring_options.StabilityProtocol", tolerant)

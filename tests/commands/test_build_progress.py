@@ -5,10 +5,10 @@ from dataclasses import replace
 import pytest
 
 from encas.commands.build_progress import Bars
-from encas.search.build_job import Answer
-from encas.search.sources.catalogue import Refusal
+from encas.pools.building.build_job import BuildAnswer
+from encas.pools.models.model_requests import ModelRefusal
 
-ANSWER = Answer(name="a", seconds=2.0)
+ANSWER = BuildAnswer(name="a", seconds=2.0)
 
 
 @pytest.fixture
@@ -39,7 +39,7 @@ def test_model_that_fails_halfway_or_tells_nothing_counts_as_a_whole(bars, capsy
     bars.starts("a")
     bars.starts("b")
     bars.runs("a", 4)
-    bars.refuses(Refusal(name="a", reason="broken\nin many lines"))
+    bars.refuses(ModelRefusal(name="a", reason="broken\nin many lines"))
     bars.stores(replace(ANSWER, name="b"), 0.25)
     assert shown(bars) == [("2 of 2 models", 20, 20)]
     err = capsys.readouterr().err
@@ -48,7 +48,7 @@ def test_model_that_fails_halfway_or_tells_nothing_counts_as_a_whole(bars, capsy
 
 
 def test_models_that_never_ran_are_not_counted(bars, capsys):
-    bars.refuses(Refusal(name="gone", reason="no such file"))
+    bars.refuses(ModelRefusal(name="gone", reason="no such file"))
     bars.begins(1, 2, 10)
     assert shown(bars) == [("0 of 1 models", 0, 10)]
     assert "2 of 3 models are there already" in capsys.readouterr().err

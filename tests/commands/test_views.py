@@ -10,12 +10,14 @@ from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
 from encas.cascade import Cascade
+from encas.data.open_data import open_bundle_data
+from encas.fronts.front import Front
+from encas.fronts.scored_cascade import PoolReference, ScoredCascade
+from encas.fronts.scoring import evaluate_front
 from encas.manifest import Manifest
+from encas.pools.pool import Pool
 from encas.runtime import clock
-from encas.runtime.loading import load, open_bundle_data
-from encas.search.front import Front, PoolReference, ScoredCascade
-from encas.search.pool import Pool
-from encas.search.scoring import evaluate_front
+from encas.runtime.loading import load
 
 N_CLASSES, N_IMAGES = 3, 48
 SIZES = {"small": [4, 4], "tall": [8, 6], "other": [4, 4]}
@@ -50,7 +52,7 @@ def patient(monkeypatch):
     def tolerant(**values):
         return original(**values, tolerance=20.0, min_window_ms=0.5)
 
-    monkeypatch.setattr("encas.commands.measuring.StabilityProtocol", tolerant)
+    monkeypatch.setattr("encas.commands.measuring_options.StabilityProtocol", tolerant)
 
 
 @pytest.fixture

@@ -10,13 +10,13 @@ pytest.importorskip("torch")
 pytest.importorskip("sklearn")
 pytest.importorskip("onnxruntime")
 
-from encas.demo.flow import DemoResult, DemoSettings, run_demo
-from encas.demo.pools import Training
-from encas.search.sources.digits import RECIPES
+from encas.demo.demo_flow import DemoResult, DemoSettings, run_demo
+from encas.demo.demo_pools import DemoTraining
+from encas.demo.digit_networks import RECIPES
 
 SMALL = DemoSettings(
     recipes=(*RECIPES[:3], RECIPES[7], RECIPES[14]),
-    training=Training(epochs=8),
+    training=DemoTraining(epochs=8),
     evaluations=500,
     batch_sizes=(1, 4),
 )

@@ -12,8 +12,8 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from encas.search.sources.models import source_model  # noqa: E402
-from encas.search.sources.torch_costs import torch_costs  # noqa: E402
+from encas.pools.models.specs import source_model  # noqa: E402
+from encas.pools.models.torch_costs import torch_costs  # noqa: E402
 
 pytestmark = pytest.mark.torch
 SMALL = "torch:small_nets:small_net?family={}&width={}&depth={}&size={}"

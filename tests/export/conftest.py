@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 
 from encas.cascade import Cascade, softmax
-from encas.export.agreement import Member
-from encas.export.check import Evidence
-from encas.runtime.dataset import Dataset, open_data
-from encas.search.sources.models import source_model
+from encas.data.dataset import Dataset
+from encas.data.open_data import open_data
+from encas.export.member_views import Member
+from encas.export.proofs import Evidence
+from encas.pools.models.specs import source_model
 
 NETS = {
     "linear": "family=dense&width=0&depth=0&size=4",
@@ -27,7 +28,7 @@ def weights(tmp_path_factory) -> Path:
     with torch.random.fork_rng(devices=()):
         torch.manual_seed(3)
         for name, query in NETS.items():
-            module = source_model(f"torch:encas.search.sources.digits:network?{query}").build()
+            module = source_model(f"torch:encas.demo.digit_networks:network?{query}").build()
             last = list(module.parameters())[-2]
             last.mul_(6)
             torch.save(module.state_dict(), folder / f"{name}.pt")
@@ -40,7 +41,7 @@ def members(weights) -> list[Member]:
         Member(
             name=name,
             source=source_model(
-                f"torch:encas.search.sources.digits:network?{query}&input_shape=1x8x8"
+                f"torch:encas.demo.digit_networks:network?{query}&input_shape=1x8x8"
                 f"&weights={weights / name}.pt"
             ),
             macs=100.0 * 10**place,

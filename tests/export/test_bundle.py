@@ -6,22 +6,24 @@ import numpy as np
 import onnx
 import pytest
 
+from encas.bundle_files import verified_path
 from encas.cascade import Cascade
+from encas.data.open_data import open_data
 from encas.entries import Expected
 from encas.errors import ExportError
 from encas.export import bundle as bundle_module
-from encas.export.agreement import Member
-from encas.export.bundle import Description, Options, export_bundle
-from encas.export.check import MARGIN
-from encas.manifest import Manifest, verified_path
+from encas.export.bundle import export_bundle
+from encas.export.bundle_options import BundleDescription, BundleOptions
+from encas.export.member_views import Member
+from encas.export.proofs import MARGIN
+from encas.manifest import Manifest
+from encas.pools.models.specs import source_model
 from encas.reference import Reference
-from encas.runtime.dataset import open_data
 from encas.runtime.loading import load
 from encas.runtime.predicting import predict
-from encas.search.sources.models import source_model
 
 pytestmark = pytest.mark.torch
-LEGACY = Options(exporter="legacy")
+LEGACY = BundleOptions(exporter="legacy")
 
 
 @pytest.mark.parametrize("exporter", ["legacy", "dynamo"])
@@ -31,7 +33,7 @@ def test_bundle_decides_as_the_stored_outputs_do(
     steps = []
     manifest = export_bundle(
         tmp_path / "bundle", cascade, members, evidence=evidence,
-        options=Options(exporter=exporter), on_step=steps.append,
+        options=BundleOptions(exporter=exporter), on_step=steps.append,
     )  # fmt: skip
     assert Manifest.load(tmp_path / "bundle") == manifest
     assert [member.exporter for member in manifest.members] == [exporter] * 3
@@ -77,7 +79,7 @@ def test_bundle_describes_itself(tmp_path, cascade, members):
         split="search", n_samples=400, accuracy=0.9, interval=(0.87, 0.93), cost=1e4,
         objective="macs", reach=(1.0, 0.4, 0.2),
     )  # fmt: skip
-    description = Description(
+    description = BundleDescription(
         name="digits", expected=(expected,), classes=tuple("0123456789"),
         splits={"search": 400}, provenance={"pool": "digits"},
     )  # fmt: skip
@@ -106,7 +108,7 @@ def test_bundle_without_data_says_that_only_the_graph_was_held_against_the_membe
 
 
 def test_bundle_without_a_graph_has_none(tmp_path, cascade, members):
-    options = Options(exporter="legacy", graph=None)
+    options = BundleOptions(exporter="legacy", graph=None)
     manifest = export_bundle(tmp_path / "b", cascade, members, options=options)
     assert (manifest.graph, manifest.proof) == (None, ())
     assert not (tmp_path / "b" / "cascade.onnx").exists()
@@ -129,7 +131,7 @@ def test_bundle_twice_is_the_same_bytes(tmp_path, cascade, members, evidence):
 
 
 def test_bundle_with_weights_beside_the_files_runs(tmp_path, cascade, members, evidence, digits):
-    options = Options(exporter="legacy", graph=None, inline_limit=2000)
+    options = BundleOptions(exporter="legacy", graph=None, inline_limit=2000)
     manifest = export_bundle(tmp_path / "b", cascade, members, evidence=evidence, options=options)
     outside = [entry.file for member in manifest.members for entry in member.external]
     assert outside == ["members/2-wide.onnx.data", "members/3-conv.onnx.data"]
@@ -187,7 +189,7 @@ def test_bundle_over_an_older_one_needs_overwrite(tmp_path, cascade, members):
     with pytest.raises(ExportError, match="already exists; give another path, or --overwrite"):
         export_bundle(path, cascade, members, options=LEGACY)
     pair = Cascade(members=cascade.members[:2], thresholds=(0.5,))
-    options = Options(exporter="legacy", overwrite=True)
+    options = BundleOptions(exporter="legacy", overwrite=True)
     export_bundle(path, pair, members[:2], options=options)
     assert Manifest.load(path).cascade == pair
     assert [item.name for item in tmp_path.iterdir()] == ["b"]
@@ -240,6 +242,6 @@ def test_bundle_of_existing_files_on_real_data_decides_as_the_executor(shared_da
 
 
 def bundle_preprocessing(manifest):
-    from encas.runtime.preprocessing import Preprocessing  # noqa: PLC0415
+    from encas.data.preprocessing import Preprocessing  # noqa: PLC0415
 
     return Preprocessing.of(manifest.preprocessing)

@@ -9,11 +9,11 @@ from encas.cascade import Cascade, confidence_of, decide
 from encas.errors import ExportError
 from encas.export.graph import cascade_graph
 from encas.export.onnx_export import export_member
+from encas.pools.models.specs import source_model
 from encas.runtime.device import Device
 from encas.runtime.graph_runner import GRAPH_OUTPUTS
-from encas.runtime.ort_member import OrtSession
-from encas.runtime.ort_session import open_session
-from encas.search.sources.models import source_model
+from encas.runtime.ort_opening import open_session
+from encas.runtime.ort_session import OrtSession
 
 NAMES = tuple("abcde")
 N_CLASSES = 4

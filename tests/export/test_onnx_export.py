@@ -8,8 +8,8 @@ import pytest
 from encas.cascade import softmax
 from encas.errors import ExportError, SourceError
 from encas.export.onnx_export import export_member, stated_input_shape
-from encas.runtime.ort_member import OrtSession
-from encas.search.sources.models import source_model
+from encas.pools.models.specs import source_model
+from encas.runtime.ort_session import OrtSession
 
 pytestmark = pytest.mark.torch
 SHAPE = (1, 8, 8)
@@ -144,7 +144,7 @@ def test_stated_input_shape_is_what_the_spec_says(members, nets):
 
 
 def test_source_that_is_nothing_at_all_is_refused():
-    from encas.source import SourceModel  # noqa: PLC0415
+    from encas.pools.models.source_model import SourceModel  # noqa: PLC0415
 
     with pytest.raises(SourceError, match="either a torch module to build or an ONNX file"):
         SourceModel(spec="x")

@@ -9,8 +9,8 @@ from onnx import TensorProto, helper, numpy_helper
 from encas.cascade import softmax
 from encas.errors import ExportError
 from encas.export.onnx_export import export_member, stated_input_shape
-from encas.runtime.ort_member import OrtSession
-from encas.search.sources.models import source_model
+from encas.pools.models.specs import source_model
+from encas.runtime.ort_session import OrtSession
 
 WEIGHTS = np.random.default_rng(1).normal(0, 1, (12, 5)).astype(np.float32)
 

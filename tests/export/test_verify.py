@@ -4,12 +4,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from encas.bundle_files import file_entry
 from encas.cascade import Cascade
+from encas.data.open_data import open_data
 from encas.errors import ExportError, ManifestError, SessionError
-from encas.export.bundle import Options, export_bundle
+from encas.export.bundle import export_bundle
+from encas.export.bundle_options import BundleOptions
 from encas.export.verify import verify
-from encas.manifest import Manifest, file_entry
-from encas.runtime.dataset import open_data
+from encas.manifest import Manifest
 
 pytestmark = pytest.mark.torch
 
@@ -17,14 +19,16 @@ pytestmark = pytest.mark.torch
 @pytest.fixture(scope="module")
 def made(tmp_path_factory, cascade, members, digits, stored):
     """A bundle that was proven on the selection split."""
-    from encas.export.check import Evidence  # noqa: PLC0415
+    from encas.export.proofs import Evidence  # noqa: PLC0415
 
     path = tmp_path_factory.mktemp("made") / "bundle"
     evidence = Evidence(
         dataset=digits, label=digits.label, outputs=lambda j, rows: stored[j][rows],
         against="the stored outputs",
     )  # fmt: skip
-    export_bundle(path, cascade, members, evidence=evidence, options=Options(exporter="legacy"))
+    export_bundle(
+        path, cascade, members, evidence=evidence, options=BundleOptions(exporter="legacy")
+    )
     return path
 
 

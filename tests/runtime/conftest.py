@@ -10,10 +10,11 @@ import pytest
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
+from encas.bundle_files import file_entry
 from encas.cascade import Cascade
 from encas.entries import GraphEntry, MemberEntry
 from encas.export.graph import cascade_graph
-from encas.manifest import Manifest, file_entry
+from encas.manifest import Manifest
 
 SHAPE, N_CLASSES = (1, 2, 3), 4
 NAMES = ("first", "second", "third")

@@ -8,8 +8,8 @@ from encas.runtime.batching import Batching
 from encas.runtime.binding import Bindings, DeviceStore
 from encas.runtime.device import Device
 from encas.runtime.executor import Runner
-from encas.runtime.ort_member import OrtSession
-from encas.runtime.ort_session import open_session
+from encas.runtime.ort_opening import open_session
+from encas.runtime.ort_session import OrtSession
 from encas.runtime.session import SessionInfo
 
 HERE = Device(kind="cpu")

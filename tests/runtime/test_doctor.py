@@ -52,7 +52,7 @@ def test_check_device_without_a_driver_says_why_and_what_to_do():
 
 
 def test_check_device_without_onnxruntime_says_what_to_install(monkeypatch):
-    monkeypatch.delitem(sys.modules, "encas.runtime.ort_session", raising=False)
+    monkeypatch.delitem(sys.modules, "encas.runtime.ort_opening", raising=False)
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     check = check_device("cpu")
     assert not check.works

@@ -4,7 +4,7 @@ import pytest
 
 from encas.runtime.device import Device
 from encas.runtime.gather_model import ELEMENT_TYPES, gather_model
-from encas.runtime.ort_session import open_session
+from encas.runtime.ort_opening import open_session
 
 
 @pytest.mark.parametrize("dtype", sorted(ELEMENT_TYPES))

@@ -8,10 +8,12 @@ import numpy as np
 import onnx
 import pytest
 
+from encas.bundle_files import file_entry
+from encas.data.open_data import open_bundle_data
 from encas.errors import DataError, ManifestError
-from encas.manifest import Manifest, file_entry
+from encas.manifest import Manifest
 from encas.runtime.batching import Batching
-from encas.runtime.loading import Placement, load, open_bundle_data, open_member, open_members
+from encas.runtime.loading import Placement, load, open_member, open_members
 
 
 def edited(bundle: Path, **changes) -> None:
@@ -65,7 +67,7 @@ def test_load_with_buckets_answers_the_same(bundle, samples, backend):
 
 
 def test_load_warms_up_every_bucket_of_every_member(bundle, monkeypatch):
-    from encas.runtime.ort_member import OrtSession  # noqa: PLC0415
+    from encas.runtime.ort_session import OrtSession  # noqa: PLC0415
 
     seen = []
     original = OrtSession.run
@@ -103,7 +105,7 @@ print(load({str(bundle)!r})(np.ones((5, 1, 2, 3), np.float32)).label.shape)
 
 
 def test_load_of_a_changed_member_opens_no_session(bundle, monkeypatch):
-    from encas.runtime import ort_session  # noqa: PLC0415
+    from encas.runtime import ort_opening as ort_session  # noqa: PLC0415
 
     def never(*_arguments, **_options):
         raise AssertionError("a session was opened")

@@ -1,139 +1,139 @@
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
 import onnxruntime
 import pytest
-from onnx import helper
+from onnx import TensorProto, helper
 
 from encas.errors import SessionError
-from encas.runtime import ort_session
-from encas.runtime.device import Device
-from encas.runtime.engines import EnginePlan
-from encas.runtime.ort_session import (
-    CPU,
-    CUDA,
-    TENSORRT,
-    open_session,
-    provider_options,
-    session_options,
-)
+from encas.runtime.device import usable_processors
+from encas.runtime.ort_opening import CPU, CUDA
+from encas.runtime.ort_session import OrtSession
+from encas.runtime.placement import Placement
 
-HERE = Device(kind="cpu")
+SHAPE, N_CLASSES = (1, 2, 3), 4
 
 
-def opened(model, device: Device = HERE):
+def session_of(model, **values) -> OrtSession:
     content = model if isinstance(model, bytes) else model.SerializeToString()
-    return open_session(content, device=device, n_threads=1, name="m")
-
-
-def test_session_options_are_explicit_threads_that_sleep():
-    options = session_options(3)
-    assert options.intra_op_num_threads == 3
-    assert options.inter_op_num_threads == 1
-    assert options.get_session_config_entry("session.intra_op.allow_spinning") == "0"
-
-
-def test_session_options_share_one_arena():
-    assert session_options(1).get_session_config_entry("session.use_env_allocators") == "1"
-
-
-def test_provider_options_of_each_device():
-    assert provider_options(Device(kind="cpu")) == [CPU]
-    cuda, cpu = provider_options(Device(kind="cuda", index=1), gpu_memory_bytes=2**30)
-    assert cpu == CPU
-    assert cuda == (
-        CUDA,
-        {
-            "device_id": "1",
-            "cudnn_conv_algo_search": "HEURISTIC",
-            "use_tf32": "0",
-            "arena_extend_strategy": "kSameAsRequested",
-            "gpu_mem_limit": str(2**30),
-        },
+    return OrtSession(
+        content, **{"name": "m", "input_shape": SHAPE, "n_classes": N_CLASSES, **values}
     )
-    names = [item if isinstance(item, str) else item[0] for item in provider_options(
-        Device(kind="tensorrt"))]  # fmt: skip
-    assert names == [TENSORRT, CUDA, CPU]
 
 
-def test_provider_options_with_cuda_graphs_say_so():
-    (_, cuda), _ = provider_options(Device(kind="cuda"), cuda_graphs=True)
-    assert cuda["enable_cuda_graph"] == "1"
-    (_, tensorrt), (_, cuda), _ = provider_options(Device(kind="tensorrt"), cuda_graphs=True)
-    assert tensorrt["trt_cuda_graph_enable"] == "1"
-    assert "enable_cuda_graph" not in cuda
+def test_session_gives_the_models_probabilities(model, probabilities, samples):
+    session = session_of(model(3))
+    session.warm_up([1, 4])
+    found = session.run(samples)
+    assert found.dtype == np.float32
+    assert np.allclose(found, probabilities(3, samples), atol=1e-6)
 
 
-def test_provider_options_of_tensorrt_have_a_profile_for_each_bucket():
-    plan = EnginePlan(input_name="x", input_shape=(3, 4, 5), buckets=(1, 2, 8), key="k")
-    (_, tensorrt), *_ = provider_options(Device(kind="tensorrt"), engines=plan)
-    assert tensorrt["trt_profile_opt_shapes"] == "x:1x3x4x5,x:2x3x4x5,x:8x3x4x5"
+def test_session_info_says_where_it_runs(model):
+    info = session_of(model(0), placement=Placement(n_threads=1), sha256="abc").info
+    assert (info.name, info.input_shape, info.input_dtype) == ("m", SHAPE, "float32")
+    assert (info.n_classes, info.sha256) == (N_CLASSES, "abc")
+    assert (info.setting.device, info.setting.provider) == ("cpu", CPU)
+    assert info.setting.n_threads == 1
+    assert info.setting.versions["onnxruntime"] == onnxruntime.__version__
 
 
-@pytest.mark.parametrize("content", [b"", b"not an ONNX file"])
-def test_session_of_a_foreign_file_is_refused(content):
-    with pytest.raises(SessionError, match="m: cannot be loaded"):
-        opened(content)
+def test_session_takes_every_processor_unless_told(model):
+    assert session_of(model(0)).info.setting.n_threads == usable_processors()
 
 
-def test_session_of_an_operator_from_a_library_is_refused(model):
-    foreign = model(0)
-    foreign.graph.node[0].domain = "evil.corp"
-    foreign.opset_import.append(helper.make_opsetid("evil.corp", 1))
-    with pytest.raises(SessionError, match="cannot be loaded"):
-        opened(foreign)
+def test_session_takes_samples_that_are_not_contiguous(model, probabilities, samples):
+    view = samples[::2, :, ::-1]
+    assert np.allclose(session_of(model(1)).run(view), probabilities(1, view), atol=1e-6)
 
 
-def test_session_on_a_provider_that_is_not_there_is_refused_with_the_remedy(model):
-    if CUDA in onnxruntime.get_available_providers():
-        pytest.skip("CUDA is here")
-    with pytest.raises(SessionError, match=r"CUDAExecutionProvider does not load.*encas\[gpu\]"):
-        opened(model(0), Device(kind="cuda"))
+def test_session_run_by_many_threads_answers_each_its_own(model, samples):
+    session = session_of(model(0))
+    whole = session.run(samples)
+    jobs = [np.random.default_rng(i).integers(0, 60, 5) for i in range(50)]
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(lambda rows: session.run(samples[rows]), jobs))
+    for rows, answer in zip(jobs, found, strict=True):
+        assert np.allclose(answer, whole[rows], atol=1e-6)
 
 
-def test_session_that_silently_fell_back_to_the_cpu_is_refused(model, monkeypatch):
-    class FellBack:
-        def __init__(self, *_arguments, **_options):
-            pass
-
-        def get_providers(self):
-            return [CPU]
-
-    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: [CUDA, CPU])
-    monkeypatch.setattr(onnxruntime, "InferenceSession", FellBack)
-    monkeypatch.setattr(onnxruntime, "preload_dlls", lambda: None, raising=False)
-    content = model(0).SerializeToString()
-    with pytest.raises(SessionError, match="nothing can run on cuda:1"):
-        open_session(content, device=Device(kind="cuda", index=1), n_threads=1)
+@pytest.mark.parametrize(
+    ("x", "message"),
+    [
+        (np.zeros((2, 3), np.float32), r"m: expected samples \[n, 1, 2, 3\], got \[2, 3\]"),
+        (np.zeros((2, *SHAPE)), "m: expected float32 samples, got float64"),
+    ],
+)
+def test_session_on_samples_of_another_shape_or_type_is_refused(model, x, message):
+    with pytest.raises(SessionError, match=message):
+        session_of(model(0)).run(x)
 
 
-def test_session_loads_the_libraries_of_a_gpu_before_the_session(model, monkeypatch):
-    order = []
-    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: [CUDA, CPU])
-    monkeypatch.setattr(onnxruntime, "preload_dlls", lambda: order.append("dlls"), raising=False)
-
-    def refuse(*_arguments, **options):
-        order.append(options["providers"][0][0])
-        raise RuntimeError("no driver\nsecond line")
-
-    monkeypatch.setattr(onnxruntime, "InferenceSession", refuse)
-    with pytest.raises(SessionError, match="m: cannot be loaded: no driver$"):
-        open_session(b"", device=Device(kind="cuda"), n_threads=1, name="m")
-    assert order == ["dlls", CUDA]
-
-
-def test_session_never_registers_a_library_of_operators(model, monkeypatch):
-    class Watched(onnxruntime.SessionOptions):
-        def register_custom_ops_library(self, _path):
-            raise AssertionError("a library was registered")
-
-    monkeypatch.setattr(ort_session.onnxruntime, "SessionOptions", Watched)
-    opened(model(0))
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"input_name": "x"}, "expected one input 'x', got"),
+        ({"output_name": "y"}, "expected an output 'y', got"),
+        ({"input_shape": (1, 2, 4)}, r"expected an input \['batch', 1, 2, 4\], got"),
+        ({"input_shape": (6,)}, r"expected an input \['batch', 6\], got"),
+        ({"n_classes": 5}, r"expected an output \[batch, 5\], got"),
+    ],
+)
+def test_session_of_a_model_that_is_not_as_told_is_refused(model, values, message):
+    with pytest.raises(SessionError, match=message):
+        session_of(model(0), **values)
 
 
-def test_session_that_cannot_be_captured_says_what_to_do(model, monkeypatch):
-    def refuse(*_arguments, **_options):
-        raise RuntimeError("This session cannot use the graph capture feature as requested")
+def test_session_of_a_frozen_batch_is_refused(model):
+    frozen = model(0)
+    frozen.graph.input[0].type.tensor_type.shape.dim[0].dim_value = 8
+    with pytest.raises(SessionError, match=r"expected an input \['batch', 1, 2, 3\], got \[8"):
+        session_of(frozen)
 
-    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: [CUDA, CPU])
-    monkeypatch.setattr(onnxruntime, "preload_dlls", lambda: None, raising=False)
-    monkeypatch.setattr(onnxruntime, "InferenceSession", refuse)
-    with pytest.raises(SessionError, match="m: cannot be captured .* run it without --cuda-graphs"):
-        open_session(b"", device=Device(kind="cuda"), n_threads=1, cuda_graphs=True, name="m")
+
+def test_session_of_a_model_that_fails_says_on_what(model):
+    strange = model(0)
+    shape = helper.make_tensor("shape", TensorProto.INT64, [2], [7, 6])
+    strange.graph.initializer.append(shape)
+    strange.graph.node[0].CopyFrom(helper.make_node("Reshape", ["input", "shape"], ["flat"]))
+    with pytest.raises(SessionError, match="m: failed on a batch of 3"):
+        session_of(strange).run(np.zeros((3, *SHAPE), np.float32))
+
+
+def test_session_whose_batches_stay_on_the_device_answers_the_same(model, samples):
+    plain, bound = session_of(model(0)), session_of(model(0), is_bound=True)
+    bound.warm_up([4, 60])
+    assert np.array_equal(bound.run(samples), plain.run(samples))
+    held = bound.hold(samples)
+    rows = np.array([3, 17, 59])
+    found = bound.run(held.take(rows, 4))
+    held.release()
+    assert np.allclose(found[:3], plain.run(samples[rows]), atol=1e-6)
+    assert found.shape == (4, N_CLASSES)
+
+
+def test_session_whose_batches_stay_on_the_device_is_safe_among_threads(model, samples):
+    session = session_of(model(0), is_bound=True)
+    whole = session.run(samples)
+    jobs = [np.sort(np.random.default_rng(i).choice(60, 5, replace=False)) for i in range(50)]
+
+    def run(rows):
+        held = session.hold(samples)
+        try:
+            return session.run(held.take(rows, 8))[:5]
+        finally:
+            held.release()
+
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(run, jobs))
+    for rows, answer in zip(jobs, found, strict=True):
+        assert np.allclose(answer, whole[rows], atol=1e-6)
+
+
+@pytest.mark.gpu
+def test_session_on_a_gpu_agrees_with_the_cpu(model, samples):
+    on_cpu = session_of(model(0)).run(samples)
+    session = session_of(model(0), placement=Placement(device="cuda:0", gpu_memory_bytes=2**30))
+    session.warm_up([1, 64])
+    assert session.info.setting.provider == CUDA
+    assert np.allclose(session.run(samples), on_cpu, atol=1e-5)

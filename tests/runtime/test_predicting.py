@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from encas.cascade import Cascade
+from encas.data.dataset import Dataset
 from encas.runtime.batching import Batching
-from encas.runtime.dataset import Dataset
 from encas.runtime.executor import Runner
 from encas.runtime.predicting import predict, save_predictions
 from encas.runtime.session import FakeSession

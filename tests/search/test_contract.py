@@ -7,15 +7,15 @@ import numpy as np
 import pytest
 
 from encas.errors import SearchError
+from encas.evaluate.dense import DenseEvaluator
+from encas.evaluate.evaluator_choice import contenders_of
+from encas.evaluate.objectives import error_objective, front_costs
+from encas.fronts.indicators import non_dominated
+from encas.fronts.scoring import evaluate_front
+from encas.pools.pool import Pool
 from encas.search.algorithms import ALGORITHMS, Setup
-from encas.search.evaluate.choice import contenders_of
-from encas.search.evaluate.dense import DenseEvaluator
 from encas.search.finder import search_pool
-from encas.search.indicators import non_dominated
-from encas.search.objectives import error_objective, front_costs
 from encas.search.options import SearchOptions
-from encas.search.pool import Pool
-from encas.search.scoring import evaluate_front
 
 CASES = [(name, mode) for name, entry in sorted(ALGORITHMS.items()) for mode in entry.modes]
 BUDGET = 150

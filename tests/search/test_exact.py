@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 
 from encas.errors import SearchError
-from encas.search.evaluate.dense import DenseEvaluator
+from encas.evaluate.dense import DenseEvaluator
+from encas.evaluate.objectives import TopOneError, cost_objective
+from encas.fronts.indicators import non_dominated
+from encas.fronts.scoring import evaluate_front
+from encas.pools.pool import Pool
+from encas.search.cascade_problem import CascadeProblem
 from encas.search.exact import check_work, n_exact
 from encas.search.finder import find_front
-from encas.search.indicators import non_dominated
-from encas.search.objectives import TopOneError, cost_objective
-from encas.search.pool import Pool
-from encas.search.problem import CascadeProblem
-from encas.search.scoring import evaluate_front
 
 
 def random_pool(rng, *, n_models: int, n_samples: int, n_classes: int = 3) -> Pool:

@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 
 from encas.errors import SearchError
-from encas.search.evaluate.dense import DenseEvaluator
+from encas.evaluate.dense import DenseEvaluator
+from encas.evaluate.objectives import TopOneError, cost_objective
+from encas.fronts.front import Front
+from encas.fronts.indicators import non_dominated
+from encas.fronts.scoring import evaluate_front
+from encas.search.cascade_problem import CascadeProblem
 from encas.search.finder import find_front, search_pool
-from encas.search.front import Front
-from encas.search.indicators import non_dominated
-from encas.search.objectives import TopOneError, cost_objective
 from encas.search.options import SearchOptions
-from encas.search.problem import CascadeProblem
-from encas.search.scoring import evaluate_front
 
 
 def without_times(front: Front) -> str:
@@ -129,7 +129,7 @@ def test_find_front_has_no_stage_that_nobody_reaches(tiny_pool):
 @pytest.mark.torch
 def test_find_front_on_a_torch_device_is_the_same_front(tiny_pool, monkeypatch):
     on_cpu = find_front(tiny_pool, evaluations=300, seed=1, algorithm="mo-gomea")
-    monkeypatch.setattr("encas.search.evaluate.torch_batch.checked_device", lambda _: "cpu")
+    monkeypatch.setattr("encas.evaluate.torch_batch.checked_device", lambda _: "cpu")
     there = find_front(tiny_pool, evaluations=300, seed=1, device="cuda:0")
     assert there.search["algorithm"] == "mo-gomea"
     assert there.cascades == on_cpu.cascades

@@ -3,12 +3,12 @@ import pytest
 
 from encas.cascade import Cascade
 from encas.errors import SearchError
-from encas.search.evaluate.dense import decide_on
+from encas.evaluate.dense import decide_on
+from encas.evaluate.objectives import cost_objective
+from encas.pools.pool import Pool
 from encas.search.finder import search_pool
 from encas.search.greedy import STREETER, GreedyBuilder, Rule, cascades_of_bits
-from encas.search.objectives import cost_objective
 from encas.search.options import SearchOptions
-from encas.search.pool import Pool
 
 MEAN = Rule(confidence="max_probability", combine="mean")
 

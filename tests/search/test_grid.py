@@ -3,12 +3,12 @@ from itertools import combinations, permutations, product
 import numpy as np
 import pytest
 
+from encas.evaluate.dense import DenseEvaluator
+from encas.evaluate.objectives import TopOneError, cost_objective
+from encas.search.cascade_problem import CascadeProblem
 from encas.search.ensemble import EnsembleProblem, with_thresholds
-from encas.search.evaluate.dense import DenseEvaluator
 from encas.search.grid import SequenceGrid, SubsetGrid, cascade_grid, ensemble_grid
 from encas.search.listing import ListedSearch
-from encas.search.objectives import TopOneError, cost_objective
-from encas.search.problem import CascadeProblem
 
 
 def all_genomes(listing) -> np.ndarray:

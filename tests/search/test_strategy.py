@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from encas.errors import SearchError
+from encas.fronts.indicators import non_dominated
 from encas.search.gomea import MoGomea
-from encas.search.indicators import non_dominated
 from encas.search.nsga import Nsga2, Nsga3
 from encas.search.random_draw import RandomDraw
 from encas.search.strategy import AskTellSearch, Strategy

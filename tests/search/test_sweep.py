@@ -4,12 +4,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from encas.evaluate.evaluator_choice import contenders_of, evaluator_for
+from encas.evaluate.objectives import error_objective, front_costs
+from encas.fronts.scoring import evaluate_front
+from encas.pools.pool import Pool
 from encas.search.algorithms import ALGORITHMS, Setup
-from encas.search.evaluate.choice import contenders_of, evaluator_for
 from encas.search.finder import find_front
-from encas.search.objectives import error_objective, front_costs
-from encas.search.pool import Pool
-from encas.search.scoring import evaluate_front
 from encas.search.sweep import first_sequences
 from encas.search.sweep_moves import Moves, parents_of
 
@@ -140,7 +140,7 @@ def test_parents_of_a_single_cascade_are_that_one(rng):
 def test_sweep_on_one_thread_is_the_same_search(pool, monkeypatch):
     fronts = []
     for threads in (2, 1):
-        monkeypatch.setattr("encas.search.evaluate.sweeper.n_threads", lambda n=threads: n)
+        monkeypatch.setattr("encas.evaluate.sweeper.n_threads", lambda n=threads: n)
         fronts.append(find_front(pool, algorithm="sweep", max_members=4, evaluations=150))
     assert fronts[0].cascades == fronts[1].cascades
     assert list(itertools.chain(fronts[0].objectives)) == ["error", "macs"]

@@ -2,8 +2,9 @@ import pytest
 
 from encas.cascade import Cascade
 from encas.errors import SearchError
+from encas.fronts.front import Front
+from encas.fronts.scored_cascade import PoolReference, ScoredCascade
 from encas.search.finder import find_front, search_pool
-from encas.search.front import Front, PoolReference, ScoredCascade
 from encas.search.options import SearchOptions
 from encas.search.warm_start import start_of
 

@@ -16,10 +16,11 @@ import pytest
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
+from encas.bundle_files import file_entry
 from encas.cascade import Cascade
 from encas.entries import FileEntry, GraphEntry, MemberEntry
 from encas.export.graph import cascade_graph
-from encas.manifest import Manifest, file_entry
+from encas.manifest import Manifest
 from encas.runtime.loading import load
 
 SHAPE, N_CLASSES = (1, 4, 4), 5

@@ -22,8 +22,8 @@ import tritonclient.http
 from tritonclient.utils import InferenceServerException
 
 from encas.runtime.loading import load
-from encas.serving.http_app import http_app
-from encas.serving.http_infer import is_infer_path
+from encas.serving.http.app import http_app
+from encas.serving.http.infer import is_infer_path
 
 CONFORMANCE = Path(__file__).with_name("conformance.py")
 SHAPE = [1, 4, 4]

@@ -22,17 +22,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tritonclient.http
+from local_triton import SHARED_MEMORY, TritonInstallation, local_triton
 from PIL import Image
 from tritonclient.utils import InferenceServerException
 
+from encas.data.images import sample_of_pixels
+from encas.data.preprocessing import Preprocessing
 from encas.errors import ServingError
 from encas.runtime.executor import Runner
-from encas.runtime.images import sample_of_pixels
 from encas.runtime.loading import load
-from encas.runtime.preprocessing import Preprocessing
-from encas.serving.layout_options import LayoutOptions
-from encas.serving.local_triton import SHARED_MEMORY, TritonInstallation, local_triton
-from encas.serving.repository import write_repository
+from encas.serving.triton.layout_options import LayoutOptions
+from encas.serving.triton.repository import write_repository
 
 pytestmark = pytest.mark.triton
 

@@ -17,14 +17,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from encas.data.images import sample_of_pixels
+from encas.data.preprocessing import Preprocessing
 from encas.runtime.executor import Runner
-from encas.runtime.images import sample_of_pixels
 from encas.runtime.loading import load
-from encas.runtime.preprocessing import Preprocessing
-from encas.serving.config_check import parsed_text
-from encas.serving.layout_options import LayoutOptions
-from encas.serving.repository import write_repository
-from encas.serving.vendoring import PACKAGE, ROOT, model_files, own_modules
+from encas.serving.protocol.model_config_text import parsed_text
+from encas.serving.triton.layout_options import LayoutOptions
+from encas.serving.triton.repository import write_repository
+from encas.serving.triton.vendoring import PACKAGE, ROOT, model_files, own_modules
 
 SHAPE = (1, 4, 4)
 HOW = {"size": [4, 4], "resize": 4, "mean": [0.5], "std": [0.25]}
@@ -294,14 +294,14 @@ def test_copied_code_imports_without_this_package(module, tmp_path):
         [sys.executable, "-I", "-c", code, str(tmp_path)],
         capture_output=True, text=True, check=False,
     )  # fmt: skip
-    assert done.stdout == f"{PACKAGE}.serving.{module}\n", done.stderr
+    assert done.stdout == f"{PACKAGE}.serving.triton.{module}\n", done.stderr
 
 
 def test_bls_needs_nothing_but_numpy():
     names = [path.relative_to(ROOT).as_posix() for path in own_modules(_module("triton_bls"))]
     assert names == [
-        "arrays.py", "cascade.py", "errors.py", "runtime/batching.py", "serving/triton_batch.py",
-        "serving/triton_bls.py",
+        "arrays.py", "cascade.py", "errors.py", "runtime/batching.py",
+        "serving/triton/triton_batch.py", "serving/triton/triton_bls.py",
     ]  # fmt: skip
 
 
@@ -311,4 +311,4 @@ def test_triton_model_is_short(name):
 
 
 def _module(name):
-    return ROOT / "serving" / f"{name}.py"
+    return ROOT / "serving" / "triton" / f"{name}.py"

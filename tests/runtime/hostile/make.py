@@ -20,10 +20,11 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
+from encas.bundle_files import file_entry
 from encas.cascade import Cascade
 from encas.entries import GraphEntry, MemberEntry
 from encas.export.graph import cascade_graph
-from encas.manifest import MANIFEST_FILE, Manifest, file_entry
+from encas.manifest import MANIFEST_FILE, Manifest
 
 NAMES = ("first", "second")
 FIRST = "members/first.onnx"

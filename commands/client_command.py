@@ -1,0 +1,100 @@
+"""`encas client`: ask a server about data, and say how well and how fast it answers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+
+from ..data.dataset import Dataset
+from ..data.open_data import open_bundle_data, open_data
+from ..data.preprocessing import Preprocessing
+from ..intervals import wilson_interval
+from ..serving.load_client import ClientOptions, ClientReport, ServerUrl, ask_server
+from .console import emit, json_option, progress
+
+PATH = click.Path(path_type=Path)
+PERCENTILES = (50, 90, 99)
+
+
+@click.command()
+@click.argument("url", metavar="URL")
+@click.option("--data", metavar="DATA", required=True, help="Labelled samples or images.")
+@click.option("--model", help="Of the server [the only one].")
+@click.option("--bundle", type=PATH, help="Images become samples as this bundle says.")
+@click.option("--preprocessing", type=PATH, help="Images become samples as this file says.")
+@click.option("--batch-size", default=1, show_default=True, help="Samples per request.")
+@click.option("--concurrency", default=1, show_default=True, help="Requests at the same time.")
+@click.option("--limit", type=click.IntRange(min=1), help="Only so many samples.")
+@click.option("--token-file", type=PATH, help="Bearer token to show.")
+@click.option("--tls-ca", "authorities", type=PATH, help="PEM file that vouches for the server.")
+@json_option
+def client(
+    url: str,
+    data: str,
+    bundle: Path | None,
+    preprocessing: Path | None,
+    limit: int | None,
+    token_file: Path | None,
+    as_json: bool,
+    **options: Any,
+) -> None:
+    """Send data to a server and print accuracy, exits and latencies.
+
+    URL is http://HOST:PORT or grpc://HOST:PORT (https, grpcs), of `encas serve` or of Triton.
+
+    Example: encas client grpc://127.0.0.1:8001 --data digits:test --concurrency 4
+    """
+    if bundle is not None:
+        dataset = open_bundle_data(bundle, data)
+    else:
+        how = Preprocessing.load(preprocessing) if preprocessing else None
+        dataset = open_data(data, preprocessing=how)
+    if limit is not None:
+        dataset = dataset.take(np.arange(min(limit, dataset.n_samples), dtype=np.int64))
+    token = token_file.read_text("ascii").strip() if token_file else None
+    with progress(f"asking {url}", dataset.n_samples) as show:
+        report = ask_server(
+            ServerUrl.parse(url), dataset, ClientOptions(token=token, **options), on_progress=show
+        )
+    value = _json(report, dataset)
+    emit(as_json, value, _text(value))
+
+
+def _json(report: ClientReport, dataset: Dataset) -> dict[str, Any]:
+    answered = report.label >= 0
+    n_answered = int(answered.sum())
+    n_right = int((report.label[answered] == dataset.label[answered]).sum())
+    low, high = wilson_interval(n_right, n_answered) if n_answered else (None, None)
+    return {
+        "model": report.model,
+        "data": dataset.name,
+        "n_samples": dataset.n_samples,
+        "n_answered": n_answered,
+        "accuracy": n_right / n_answered if n_answered else None,
+        "interval": [low, high],
+        "exits": {str(stage): count for stage, count in report.exits.items()},
+        "cascades": dict(report.cascades),
+        "refusals": dict(report.refusals),
+        "latency_ms": {f"p{p}": report.latency_ms(p) if n_answered else None for p in PERCENTILES},
+        "samples_per_s": n_answered / report.wall_s,
+    }
+
+
+def _text(value: dict[str, Any]) -> str:
+    lines = [f"{value['model']}: {value['n_answered']} of {value['n_samples']} samples answered"]
+    if value["n_answered"]:
+        low, high = value["interval"]
+        lines.append(f"accuracy {value['accuracy']:.4f} ({low:.4f} .. {high:.4f})")
+        times = ", ".join(f"{key} {ms:.2f} ms" for key, ms in value["latency_ms"].items())
+        lines.append(f"{times} per request; {value['samples_per_s']:.0f} samples/s")
+    n_exits = sum(value["exits"].values())
+    for stage, count in value["exits"].items():
+        lines.append(f"stage {stage}: {count} samples left ({count / n_exits:.1%})")
+    for cascade, count in value["cascades"].items():
+        lines.append(f"{cascade}: answered {count} requests")
+    for reason, count in value["refusals"].items():
+        lines.append(f"{count} requests refused: {reason}")
+    return "\n".join(lines)

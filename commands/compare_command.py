@@ -1,0 +1,94 @@
+"""`encas compare`: search algorithms over seeds, side by side."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.table import Table
+
+from ..fronts.contest import Contest, contest_of
+from ..fronts.front import Front
+from ..jobs.run_contest import ContestPlan, run_plan, seeds_of
+from ..latency import LatencyProfile
+from ..pools.pool import Pool
+from ..report.contest_page import SUMMARY_COLUMNS, summary_rows
+from ..report.contest_writing import write_contest
+from ..search.options import SearchOptions
+from .console import emit, json_option, progress
+
+PATH = click.Path(path_type=Path)
+
+
+@click.command()
+@click.argument("folder", metavar="POOL", type=PATH)
+@click.option("--out", required=True, type=PATH, help="Folder for runs, tables and plots.")
+@click.option("--algorithms", required=True, help="Names, with commas between them.")
+@click.option("--seeds", default="1..10", show_default=True, help="As 1..10 or 1,2,5.")
+@click.option("--evaluations", type=int, help="Budget of every run [default: 100,000].")
+@click.option("--seconds", type=float, help="Budget of every run, in wall time.")
+@click.option("--max-members", default=5, show_default=True, help="Members of a cascade, at most.")
+@click.option("--objective", default="macs", show_default=True, help="Cost besides the error.")
+@click.option("--mode", type=click.Choice(["cascade", "ensemble"]), default="cascade")
+@click.option("--test", metavar="POOL", type=PATH, help="Score the same fronts here, too.")
+@click.option(
+    "--reference",
+    nargs=2,
+    type=float,
+    metavar="ERROR COST",
+    help="Beyond it nothing counts [default: 1 and twice the dearest model].",
+)
+@click.option(
+    "--exact-front", metavar="FRONT.json", type=PATH, help="For IGD+ [default: the run of exact]."
+)
+@click.option("--profile", type=PATH, help="Measured times, for latency.")
+@click.option("--batch-size", default=1, show_default=True, help="Rows per batch, for latency.")
+@json_option
+def compare(  # noqa: PLR0913 - one argument for each option
+    folder: Path,
+    *,
+    out: Path,
+    algorithms: str,
+    seeds: str,
+    objective: str,
+    test: Path | None,
+    exact_front: Path | None,
+    profile: Path | None,
+    as_json: bool,
+    **options: Any,
+) -> None:
+    """Compare search algorithms on one pool with one budget, over seeds.
+
+    Writes comparison.html, comparison.json and PNG plots: hypervolume over evaluations and over
+    time, median with the band from worst to best, on the test split, too; Wilcoxon tests; IGD+
+    against the exact front. Stopped, it goes on with the runs that are missing.
+
+    Example: encas compare pool --algorithms mo-gomea,nsga2,random --seeds 1..10 --out comparison
+    """
+    plan = ContestPlan(
+        algorithms=tuple(algorithms.split(",")),
+        seeds=seeds_of(seeds),
+        options=SearchOptions(objectives=(objective,), **options),
+    )
+    with progress(f"runs on {folder.name}", len(list(plan.runs()))) as show:
+        runs = run_plan(
+            Pool.load(folder),
+            plan,
+            folder=out,
+            test=Pool.load(test) if test else None,
+            profile=LatencyProfile.load(profile) if profile else None,
+            on_run=show,
+        )
+    contest = contest_of(runs, exact=Front.load(exact_front) if exact_front else None)
+    write_contest(contest, out)
+    emit(as_json, contest.to_json(), _table(contest))
+
+
+def _table(contest: Contest) -> Table:
+    table = Table(title=f"hypervolume on {contest.pool}", title_justify="left")
+    for column in SUMMARY_COLUMNS:
+        table.add_column(column, justify="left" if column == "algorithm" else "right")
+    for row in summary_rows(contest):
+        table.add_row(*row)
+    return table

@@ -1,0 +1,161 @@
+"""`encas export` and `encas verify`: from a front to a proven bundle, and proving it again."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from rich.table import Table
+
+from ..entries import MemberProof, Proof
+from ..export.verify import Verdict
+from ..fronts.front import Front
+from ..intervals import wilson_interval
+from ..jobs.verify_bundle import verify_bundle
+from ..manifest import Manifest
+from ..pools.pool import Pool
+from .console import emit, json_option, note, selection_options
+
+if TYPE_CHECKING:
+    from ..export.graph import WeightPlace
+    from ..export.onnx_export import Exporter
+
+
+@click.command()
+@click.argument("front", metavar="FRONT.json", type=click.Path(path_type=Path))
+@click.argument("folder", metavar="POOL", type=click.Path(path_type=Path))
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="Bundle to make.")
+@click.option("--index", type=int, help="The cascade by its index in the front.")
+@selection_options
+@click.option("--data", metavar="DATA", help="What the pool was built on, to prove decisions.")
+@click.option(
+    "--exporter",
+    type=click.Choice(["dynamo", "legacy"]),
+    default="dynamo",
+    show_default=True,
+    help="Of torch models; legacy is faster on tiny ones.",
+)
+@click.option(
+    "--graph",
+    type=click.Choice(["branches", "top", "none"]),
+    default="branches",
+    show_default=True,
+    help="cascade.onnx with the weights in its branches (faster on a CPU) or at the top level "
+    "(less memory), or none.",
+)
+@click.option("--overwrite", is_flag=True, help="Replace the bundle if it exists.")
+@json_option
+def export(  # noqa: PLR0913 - one argument for each option
+    front: Path,
+    folder: Path,
+    *,
+    out: Path,
+    index: int | None,
+    data: str | None,
+    exporter: Exporter,
+    graph: str,
+    overwrite: bool,
+    as_json: bool,
+    **limits: Any,
+) -> None:
+    """Export one cascade of a front as a bundle, and prove it.
+
+    The models come from the SPECs in the pool. Each exported member is held against its model;
+    with --data, every decision of the bundle is held against the pool's stored outputs. If a proof
+    fails, there is no bundle.
+
+    Example: encas export front.json pool --out bundle --min-accuracy 0.9 --data digits:search
+    """
+    from ..export.bundle_options import BundleOptions  # noqa: PLC0415 - needs onnx, which verify does not
+    from ..jobs.export_front import export_from_front  # noqa: PLC0415
+
+    loaded = Front.load(front)
+    weights: WeightPlace | None = None if graph == "none" else graph  # type: ignore[assignment]
+    manifest = export_from_front(
+        loaded,
+        loaded.index_of(**limits) if index is None else index,
+        Pool.load(folder),
+        out,
+        data=data,
+        options=BundleOptions(exporter=exporter, graph=weights, overwrite=overwrite),
+        on_step=note,
+    )
+    emit(as_json, manifest.to_json(), _bundle_table(out, manifest))
+    if data is None:
+        note("Decisions were not proven against the pool: give --data DATA, what it was built on.")
+
+
+@click.command()
+@click.argument("bundle", metavar="BUNDLE", type=click.Path(path_type=Path))
+@click.option("--data", metavar="DATA", required=True, help="Labelled data to verify on.")
+@click.option(
+    "--pool",
+    "folder",
+    metavar="POOL",
+    type=click.Path(path_type=Path),
+    help="Compare with the outputs in this pool, which was built on the data.",
+)
+@json_option
+def verify(bundle: Path, data: str, folder: Path | None, as_json: bool) -> None:
+    """Verify a bundle: hashes, numbers, and every decision on data.
+
+    Samples that the bundle was proven on must get the same label and leave at the same stage as
+    then; on others the executor and the graph must decide as the members run one by one do.
+
+    Example: encas verify bundle --data digits:test
+    """
+    verdict = verify_bundle(bundle, data, pool=Pool.load(folder) if folder else None)
+    emit(as_json, _verdict_json(verdict), _verdict_table(bundle, verdict))
+    verdict.require()
+
+
+def _bundle_table(out: Path, manifest: Manifest) -> Table:
+    table = Table(title=f"{out}", title_justify="left")
+    for column in ("stage", "member", "threshold", "exporter", "largest difference"):
+        table.add_column(column, justify="left" if column == "member" else "right")
+    thresholds = [*map(str, manifest.cascade.thresholds), ""]
+    rows = zip(manifest.members, thresholds, manifest.numerics, strict=True)
+    for stage, (member, threshold, proof) in enumerate(rows, start=1):
+        difference = f"{proof.max_difference:.2g}"
+        table.add_row(str(stage), member.name, threshold, member.exporter, difference)
+    table.caption = "\n".join(f"{one.subject}: {_proof_text(one)}" for one in manifest.proof)
+    table.caption_justify = "left"
+    return table
+
+
+def _verdict_table(bundle: Path, verdict: Verdict) -> Table:
+    low, high = wilson_interval(verdict.n_correct, verdict.n_samples)
+    table = Table(title=f"{bundle}: all hashes agree", title_justify="left", show_header=False)
+    table.add_row("samples", f"{verdict.n_samples}, of them {verdict.n_known} known to the bundle")
+    table.add_row("accuracy", f"{verdict.accuracy:.4f} (95 %: {low:.4f} .. {high:.4f})")
+    table.add_row("reach", ", ".join(f"{share:.3f}" for share in verdict.reach))
+    for member in verdict.numerics:
+        table.add_row(member.name, _numerics_text(member))
+    for proof in verdict.proofs:
+        table.add_row(proof.subject, _proof_text(proof))
+    return table
+
+
+def _verdict_json(verdict: Verdict) -> dict[str, Any]:
+    content = asdict(verdict)
+    proofs = [
+        item | {"n_label_flips": proof.n_label_flips, "n_stage_flips": proof.n_stage_flips}
+        for item, proof in zip(content["proofs"], verdict.proofs, strict=True)
+    ]
+    return content | {"accuracy": verdict.accuracy, "proofs": proofs}
+
+
+def _numerics_text(proof: MemberProof) -> str:
+    sizes = ", ".join(map(str, proof.batch_sizes))
+    return f"differs by {proof.max_difference:.2g} at batch {sizes} ({proof.n_samples} samples)"
+
+
+def _proof_text(proof: Proof) -> str:
+    n_explained = len(proof.flips) - len(proof.unexplained)
+    return (
+        f"{proof.n_samples} samples against {proof.against}: "
+        f"{proof.n_label_flips} other labels, {proof.n_stage_flips} other stages, "
+        f"{n_explained} explained by rounding (within {proof.margin:.2g} of the threshold)"
+    )

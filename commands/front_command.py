@@ -1,0 +1,69 @@
+"""`encas front`: look at a front, score it elsewhere."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+from rich.table import Table
+
+from ..fronts.front import Front
+from ..fronts.scoring import evaluate_front
+from ..fronts.selection import cost_text
+from ..latency import LatencyProfile
+from ..pools.pool import Pool
+from .console import cascade_text, emit, json_option
+
+
+@click.group()
+def front() -> None:
+    """Fronts: cascades that do not dominate each other."""
+
+
+@front.command()
+@click.argument("file", metavar="FRONT.json", type=click.Path(path_type=Path))
+@json_option
+def show(file: Path, as_json: bool) -> None:
+    """Show the cascades of a front, the cheapest first.
+
+    Example: encas front show front.json
+    """
+    loaded = Front.load(file)
+    emit(as_json, loaded.to_json(), front_table(loaded))
+
+
+@front.command()
+@click.argument("file", metavar="FRONT.json", type=click.Path(path_type=Path))
+@click.argument("folder", metavar="POOL", type=click.Path(path_type=Path))
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="Front to write.")
+@click.option("--profile", type=click.Path(path_type=Path), help="For a latency front.")
+@json_option
+def evaluate(file: Path, folder: Path, out: Path, profile: Path | None, as_json: bool) -> None:
+    """Score the cascades of a front on the samples of another pool.
+
+    The cascades and their order stay, so that index I is the same cascade in both files.
+
+    Example: encas front evaluate front.json test_pool --out front_test.json
+    """
+    loaded_profile = LatencyProfile.load(profile) if profile else None
+    scored = evaluate_front(Front.load(file), Pool.load(folder), profile=loaded_profile)
+    scored.save(out)
+    emit(as_json, scored.to_json(), front_table(scored))
+
+
+def front_table(loaded: Front) -> Table:
+    """A front as a table for people."""
+    title = (
+        f"{len(loaded.cascades)} cascades on {loaded.pool.name} "
+        f"({loaded.pool.n_samples} samples), {' against '.join(loaded.objectives)}"
+    )
+    if "algorithm" in loaded.search:
+        title += f", found by {loaded.search['algorithm']}"
+    table = Table(title=title, title_justify="left")
+    for column in ("index", "accuracy", "cost"):
+        table.add_column(column, justify="right")
+    table.add_column("members (threshold)", overflow="fold")
+    for index, scored in enumerate(loaded.cascades):
+        cost = cost_text(scored.cost, loaded.objectives[1])
+        table.add_row(str(index), f"{scored.accuracy:.4f}", cost, cascade_text(scored.cascade))
+    return table

@@ -1,0 +1,74 @@
+"""`encas nat pool`: the subnets of runs as a pool."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ..nat.pooling import (
+    chosen_subnets,
+    distinct_subnets,
+    lacking,
+    load_runs,
+    samples_of,
+    write_subnets,
+)
+from ..pools.building.build_pool import BuildRequest
+from .console import json_option, note, progress
+from .pool_build_command import run_and_show, run_options, run_settings
+
+path_type = click.Path(path_type=Path)
+
+
+@click.command()
+@click.argument("folders", metavar="RUN...", nargs=-1, required=True, type=path_type)
+@click.option("--data", help="DATA to ask about [default: what the runs measured errors on].")
+@click.option("--train-data", help="DATA the runs were trained on, where it lies elsewhere now.")
+@click.option("--out", required=True, type=path_type, help="Folder to make, or to go on with.")
+@click.option("--archive", is_flag=True, help="All subnets of the last rounds, not the fronts.")
+@click.option(
+    "--limit", type=click.IntRange(min=1), help="Of each run so many, spread over their costs."
+)
+@run_options
+@json_option
+def pool(
+    folders: tuple[Path, ...],
+    data: str | None,
+    train_data: str | None,
+    out: Path,
+    archive: bool,
+    limit: int | None,
+    as_json: bool,
+    **options: Any,
+) -> None:
+    """Make a pool of the front subnets of runs of `encas nat`.
+
+    Each subnet is cut out of the weights of its run, gets BatchNorm statistics of its own from
+    the run's training samples, and is stored in RUN/subnets; then all of them answer DATA. The
+    pool is like any other: search it, export from it. DATA may hold no sample that a run was
+    trained on. After Ctrl-C or a crash, the same command goes on where it was.
+
+    Example: encas nat pool run --out pool
+
+    Example: encas nat pool run_a run_b --data test.zip --held-out test_pool --out pool
+    """
+    runs = load_runs(folders)
+    samples = samples_of(runs, data, train=train_data)
+    chosen = chosen_subnets(runs, archive=archive, limit=limit)
+    subnets = distinct_subnets(chosen)
+    if len(subnets) < len(chosen):
+        note(f"{len(chosen) - len(subnets)} subnets come once: two runs have the same")
+    missing = lacking(subnets)
+    if missing:
+        with progress("calibrating subnets", len(missing)) as show:
+            write_subnets(missing, train=train_data, device=options["device"], tell=show)
+    request = BuildRequest(
+        requests=tuple(subnet.request for subnet in subnets),
+        data=samples.data,
+        rows=samples.rows,
+        settings=run_settings(options),
+        **options,
+    )
+    run_and_show(request, out, as_json=as_json)

@@ -1,0 +1,164 @@
+"""`encas pool`: build, import, show, check, combine and export pools of stored outputs."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import click
+from rich.console import Group
+from rich.table import Table
+
+from ..evaluate.pool_summary import PoolSummary, summarise
+from ..files import write_atomically
+from ..fronts.diversity import diversity_of, pair_table, uses_of
+from ..fronts.front import Front
+from ..pools.calibration import fit_temperatures, temperatures_like
+from ..pools.pool import Pool
+from ..pools.pool_check import check_pool
+from ..pools.pool_npz import export_npz, import_npz
+from ..pools.pool_samples import moved_models, refuse_held_out
+from .console import emit, json_option
+from .pool_build_command import build
+from .pool_compress_command import compress
+from .pool_tables import details_tables, summary_table
+from .pool_tools_command import compare, cost, dedup, filter_, merge, split
+from .quantize_command import quantize
+
+
+@click.group()
+def pool() -> None:
+    """Pools: stored outputs of many classifiers on one split."""
+
+
+@pool.command("import")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder to make.")
+@click.option("--name", help="Name of the pool; the file's name by default.")
+@click.option("--dtype", type=click.Choice(["float16", "float32"]), help="Store outputs as.")
+@click.option("--overwrite", is_flag=True, help="Replace the folder if it exists.")
+@json_option
+def import_(
+    file: Path, out: Path, name: str | None, dtype: str | None, overwrite: bool, as_json: bool
+) -> None:
+    """Make a pool folder of the arrays in FILE.npz.
+
+    The arrays: outputs [M, N, C], label [N], name [M], macs [M]; optional kind [M]
+    (probabilities or logits), params [M], cost_<name> [M], source [M], classes [C].
+
+    Example: encas pool import outputs.npz --out pool
+    """
+    stored = import_npz(file, name=name, dtype=dtype).save(out, overwrite=overwrite)
+    _emit_summary(summarise(stored), as_json)
+
+
+@pool.command()
+@click.argument("folder", metavar="POOL", type=click.Path(path_type=Path))
+@click.option("--details", is_flag=True, help="Also calibration, diversity, oracle accuracy.")
+@click.option(
+    "--front",
+    "fronts",
+    metavar="FRONT.json",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="Count the cascades that each model is in; may be repeated.",
+)
+@click.option(
+    "--pairs",
+    metavar="FILE.csv",
+    type=click.Path(path_type=Path),
+    help="Write how often each pair of models is wrong together.",
+)
+@json_option
+def show(
+    folder: Path, details: bool, fronts: tuple[Path, ...], pairs: Path | None, as_json: bool
+) -> None:
+    """Show the models of a pool: accuracy with its interval, and costs.
+
+    Example: encas pool show pool
+
+    Example: encas pool show pool --details --front front.json --pairs pairs.csv
+    """
+    stored = Pool.load(folder)
+    if pairs:
+        write_atomically(pairs, pair_table(stored))
+    summary = summarise(stored)
+    diversity = diversity_of(stored) if details else None
+    uses = uses_of([Front.load(file) for file in fronts]) if fronts else None
+    value = summary.to_json()
+    value |= {"details": diversity.to_json()} if diversity else {}
+    value |= {"uses": {name: uses[name] for name in stored.names}} if uses is not None else {}
+    emit(as_json, value, Group(*details_tables(summary, diversity, uses)))
+
+
+@pool.command()
+@click.argument("folder", metavar="POOL", type=click.Path(path_type=Path))
+@json_option
+def check(folder: Path, as_json: bool) -> None:
+    """Read all of a pool and check its hashes and values.
+
+    Example: encas pool check pool
+    """
+    checked = check_pool(folder, check_contenders=_check_contenders)
+    text = f"{folder}: {checked.n_models} models, {checked.n_samples} samples: all hashes agree"
+    emit(as_json, {"path": str(folder), "sha256": checked.sha256, "ok": True}, text)
+
+
+def _check_contenders(folder: Path) -> None:
+    from ..evaluate.contender_store import check_contenders  # noqa: PLC0415 - needs numba
+
+    check_contenders(folder)
+
+
+@pool.command()
+@click.argument("folder", metavar="POOL", type=click.Path(path_type=Path))
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="File to write.")
+@json_option
+def export(folder: Path, out: Path, as_json: bool) -> None:
+    """Write the arrays of a pool as FILE.npz, or a row for each sample as FILE.parquet.
+
+    Example: encas pool export pool --out outputs.npz
+    """
+    stored = Pool.load(folder)
+    if out.suffix == ".parquet":
+        from ..pools.pool_parquet import export_parquet  # noqa: PLC0415 - pyarrow is optional
+
+        export_parquet(stored, out)
+    else:
+        export_npz(stored, out)
+    text = f"{out}: outputs [{stored.n_models}, {stored.n_samples}, {stored.n_classes}]"
+    emit(as_json, {"path": str(out), "sha256": stored.sha256}, text)
+
+
+@pool.command()
+@click.argument("folder", metavar="POOL", type=click.Path(path_type=Path))
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder to make.")
+@click.option("--like", type=click.Path(path_type=Path), help="Take the temperatures from there.")
+@click.option("--overwrite", is_flag=True, help="Replace the folder if it exists.")
+@json_option
+def calibrate(folder: Path, out: Path, like: Path | None, overwrite: bool, as_json: bool) -> None:
+    """Fit a temperature for each model (on the search split), or take those of another pool.
+
+    Example: encas pool calibrate pool --out calibrated
+
+    Example: encas pool calibrate test_pool --like calibrated --out calibrated_test
+    """
+    stored = Pool.load(folder)
+    if like is None:
+        refuse_held_out(stored, purpose="fit temperatures")
+    chosen = temperatures_like(stored, Pool.load(like)) if like else fit_temperatures(stored)
+    moved = replace(stored, models=moved_models(stored, out))
+    made = moved.with_temperatures(chosen).save(out, overwrite=overwrite)
+    table = Table("model", "temperature")
+    for model in made.models:
+        table.add_row(model.name, f"{model.temperature:.3f}")
+    value = {"path": str(out), "temperatures": dict(zip(made.names, chosen, strict=True))}
+    emit(as_json, value, table)
+
+
+def _emit_summary(summary: PoolSummary, as_json: bool) -> None:
+    emit(as_json, summary.to_json(), summary_table(summary))
+
+
+for command in (build, compare, compress, cost, dedup, filter_, merge, quantize, split):
+    pool.add_command(command)

@@ -1,0 +1,202 @@
+"""`encas pool merge|filter|dedup|split|compare|cost`: pools out of pools."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+from rich.table import Table
+
+from ..errors import PoolError
+from ..evaluate.pool_summary import summarise
+from ..fronts.diversity import uses_of
+from ..fronts.front import Front
+from ..pools.cost_table import read_costs, with_costs
+from ..pools.pool import Pool
+from ..pools.pool_difference import compare_pools
+from ..pools.pool_samples import moved_models, write_part
+from ..pools.pool_split import split_pool
+from ..pools.pool_tools import Wanted, filter_pool, find_twins, merge_pools
+from ..pools.pool_writing import write_pool
+from .console import emit, json_option
+from .pool_tables import comparison_table, summary_table
+
+path_type = click.Path(path_type=Path)
+folder_argument = click.argument("folder", metavar="POOL", type=path_type)
+out_option = click.option("--out", required=True, type=path_type, help="Folder to make.")
+overwrite_option = click.option("--overwrite", is_flag=True, help="Replace it if it exists.")
+
+
+@click.command()
+@click.argument("folders", metavar="POOL...", type=path_type, nargs=-1, required=True)
+@out_option
+@click.option("--name", help="Of the merged pool; that of the first by default.")
+@overwrite_option
+@json_option
+def merge(
+    folders: tuple[Path, ...], out: Path, name: str | None, overwrite: bool, as_json: bool
+) -> None:
+    """Put the models of pools of the same samples into one pool.
+
+    Example: encas pool merge mine theirs --out both
+    """
+    pools = [Pool.load(folder) for folder in folders]
+    _emit(merge_pools(pools, out, name=name, overwrite=overwrite), as_json)
+
+
+@click.command("filter")
+@folder_argument
+@out_option
+@click.option("--model", "names", multiple=True, help="Pattern of names to keep; repeat it.")
+@click.option("--without", multiple=True, help="Pattern of names to leave out; repeat it.")
+@click.option("--max", "most", metavar="COST=VALUE", multiple=True, help="Such as macs=1e9.")
+@click.option("--min-accuracy", default=0.0, help="On the pool's samples.")
+@click.option("--front", type=path_type, help="Only members of this front.")
+@click.option(
+    "--without-samples-of", "other", metavar="POOL", type=path_type, help="Leave its samples out."
+)
+@overwrite_option
+@json_option
+def filter_(  # noqa: PLR0913, PLR0917 - one parameter for each option
+    folder: Path,
+    out: Path,
+    names: tuple[str, ...],
+    without: tuple[str, ...],
+    most: tuple[str, ...],
+    min_accuracy: float,
+    front: Path | None,
+    other: Path | None,
+    overwrite: bool,
+    as_json: bool,
+) -> None:
+    """Keep some of a pool's models, or of its samples.
+
+    Example: encas pool filter pool --model 'resnet*' --max macs=5e9 --out resnets
+    """
+    wanted = Wanted(
+        names=names,
+        without=without,
+        most=dict(_limit(text) for text in most),
+        min_accuracy=min_accuracy,
+        only=frozenset(uses_of([Front.load(front)])) if front else None,
+    )
+    others = Pool.load(other) if other else None
+    made = filter_pool(Pool.load(folder), out, wanted, without=others, overwrite=overwrite)
+    _emit(made, as_json)
+
+
+@click.command()
+@folder_argument
+@out_option
+@click.option("--difference", default=0.01, show_default=True, help="Of the probabilities.")
+@click.option("--cost", default="macs", show_default=True, help="By which models are cheaper.")
+@overwrite_option
+@json_option
+def dedup(
+    folder: Path, out: Path, difference: float, cost: str, overwrite: bool, as_json: bool
+) -> None:
+    """Leave out every model that answers almost as a cheaper one does.
+
+    Two models are near-identical where the differences of their probabilities, summed over the
+    classes, are at most so large on average.
+
+    Example: encas pool dedup pool --out distinct
+    """
+    stored = Pool.load(folder)
+    twins = find_twins(stored, difference=difference, cost=cost)
+    left_out = {twin.name for twin in twins}
+    kept = [i for i, name in enumerate(stored.names) if name not in left_out]
+    made = write_part(stored, out, models=kept, overwrite=overwrite)
+    table = Table("left out", "almost as", "difference")
+    for twin in twins:
+        table.add_row(twin.name, twin.like, f"{twin.difference:.2g}")
+    value = {
+        "path": str(out),
+        "n_models": made.n_models,
+        "left_out": [
+            {"name": twin.name, "like": twin.like, "difference": twin.difference} for twin in twins
+        ],
+    }
+    emit(as_json, value, table)
+
+
+@click.command()
+@folder_argument
+@out_option
+@click.option("--search", default=0.5, show_default=True, help="Share of the samples.")
+@click.option("--selection", default=0.25, show_default=True, help="Share of the samples.")
+@click.option("--test", default=0.25, show_default=True, help="Share of the samples.")
+@click.option("--seed", default=0, show_default=True)
+@json_option
+def split(
+    folder: Path,
+    out: Path,
+    search: float,
+    selection: float,
+    test: float,
+    seed: int,
+    as_json: bool,
+) -> None:
+    """Split a pool into OUT/search, OUT/selection and OUT/test, with the classes' shares.
+
+    The test samples are noted in all parts and in POOL itself: no search takes a pool that has
+    one of them, whatever the pool was made of.
+
+    Example: encas pool split pool --search .5 --selection .25 --test .25 --seed 1 --out parts
+    """
+    shares = {"search": search, "selection": selection, "test": test}
+    parts = split_pool(Pool.load(folder), out, shares, seed=seed)
+    table = Table("part", "samples", "folder")
+    for name, part in parts.items():
+        table.add_row(name, str(part.n_samples), str(part.path))
+    value = {
+        name: {"path": str(part.path), "n_samples": part.n_samples, "sha256": part.sha256}
+        for name, part in parts.items()
+    }
+    emit(as_json, value, table)
+
+
+@click.command()
+@click.argument("first", metavar="POOL", type=path_type)
+@click.argument("second", metavar="POOL2", type=path_type)
+@json_option
+def compare(first: Path, second: Path, as_json: bool) -> None:
+    """Compare two splits: samples that are in both, and how accuracies and confidences moved.
+
+    Example: encas pool compare parts/search parts/test
+    """
+    pools = Pool.load(first), Pool.load(second)
+    comparison = compare_pools(*pools)
+    table = comparison_table(comparison, pools[0].name, pools[1].name)
+    emit(as_json, comparison.to_json(), table)
+
+
+@click.command()
+@folder_argument
+@click.argument("table", metavar="FILE.csv", type=path_type)
+@out_option
+@overwrite_option
+@json_option
+def cost(folder: Path, table: Path, out: Path, overwrite: bool, as_json: bool) -> None:
+    """Add costs from a CSV file: name,COST,... with one line for each model.
+
+    Example: encas pool cost pool joules.csv --out priced
+    """
+    stored = Pool.load(folder)
+    models = with_costs(moved_models(stored, out), read_costs(table), where=str(table))
+    parts = zip(models, stored.outputs, strict=True)
+    write_pool(out, parts, stored.about, overwrite=overwrite)
+    _emit(Pool.load(out), as_json)
+
+
+def _emit(made: Pool, as_json: bool) -> None:
+    summary = summarise(made)
+    emit(as_json, summary.to_json(), summary_table(summary))
+
+
+def _limit(text: str) -> tuple[str, float]:
+    cost_name, _, value = text.partition("=")
+    try:
+        return cost_name, float(value)
+    except ValueError:
+        raise PoolError(f"expected COST=VALUE such as macs=1e9, got {text!r}") from None

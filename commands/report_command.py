@@ -1,0 +1,41 @@
+"""`encas report`: fronts as a page that opens offline."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from ..report.report_writing import write_report
+from .console import emit, json_option
+
+PATH = click.Path(path_type=Path)
+
+
+@click.command()
+@click.argument("fronts", metavar="FRONT.json...", nargs=-1, required=True, type=PATH)
+@click.option("--out", required=True, type=PATH, help="Page (.html) or first chart (.svg).")
+@click.option(
+    "--pool",
+    "pools",
+    multiple=True,
+    type=PATH,
+    help="Single models to compare with; the first pool says which is best, the last is reported.",
+)
+@click.option("--bundle", "bundles", multiple=True, type=PATH, help="A chosen cascade.")
+@click.option("--profile", type=PATH, help="Measured times of the single models.")
+@json_option
+def report(
+    fronts: tuple[Path, ...],
+    out: Path,
+    pools: tuple[Path, ...],
+    bundles: tuple[Path, ...],
+    profile: Path | None,
+    as_json: bool,
+) -> None:
+    """Write fronts as one self-contained page: charts, tables, stages, latencies.
+
+    Example: encas report front.json front_test.json --pool pool/test --out report.html
+    """
+    write_report(fronts, out, pools=pools, bundles=bundles, profile=profile)
+    emit(as_json, {"path": str(out)}, f"{out}: a report of {len(fronts)} fronts")

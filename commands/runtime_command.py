@@ -1,0 +1,267 @@
+"""`encas run`, `profile`, `bench`, `doctor`: running bundles, and measuring them."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.markup import escape
+from rich.table import Table
+
+from ..data.dataset import Dataset
+from ..data.open_data import open_bundle_data
+from ..latency import LatencyProfile, Timing
+from ..runtime.bench import Bench
+from ..runtime.doctor import Diagnosis, examine
+from ..runtime.executor import Prediction
+from ..runtime.loading import Backend, load
+from ..runtime.predicting import predict, save_predictions
+from .console import emit, json_option, note, progress
+from .measuring_options import (
+    batch_sizes_option,
+    exporter_option,
+    placement_options,
+    protocol_options,
+    taken_placement,
+    taken_protocol,
+)
+
+backend_option = click.option(
+    "--backend",
+    type=click.Choice(["staged", "graph"]),
+    default="staged",
+    show_default=True,
+    help="A session for each member, or the whole cascade as one graph: as fast, more memory.",
+)
+
+
+@click.command()
+@click.argument("bundle", metavar="BUNDLE", type=click.Path(path_type=Path))
+@click.option("--data", metavar="DATA", required=True, help="What to predict.")
+@click.option("--out", required=True, type=click.Path(path_type=Path), help=".npz to write.")
+@backend_option
+@placement_options
+@json_option
+def run(
+    bundle: Path,
+    *,
+    data: str,
+    out: Path,
+    backend: Backend,
+    as_json: bool,
+    **where: Any,
+) -> None:
+    """Predict data: label [N], stage [N] and probabilities [N, C] go to an .npz file.
+
+    Images are preprocessed as the bundle's manifest says.
+
+    Example: encas run bundle --data digits:test --out predictions.npz
+    """
+    placement = taken_placement(where)
+    runner = load(
+        bundle,
+        device=placement.device,
+        n_threads=placement.n_threads,
+        backend=backend,
+        gpu_memory_bytes=placement.gpu_memory_bytes,
+        cuda_graphs=placement.cuda_graphs,
+    )
+    dataset = open_bundle_data(bundle, data)
+    with progress("predicting", dataset.n_samples) as done:
+        prediction = predict(runner, dataset, on_rows=done)
+    save_predictions(prediction, out)
+    summary = _run_summary(prediction, dataset)
+    table = Table(title=str(out), title_justify="left", show_header=False)
+    for key, value in summary.items():
+        table.add_row(key.replace("_", " "), str(value))
+    emit(as_json, summary | {"out": str(out)}, table)
+
+
+@click.command()
+@click.argument("path", metavar="POOL|BUNDLE", type=click.Path(path_type=Path))
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="Profile to write.")
+@click.option("--model", "models", multiple=True, help="Only this one; may be given again.")
+@click.option("--data", metavar="DATA", help="Tells what samples look like, if nothing else does.")
+@exporter_option
+@batch_sizes_option
+@protocol_options
+@placement_options
+@json_option
+def profile(
+    path: Path, *, out: Path, batch_sizes: tuple[int, ...], as_json: bool, **what: Any
+) -> None:
+    """Measure the models of a pool, or a bundle's members, at batch sizes.
+
+    What PROFILE.json knows already is not measured again; times of another device, provider or
+    version are not mixed with it.
+
+    Example: encas profile pool --device cpu --batch-size 1 --batch-size 8 --out profile.json
+    """
+    from ..jobs.measure_latency import MeasureOptions, profile_path  # noqa: PLC0415 - needs onnxruntime
+
+    options = MeasureOptions(
+        placement=taken_placement(what),
+        protocol=taken_protocol(what),
+        exporter=what.pop("exporter"),
+    )
+    with progress("measuring", None) as done:
+        measured = profile_path(
+            path,
+            batch_sizes,
+            out=out,
+            options=options,
+            on_timing=lambda known: done(len(known.timings)),
+            **what,
+        )
+    emit(as_json, _without_samples(measured.to_json()), _profile_table(measured))
+
+
+@click.command()
+@click.argument("bundle", metavar="BUNDLE", type=click.Path(path_type=Path))
+@click.option("--data", metavar="DATA", help="Samples to time, whose exits are real.")
+@click.option(
+    "--profile",
+    "profile_file",
+    type=click.Path(path_type=Path),
+    help="Members' times to predict from; what it lacks is measured.",
+)
+@backend_option
+@batch_sizes_option
+@protocol_options
+@placement_options
+@json_option
+def bench(
+    bundle: Path,
+    *,
+    data: str | None,
+    profile_file: Path | None,
+    backend: Backend,
+    batch_sizes: tuple[int, ...],
+    as_json: bool,
+    **how: Any,
+) -> None:
+    """Measure the composed cascade, beside the prediction and beside its members.
+
+    The times go into the bundle's manifest. Without --data the input is random, and random input
+    leaves at other stages than data does.
+
+    Example: encas bench bundle --data digits:test --batch-size 1 --batch-size 32
+    """
+    from ..jobs.measure_latency import MeasureOptions, bench_bundle  # noqa: PLC0415 - needs onnxruntime
+
+    if data is None:
+        note("Random input: the exit shares are not those of data; give --data DATA.")
+    options = MeasureOptions(
+        placement=taken_placement(how),
+        protocol=taken_protocol(how),
+        backend=backend,
+    )
+    known = LatencyProfile.load(profile_file) if profile_file else None
+    results = bench_bundle(bundle, batch_sizes, options=options, data=data, profile=known)
+    emit(as_json, {"bench": [_bench_json(one) for one in results]}, _bench_table(results))
+
+
+@click.command()
+@json_option
+def doctor(as_json: bool) -> None:
+    """Tell what works on this machine, what does not, and how to get it.
+
+    A device works when a model really loads on it.
+
+    Example: encas doctor
+    """
+    diagnosis = examine()
+    emit(as_json, _doctor_json(diagnosis), _doctor_table(diagnosis))
+
+
+def _run_summary(prediction: Prediction, dataset: Dataset) -> dict[str, Any]:
+    left = [int((prediction.stage == s).sum()) for s in range(1, int(prediction.stage.max()) + 1)]
+    return {
+        "n_samples": dataset.n_samples,
+        "accuracy": float((prediction.label == dataset.label).mean()),
+        "left_at_stage": left,
+        "padding_waste": prediction.padding_waste,
+    }
+
+
+def _profile_table(measured: LatencyProfile) -> Table:
+    setting = measured.setting
+    title = f"{setting.device_name} ({setting.provider}, {setting.n_threads} threads)"
+    table = Table(title=title, title_justify="left")
+    for column in ("model", "batch size", "p50 ms", "p90 ms", "p99 ms"):
+        table.add_column(column, justify="left" if column == "model" else "right")
+    for timing in measured.timings:
+        times = (timing.p50_ms, timing.p90_ms, timing.p99_ms)
+        table.add_row(timing.name, str(timing.batch_size), *(f"{ms:.4g}" for ms in times))
+    gpu = [t for t in measured.timings if t.transfer_ms or t.sm_clock_mhz or t.energy_mj]
+    table.caption = "\n".join(
+        [
+            f"executor: {measured.call_ms:.4g} ms per batch, and {measured.gate_ms:.4g} ms for "
+            "each exit decision",
+            *map(_gpu_text, gpu),
+        ]
+    )
+    return table
+
+
+def _gpu_text(timing: Timing) -> str:
+    energy = "not told" if timing.energy_mj is None else f"{timing.energy_mj:.3g} mJ per sample"
+    clock = "not told" if timing.sm_clock_mhz is None else f"{timing.sm_clock_mhz:.0f} MHz"
+    return (
+        f"{timing.name} at {timing.batch_size}: moving {timing.transfer_ms:.4g} ms, "
+        f"clock {clock}, energy {energy}"
+    )
+
+
+def _bench_table(results: list[Bench]) -> Table:
+    table = Table(title=f"data: {results[0].latency.data}", title_justify="left")
+    columns = ("batch size", "cascade ms", "p50", "p90", "p99", "predicted ms", "off by", "padding")
+    for column in columns:
+        table.add_column(column, justify="right")
+    table.add_column("members alone, ms", overflow="fold")
+    for one in results:
+        latency, timing = one.latency, one.latency.timing
+        predicted = latency.predicted_ms or 0.0
+        figures = (latency.mean_ms, timing.p50_ms, timing.p90_ms, timing.p99_ms, predicted)
+        members = ", ".join(f"{member.name} {member.p50_ms:.4g}" for member in one.members)
+        shown = [f"{ms:.4g}" for ms in figures]
+        shown += [f"{one.prediction_error:+.1%}", f"{one.padding_waste:.1%}"]
+        table.add_row(str(timing.batch_size), *shown, members)
+    return table
+
+
+def _bench_json(one: Bench) -> dict[str, Any]:
+    content: dict[str, Any] = asdict(one)
+    del content["latency"]["timing"]["samples_ms"]
+    return content | {"prediction_error": one.prediction_error}
+
+
+def _without_samples(content: dict[str, Any]) -> dict[str, Any]:
+    timings = [
+        {key: value for key, value in timing.items() if key != "samples_ms"}
+        for timing in content["timings"]
+    ]
+    return content | {"timings": timings}
+
+
+def _doctor_json(diagnosis: Diagnosis) -> dict[str, Any]:
+    extras = [asdict(extra) | {"remedy": extra.remedy} for extra in diagnosis.extras]
+    return asdict(diagnosis) | {"extras": extras}
+
+
+def _doctor_table(diagnosis: Diagnosis) -> Table:
+    table = Table(show_header=False)
+    for name, version in diagnosis.versions.items():
+        table.add_row(name, version)
+    for device in diagnosis.devices:
+        found = "works" if device.works else f"does not work: {device.reason}"
+        table.add_row(device.device, escape(found))
+    table.add_row("GPUs", ", ".join(diagnosis.gpus) or "none that nvidia-smi shows")
+    for extra in diagnosis.extras:
+        there = ", ".join(f"{name} {version}" for name, version in extra.installed.items())
+        lacking = f"lacks {', '.join(extra.missing)}: {extra.remedy}" if extra.missing else ""
+        text = "; ".join(part for part in (there, lacking) if part)
+        table.add_row(escape(f"encas[{extra.extra}]"), escape(text))
+    return table

@@ -1,0 +1,79 @@
+"""`encas triton`: bundles as a model repository of NVIDIA Triton."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ..serving.protocol.model_config_text import thresholds_of
+from ..serving.triton.deployment import Deployment, write_deployment
+from ..serving.triton.layout_options import LayoutOptions
+from ..serving.triton.repository import write_repository
+from .console import emit, json_option
+
+PATH = click.Path(path_type=Path)
+CORES = click.Choice(["graph", "bls", "python"])
+
+
+@click.command()
+@click.argument("bundles", metavar="BUNDLE...", nargs=-1, required=True, type=PATH)
+@click.option("--out", required=True, type=PATH, help="Repository to write.")
+@click.option(
+    "--layout",
+    type=click.Choice(["graph", "bls", "ensemble", "python"]),
+    default="graph",
+    show_default=True,
+)
+@click.option("--around", type=CORES, default="graph", help="What an ensemble stands around.")
+@click.option("--target", type=click.Choice(["cpu", "gpu"]), default="gpu", show_default=True)
+@click.option("--tensorrt", is_flag=True, help="TensorRT engines, a profile for each bucket.")
+@click.option("--backend", type=click.Choice(["onnxruntime", "python"]), default="onnxruntime")
+@click.option("--max-batch-size", default=64, show_default=True)
+@click.option("--max-delay-ms", default=0.0, show_default=True, help="Wait for a fuller batch.")
+@click.option("--max-queue", default=1024, show_default=True, help="Requests that may wait.")
+@click.option("--instances", default=1, show_default=True, help="Copies of each model.")
+@click.option("--threads", type=int, help="Of each ONNX session on a CPU.")
+@click.option("--thresholds", help="Other thresholds, such as 0.5,0.7.")
+@click.option("--image-input", type=click.Choice(["files", "pixels"]), default="files")
+@click.option("--deploy", type=PATH, help="Folder for Dockerfile, compose.yaml, KServe manifest.")
+@click.option("--image", default="encas-triton:latest", help="Name of the image in these.")
+@click.option("--overwrite", is_flag=True, help="Replace an older repository.")
+@json_option
+def triton(
+    bundles: tuple[Path, ...],
+    out: Path,
+    thresholds: str | None,
+    deploy: Path | None,
+    image: str,
+    overwrite: bool,
+    as_json: bool,
+    **options: Any,
+) -> None:
+    """Write bundles as a model repository of NVIDIA Triton.
+
+    graph: the whole cascade as one ONNX file, the fastest. bls: the members as models of their own,
+    shared by all cascades in the repository, and a model that calls them and leaves early.
+    python: one model that holds the executor. ensemble: images in and class names out, around one
+    of these.
+
+    --backend python runs ONNX files without Triton's ONNX Runtime backend.
+
+    Example: encas triton bundle --out repository --layout bls --target cpu
+    """
+    numbers = thresholds_of(thresholds) if thresholds is not None else None
+    chosen = LayoutOptions(thresholds=numbers, **options)
+    deployment = Deployment(folder=deploy, image=image) if deploy else None
+    written = write_repository(bundles, out, chosen, overwrite=overwrite)
+    files: tuple[Path, ...] = ()
+    if deployment is not None:
+        files = write_deployment(deployment, out, chosen, written.cascades)
+    models = [config.name for config in written.models]
+    value = {"path": str(out), "cascades": list(written.cascades), "models": models}
+    value["files"] = [str(file) for file in files]
+    text = f"{out}: {', '.join(written.cascades)} in {len(models)} models; start it with\n"
+    text += f"  tritonserver --model-repository={out}"
+    if deployment is not None:
+        text += f"\nor with docker compose -f {deployment.folder / 'compose.yaml'} up --build"
+    emit(as_json, value, text)

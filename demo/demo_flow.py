@@ -1,0 +1,240 @@
+"""The flow of the demo: train, search, choose, export, verify, run, measure, search again, report.
+
+Every file lies where the other commands expect it, so that a user can go on from there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Protocol
+
+from ..data.open_data import open_data
+from ..export.bundle_options import BundleOptions
+from ..fronts.front import Front
+from ..fronts.scoring import evaluate_front
+from ..jobs.export_front import export_from_front
+from ..jobs.measure_latency import MeasureOptions, bench_bundle, profile_path
+from ..jobs.verify_bundle import verify_bundle
+from ..latency import LatencyProfile
+from ..pools.pool import Pool
+from ..report.report_writing import write_report
+from ..runtime.bench import profiled_sizes
+from ..runtime.clock import StabilityProtocol
+from ..runtime.loading import load
+from ..runtime.placement import Placement
+from ..runtime.predicting import predict, save_predictions
+from ..search.finder import search_pool
+from ..search.options import SearchOptions
+from .demo_choice import choose_on_selection
+from .demo_pools import DEFAULT_TRAINING, DemoTraining, make_pools, pool_path, train_networks
+from .digit_networks import RECIPES, DigitRecipe
+
+TEST_DATA = "digits:test"
+REPORT_FILE, PROFILE_FILE = "report.html", "profile.json"
+# The clock's own rule of agreement; a call takes microseconds, so shorter windows hold enough.
+PROTOCOL = StabilityProtocol(min_window_ms=10, max_windows=200)
+# One thread: networks this small lose time on a second one. The legacy exporter takes a hundredth
+# of a second for each, and every exported model is proven anyway.
+MEASURING = MeasureOptions(placement=Placement(n_threads=1), protocol=PROTOCOL, exporter="legacy")
+EXPORTING = BundleOptions(exporter="legacy", overwrite=True)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DemoSettings:
+    """How much the demo does.
+
+    Args:
+        recipes: the networks to train.
+        training: how; its seed is that of the searches, too.
+        evaluations: of each search.
+        max_members: of a cascade.
+        batch_sizes: to measure at; the search by latency is for the largest.
+    """
+
+    recipes: tuple[DigitRecipe, ...] = RECIPES
+    training: DemoTraining = DEFAULT_TRAINING
+    evaluations: int = 20_000
+    max_members: int = 3
+    batch_sizes: tuple[int, ...] = (1, 64)
+
+
+DEFAULT_SETTINGS = DemoSettings()
+
+
+class DemoWatch(Protocol):
+    """Shows the progress of a step: its name, how much there is to do, how much is done."""
+
+    def __call__(
+        self, description: str, total: float, /
+    ) -> AbstractContextManager[Callable[[float], None]]:
+        """Opens a step; what it yields takes the amount done so far."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chosen:
+    """A cascade that was searched, chosen, exported, verified and run.
+
+    Args:
+        fronts: the searched front and the same cascades on the test split, as files.
+        bundle: the exported cascade.
+        notes: what a reader must know of the choice and the proof.
+    """
+
+    fronts: tuple[Path, ...]
+    bundle: Path
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DemoResult:
+    """What the demo found.
+
+    Args:
+        path: report.html.
+        table: a header, then a row for each figure; the best single model comes first.
+        notes: how the cascades were chosen and proven.
+        verdicts: what the table says of each cascade.
+    """
+
+    path: Path
+    table: tuple[tuple[str, ...], ...]
+    notes: tuple[str, ...]
+    verdicts: tuple[str, ...]
+
+
+def run_demo(
+    out: Path, *, watch: DemoWatch, settings: DemoSettings = DEFAULT_SETTINGS
+) -> DemoResult:
+    """Runs the whole loop and writes everything into the folder `out`.
+
+    Trained networks that lie there already are used again.
+
+    Raises:
+        EncasError: a step failed; what came before it stays.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    with watch("training networks", len(settings.recipes)) as done:
+        networks = train_networks(out, settings.recipes, settings=settings.training, progress=done)
+    loop = _Loop(out=out, settings=settings, watch=watch, pools=make_pools(out, networks))
+    by_macs = loop.choose(SearchOptions(objectives=("macs",)))
+    profile = loop.profile()
+    loop.measure(by_macs, profile)
+    largest = max(settings.batch_sizes)
+    by_latency = loop.choose(
+        SearchOptions(objectives=("latency",), batch_size=largest), profile=profile
+    )
+    loop.measure(by_latency, profile)
+    report = write_report(
+        (*by_macs.fronts, *by_latency.fronts),
+        out / REPORT_FILE,
+        pools=[pool_path(out, "selection"), pool_path(out, "test")],
+        bundles=[by_macs.bundle, by_latency.bundle],
+        profile=out / PROFILE_FILE,
+    )
+    return DemoResult(
+        path=out / REPORT_FILE,
+        table=report.table,
+        notes=(*by_macs.notes, *by_latency.notes),
+        verdicts=report.verdicts,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Loop:
+    """What every turn of the loop needs."""
+
+    out: Path
+    settings: DemoSettings
+    watch: DemoWatch
+    pools: Mapping[str, Pool]
+
+    def choose(self, options: SearchOptions, *, profile: LatencyProfile | None = None) -> Chosen:
+        """Searches, chooses on the selection split, exports, verifies and runs."""
+        objective = options.objectives[0]
+        suffix = "" if objective == "macs" else f"_{objective}"
+        front = self._search(options, profile)
+        files = {split: self.out / f"front{suffix}_{split}.json" for split in ("selection", "test")}
+        files["search"] = self.out / f"front{suffix}.json"
+        fronts = {"search": front} | {
+            split: evaluate_front(front, self.pools[split], profile=profile)
+            for split in ("selection", "test")
+        }
+        for split, path in files.items():
+            fronts[split].save(path)
+        choice = choose_on_selection(fronts["selection"], self.pools["selection"], profile=profile)
+        bundle = self.out / f"bundle{suffix}"
+        with self.watch(f"exporting and verifying {bundle.name}", 1) as done:
+            export_from_front(
+                front,
+                choice.index,
+                self.pools["search"],
+                bundle,
+                data=self.pools["search"].data,
+                options=EXPORTING,
+            )
+            proof = self._verify(bundle)
+            prediction = predict(load(bundle, n_threads=1), open_data(TEST_DATA))
+            save_predictions(prediction, self.out / f"predictions{suffix}.npz")
+            done(1)
+        notes = (choice.note(objective), f"{bundle.name}: {proof}.")
+        return Chosen(fronts=(files["search"], files["test"]), bundle=bundle, notes=notes)
+
+    def profile(self) -> LatencyProfile:
+        """Measures every network through ONNX Runtime, afresh."""
+        path = self.out / PROFILE_FILE
+        path.unlink(missing_ok=True)
+        sizes = sorted({b for size in self.settings.batch_sizes for b in profiled_sizes(size)})
+        with self.watch("measuring networks", len(self.settings.recipes) * len(sizes)) as done:
+            return profile_path(
+                pool_path(self.out, "search"),
+                sizes,
+                out=path,
+                options=MEASURING,
+                on_timing=lambda profile: done(len(profile.timings)),
+            )
+
+    def measure(self, chosen: Chosen, profile: LatencyProfile) -> None:
+        """Measures the composed cascade on the test split and notes the times in its bundle."""
+        with self.watch(f"measuring {chosen.bundle.name}", 1) as done:
+            bench_bundle(
+                chosen.bundle,
+                self.settings.batch_sizes,
+                options=MEASURING,
+                data=TEST_DATA,
+                profile=profile,
+            )
+            done(1)
+
+    def _search(self, options: SearchOptions, profile: LatencyProfile | None) -> Front:
+        settings = self.settings
+        options = replace(
+            options,
+            evaluations=settings.evaluations,
+            max_members=settings.max_members,
+            seed=settings.training.seed,
+        )
+        with self.watch(f"searching by {options.objectives[0]}", settings.evaluations) as done:
+            finding = search_pool(
+                self.pools["search"],
+                options,
+                profile=profile,
+                on_progress=lambda milestone: done(milestone.evaluations),
+            )
+            done(settings.evaluations)
+        if finding.interrupted:
+            raise KeyboardInterrupt
+        return finding.front
+
+    def _verify(self, bundle: Path) -> str:
+        verdict = verify_bundle(bundle, TEST_DATA, pool=self.pools["test"])
+        verdict.require()
+        flips = {flip.sample for proof in verdict.proofs for flip in proof.flips}
+        agree = verdict.n_samples - len(flips)
+        return (
+            f"{agree} of {verdict.n_samples} test images have the label and the exit stage that "
+            "the stored outputs give, by the executor and by the one-graph cascade"
+        )

@@ -1,0 +1,257 @@
+"""Small networks for the 8 x 8 pixels of scikit-learn's digits: the pool that the demo trains.
+
+They differ where real pools differ: in resolution, in kind, in width and in depth, from 160 to
+85,000 MACs. Each takes samples [n, 1, 8, 8] and shrinks them itself, so that all members of a
+cascade share one input. A SPEC rebuilds each from its weights:
+`torch:encas.demo.digit_networks:network?family=dense&width=8&depth=1&size=4&weights=PATH`.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, TypeAlias, get_args
+from urllib.parse import urlencode
+
+import numpy as np
+
+from ..arrays import FloatArray, IntArray
+from ..errors import DataError, MissingExtraError
+
+try:
+    import torch
+    from torch import Tensor, nn
+    from torch.nn import functional
+    from torch.utils.flop_counter import FlopCounterMode
+except ImportError as error:
+    raise MissingExtraError("training the networks of the demo", extra="export") from error
+
+Family: TypeAlias = Literal["dense", "convolution"]
+
+N_CLASSES = 10
+SIDE = 8
+BATCH_SIZE = 60
+LEARNING_RATE = 0.02
+SHIFTED_SHARE = 0.3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DigitRecipe:
+    """One network of the pool.
+
+    Args:
+        family: fully connected layers, or 3 x 3 convolutions before one such layer.
+        width: units or channels of each hidden layer.
+        depth: hidden layers; 0 in the family "dense" is a linear classifier.
+        size: the resolution in pixels that the network works at, 4, 5 or 8.
+    """
+
+    family: Family
+    width: int
+    depth: int
+    size: int
+
+    @property
+    def name(self) -> str:
+        """A name that says it all, for example `convolution-w4-d1-8px`."""
+        if self.depth == 0:
+            return f"linear-{self.size}px"
+        return f"{self.family}-w{self.width}-d{self.depth}-{self.size}px"
+
+    def build(self) -> nn.Module:
+        """The untrained network."""
+        return network(family=self.family, width=self.width, depth=self.depth, size=self.size)
+
+
+def _recipes(family: Family, *shapes: tuple[int, int, int]) -> tuple[DigitRecipe, ...]:
+    return tuple(DigitRecipe(family=family, width=w, depth=d, size=s) for w, d, s in shapes)
+
+
+RECIPES = (
+    *_recipes("dense", (0, 0, 4), (0, 0, 5), (0, 0, 8)),
+    *_recipes("dense", (8, 1, 4), (16, 1, 5), (16, 1, 8), (32, 1, 8), (64, 2, 8)),
+    *_recipes("convolution", (2, 1, 5), (4, 1, 5), (8, 1, 5), (8, 2, 5), (16, 2, 5)),
+    *_recipes("convolution", (2, 1, 8), (4, 1, 8), (8, 1, 8), (16, 1, 8)),
+    *_recipes("convolution", (2, 2, 8), (4, 2, 8), (8, 2, 8), (16, 2, 8)),
+    *_recipes("convolution", (4, 3, 8), (8, 3, 8), (16, 3, 8)),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainedNetwork:
+    """A trained network on the disk.
+
+    Args:
+        recipe: what was trained.
+        weights: the file with its state dict.
+        macs: multiply-adds per sample of the convolutions and matrix products.
+        params: number of trained values.
+    """
+
+    recipe: DigitRecipe
+    weights: Path
+    macs: int
+    params: int
+
+    def spec(self, *, base: Path) -> str:
+        """The SPEC that rebuilds it, for a file in the folder `base`: the path is relative."""
+        query = {
+            "family": self.recipe.family,
+            "width": self.recipe.width,
+            "depth": self.recipe.depth,
+            "size": self.recipe.size,
+            "input_shape": f"1x{SIDE}x{SIDE}",
+            "weights": os.path.relpath(self.weights, base),
+        }
+        return f"torch:{__name__}:network?{urlencode(query, safe='/')}"
+
+    def load(self) -> nn.Module:
+        """The network with its weights, in eval mode."""
+        model = self.recipe.build()
+        model.load_state_dict(torch.load(self.weights, weights_only=True))
+        return model.eval()
+
+
+class Shrink(nn.Module):
+    """Makes samples [n, 1, 8, 8] smaller, to [n, 1, size, size]."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        self.size = size
+
+    def forward(self, x: Tensor) -> Tensor:
+        """The samples at the wanted size: as they are, 2 x 2 means, or interpolated."""
+        if self.size == SIDE:
+            return x
+        if self.size * 2 == SIDE:
+            return functional.avg_pool2d(x, 2)
+        return functional.interpolate(x, size=(self.size, self.size), mode="bilinear")
+
+
+def network(*, family: Family, width: int, depth: int, size: int) -> nn.Module:
+    """The untrained network of a recipe: samples [n, 1, 8, 8] in 0..1 to logits [n, 10].
+
+    Raises:
+        DataError: there is no such network.
+    """
+    if family not in get_args(Family) or not 2 <= size <= SIDE or depth < (family != "dense"):
+        raise DataError(f"no network of family {family!r}, depth {depth} and size {size}")
+    if family == "dense":
+        widths = [size * size] + [width] * depth
+        hidden = [(nn.Linear(a, b), nn.ReLU()) for a, b in itertools.pairwise(widths)]
+        layers = [nn.Flatten(), *itertools.chain(*hidden), nn.Linear(widths[-1], N_CLASSES)]
+        return nn.Sequential(Shrink(size), *layers)
+    convolutions: list[nn.Module] = []
+    for index, channels in enumerate([1] + [width] * (depth - 1)):
+        convolutions += [nn.Conv2d(channels, width, 3, padding=1), nn.ReLU()]
+        convolutions += [nn.MaxPool2d(2)] if index == 0 else []
+    classifier = nn.Linear(width * (size // 2) ** 2, N_CLASSES)
+    return nn.Sequential(Shrink(size), *convolutions, nn.Flatten(), classifier)
+
+
+def train(
+    recipe: DigitRecipe, x: FloatArray, label: IntArray, *, seed: int, epochs: int
+) -> nn.Module:
+    """Trains the network of `recipe` on samples x [n, 1, 8, 8] and their labels [n].
+
+    Adam with a one-cycle learning rate; three samples in ten are moved by up to one pixel.
+    The same seed on the same machine gives the same network.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    with _one_thread(), torch.random.fork_rng(devices=()):
+        torch.manual_seed(seed)
+        model = recipe.build().train()
+        samples, labels = torch.tensor(x), torch.tensor(label)
+        n_steps = epochs * len(samples.split(BATCH_SIZE))
+        optimizer = torch.optim.Adam(model.parameters(), LEARNING_RATE)
+        schedule = torch.optim.lr_scheduler.OneCycleLR(
+            optimizer, LEARNING_RATE, total_steps=n_steps
+        )
+        for _ in range(epochs):
+            order = torch.randperm(len(samples), generator=generator)
+            for rows in order.split(BATCH_SIZE):
+                logits = model(_some_shifted(samples[rows], generator))
+                optimizer.zero_grad()
+                functional.cross_entropy(logits, labels[rows]).backward()
+                optimizer.step()
+                schedule.step()
+    return model.eval()
+
+
+def train_pool(
+    folder: Path,
+    x: FloatArray,
+    label: IntArray,
+    *,
+    recipes: tuple[DigitRecipe, ...] = RECIPES,
+    seed: int = 0,
+    epochs: int = 40,
+    progress: Callable[[float], None] = lambda _done: None,
+) -> tuple[TrainedNetwork, ...]:
+    """Trains every recipe that `folder` has no weights of yet, and writes NAME.pt for each.
+
+    Args:
+        folder: where the weights lie; it must be the work of the same data, seed and epochs.
+        x: float32 [n, 1, 8, 8] in 0..1.
+        label: int64 [n] in 0..9.
+        recipes: what to train.
+        seed: recipe i is trained with seed + i.
+        epochs: passes over the data.
+        progress: is told how many networks are done.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    networks: list[TrainedNetwork] = []
+    for index, recipe in enumerate(recipes):
+        path = folder / f"{recipe.name}.pt"
+        if not path.is_file():
+            model = train(recipe, x, label, seed=seed + index, epochs=epochs)
+            partial = path.with_suffix(".partial")
+            torch.save(model.state_dict(), partial)
+            partial.replace(path)
+        networks.append(_trained(recipe, path))
+        progress(index + 1)
+    return tuple(networks)
+
+
+def logits_of(model: nn.Module, x: FloatArray) -> FloatArray:
+    """What `model` answers to samples x [n, 1, 8, 8], as logits, float32 [n, 10]."""
+    with _one_thread(), torch.no_grad():
+        return np.asarray(model(torch.tensor(x)).numpy(), np.float32)
+
+
+def macs_of(model: nn.Module) -> int:
+    """Multiply-adds of convolutions and matrix products per sample; shrinking is not counted."""
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        model(torch.zeros(1, 1, SIDE, SIDE))
+    return counter.get_total_flops() // 2
+
+
+def _trained(recipe: DigitRecipe, path: Path) -> TrainedNetwork:
+    model = recipe.build()
+    params = sum(p.numel() for p in model.parameters())
+    return TrainedNetwork(recipe=recipe, weights=path, macs=macs_of(model), params=params)
+
+
+def _some_shifted(x: Tensor, generator: torch.Generator) -> Tensor:
+    n = len(x)
+    padded = functional.pad(x, (1, 1, 1, 1))[:, 0]
+    offsets = torch.randint(0, 3, (2, n, 1), generator=generator) + torch.arange(SIDE)
+    rows, columns = offsets[0][:, :, None], offsets[1][:, None, :]
+    shifted = padded[torch.arange(n)[:, None, None], rows, columns][:, None]
+    moved = torch.rand(n, generator=generator) < SHIFTED_SHARE
+    return torch.where(moved[:, None, None, None], shifted, x)
+
+
+@contextmanager
+def _one_thread() -> Generator[None]:
+    """Networks this small lose time on a second thread."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

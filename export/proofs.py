@@ -1,0 +1,248 @@
+"""Proofs: members against the models that they were made of, decisions against expectations."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..arrays import DoubleArray, FloatArray, IntArray
+from ..cascade import Cascade, StageOutputs
+from ..data.dataset import Dataset
+from ..entries import INPUT, Flip, MemberProof, Proof
+from ..errors import DataError, ExportError
+from ..reference import Reference, digests_of
+from ..runtime.executor import Prediction
+from ..runtime.session import Session, SessionInfo, random_batch
+
+if TYPE_CHECKING:
+    from .onnx_export import ExportedModel
+
+# Sizes that exporters get wrong: one, odd, and a power of two.
+BATCH_SIZES = (1, 3, 8)
+BATCH = 256
+PROOF_SAMPLES = 256
+RANDOM_SAMPLES = 64
+# Largest difference of a probability, relative to the largest logit (at least 1).
+TOLERANCE = 5e-5
+# A decision may flip where float32 rounds: this close to the threshold, and no further.
+MARGIN = 1e-6
+SHOWN_FLIPS = 5
+ONE_BY_ONE = "its members run one by one"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Evidence:
+    """Data and the outputs that the members gave on it when the cascade was chosen.
+
+    Args:
+        dataset: the samples.
+        label: int64 [n_samples], the labels that the outputs were stored with.
+        outputs: `outputs(j, rows)`: expected probabilities of member j, float32 [n, n_classes].
+        against: where the outputs come from, for people.
+        margin: a flip this close to its threshold is explained by the outputs' precision.
+
+    Raises:
+        DataError: the data is not what the outputs belong to.
+    """
+
+    dataset: Dataset
+    label: IntArray
+    outputs: StageOutputs
+    against: str
+    margin: float = MARGIN
+
+    def __post_init__(self) -> None:
+        if not np.array_equal(self.dataset.label, self.label):
+            raise DataError(
+                f"not the data that {self.against} belongs to: expected {len(self.label)} samples "
+                f"with its labels, got {self.dataset.n_samples} with others",
+                where=self.dataset.name,
+            )
+
+
+def storage_margin(dtype: str, kind: str) -> float:
+    """How far rounding to the type that outputs were stored in can move a confidence.
+
+    float16 keeps a probability to 2**-12 and a logit below 32 to 2**-7; a confidence moves by at
+    most half as much as the logits do.
+    """
+    if dtype != "float16":
+        return MARGIN
+    return MARGIN + (2**-12 if kind == "probabilities" else 2**-7)
+
+
+def prove_member(
+    exported: ExportedModel, session: Session, samples: NDArray[Any], *, on_data: bool
+) -> MemberProof:
+    """Holds a member against the model that it was made of, at batch 1, 3 and 8.
+
+    Args:
+        exported: the member and the original.
+        session: runs the member.
+        samples: [n, *input_shape].
+        on_data: whether the samples are data or random.
+
+    Raises:
+        ExportError: the probabilities differ by more than rounding explains.
+    """
+    raw = np.concatenate(
+        [exported.raw(samples[i : i + BATCH]) for i in range(0, len(samples), BATCH)]
+    )
+    expected = _probabilities(raw, exported)
+    actual = in_mixed_batches(session, samples)
+    scale = max(1.0, float(abs(raw).max())) if exported.kind == "logits" else 1.0
+    difference = float(abs(actual - expected).max())
+    n_flips = int((actual.argmax(axis=1) != expected.argmax(axis=1)).sum())
+    proof = MemberProof(
+        name=session.info.name,
+        max_difference=difference if np.isfinite(difference) else 1.0,
+        tolerance=TOLERANCE * scale,
+        n_samples=len(samples),
+        n_top1_flips=n_flips,
+        batch_sizes=BATCH_SIZES,
+        on_data=on_data,
+    )
+    if not difference <= proof.tolerance:
+        raise ExportError(_difference_text(proof, exported), where=proof.name)
+    return proof
+
+
+def prove_decisions(
+    prediction: Prediction,
+    cascade: Cascade,
+    rows: IntArray,
+    reference: Reference,
+    *,
+    subject: str,
+    against: str,
+    margin: float = MARGIN,
+) -> Proof:
+    """Compares labels and stages with the expected ones, sample by sample.
+
+    Args:
+        prediction: what was decided on a data set.
+        cascade: what decided.
+        rows: int64 [n], the samples of the data set to compare.
+        reference: the expected decisions on those [n].
+        subject: "executor" or "graph".
+        against: what was expected, for people.
+        margin: a flip this close to its threshold is explained by rounding.
+    """
+    flips = reference.flips(cascade, prediction.label[rows], prediction.stage[rows])
+    return Proof(
+        subject=subject,
+        against=against,
+        n_samples=len(rows),
+        margin=margin,
+        flips=tuple(replace(flip, sample=int(rows[flip.sample])) for flip in flips),
+    )
+
+
+def require(proof: Proof) -> Proof:
+    """The proof, if every flip in it is explained.
+
+    Raises:
+        ExportError: names the first flips that are not.
+    """
+    if proof.unexplained:
+        shown = ", ".join(_flip_text(flip) for flip in proof.unexplained[:SHOWN_FLIPS])
+        raise ExportError(
+            f"the {proof.subject} decides otherwise than {proof.against} on "
+            f"{len(proof.unexplained)} of {proof.n_samples} samples, further from the threshold "
+            f"than {proof.margin:g}: {shown}"
+        )
+    return proof
+
+
+def dataset_digests(dataset: Dataset) -> NDArray[np.uint64]:
+    """The digest of every sample of a data set, uint64 [n_samples]."""
+    return np.concatenate(
+        [digests_of(dataset.samples(rows)) for rows in _batches(dataset.n_samples)]
+    )
+
+
+def dense_outputs(sessions: Sequence[Session], dataset: Dataset) -> StageOutputs:
+    """What each member answers to any rows of a data set, run for itself."""
+
+    def outputs(j: int, rows: IntArray) -> FloatArray:
+        if not len(rows):
+            return np.empty((0, sessions[j].info.n_classes), np.float32)
+        view = dataset.view(sessions[j].info.reads)
+        pieces = [rows[i : i + BATCH] for i in range(0, len(rows), BATCH)]
+        return np.concatenate([sessions[j].run(view.samples(piece)) for piece in pieces])
+
+    return outputs
+
+
+def random_evidence(sessions: Sequence[Session]) -> Evidence:
+    """Random input, and what the members answer to it one by one."""
+    infos = {session.info.reads: session.info for session in reversed(sessions)}
+    views = {name: _random_view(info) for name, info in infos.items()}
+    dataset = replace(views.pop(INPUT), further=views)
+    return Evidence(
+        dataset=dataset,
+        label=dataset.label,
+        outputs=dense_outputs(sessions, dataset),
+        against=f"{ONE_BY_ONE} on random input",
+    )
+
+
+def _random_view(info: SessionInfo) -> Dataset:
+    x = random_batch(info, RANDOM_SAMPLES, rng=np.random.default_rng(0))
+    return Dataset(
+        name="random",
+        label=np.zeros(len(x), np.int64),
+        sample_shape=info.input_shape,
+        dtype=info.input_dtype,
+        read=lambda rows: x[rows],
+    )
+
+
+def _probabilities(raw: FloatArray, exported: ExportedModel) -> DoubleArray:
+    values = raw.astype(np.float64)
+    if exported.kind == "probabilities" and exported.temperature == 1:
+        return values
+    tiny = np.finfo(np.float32).tiny
+    logits = values if exported.kind == "logits" else np.log(np.maximum(values, tiny))
+    scaled = logits / exported.temperature
+    exponentials = np.exp(scaled - scaled.max(axis=1, keepdims=True))
+    return exponentials / exponentials.sum(axis=1, keepdims=True)
+
+
+def in_mixed_batches(session: Session, samples: NDArray[Any]) -> FloatArray:
+    """What a session answers to samples [n, ...] in batches of 1, 3, 8, 1, ..."""
+    return np.concatenate([session.run(samples[rows]) for rows in _mixed_batches(len(samples))])
+
+
+def _mixed_batches(n_samples: int) -> Iterator[slice]:
+    start = index = 0
+    while start < n_samples:
+        stop = min(start + BATCH_SIZES[index % len(BATCH_SIZES)], n_samples)
+        yield slice(start, stop)
+        start, index = stop, index + 1
+
+
+def _batches(n_samples: int) -> Iterator[IntArray]:
+    for start in range(0, n_samples, BATCH):
+        yield np.arange(start, min(start + BATCH, n_samples), dtype=np.int64)
+
+
+def _difference_text(proof: MemberProof, exported: ExportedModel) -> str:
+    frozen = exported.frozen_batch
+    reason = f"; the file's batch is frozen at {frozen}, re-export it without" if frozen else ""
+    return (
+        f"the exported member's probabilities differ by {proof.max_difference:.3g} from the "
+        f"original's, more than {proof.tolerance:.3g}, at batch sizes {BATCH_SIZES} on "
+        f"{proof.n_samples} samples; {proof.n_top1_flips} have another answer{reason}"
+    )
+
+
+def _flip_text(flip: Flip) -> str:
+    return (
+        f"sample {flip.sample}: stage {flip.stage} for {flip.expected_stage}, "
+        f"label {flip.label} for {flip.expected_label}, {flip.margin:.3g} away"
+    )

@@ -1,0 +1,143 @@
+"""Scores cascades on a pool by the definition: the numbers that a front carries."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+
+import numpy as np
+
+from ..arrays import FloatArray, IntArray
+from ..cascade import Cascade, decide
+from ..errors import PoolError
+from ..evaluate.counts import Counts
+from ..evaluate.genome import cascades_of, genes_of
+from ..evaluate.objectives import Error, Objective, error_objective, front_costs
+from ..latency import LatencyProfile
+from ..pools.pool import Pool
+from .front import Front
+from .scored_cascade import PoolReference, ScoredCascade
+
+CACHE_BYTES = 2**30
+
+
+def score(
+    cascades: Sequence[Cascade], pool: Pool, error: Error, costs: Sequence[Objective]
+) -> tuple[ScoredCascade, ...]:
+    """Error, reach and costs of cascades on every sample of a pool.
+
+    Args:
+        cascades: their members must be models of the pool.
+        pool: the stored outputs.
+        error: top-1 or a metric.
+        costs: the first one becomes `cost`; all are in `costs`.
+
+    Raises:
+        PoolError: the pool has no model of a member's name, or is compressed for other cascades.
+    """
+    if pool.is_compressed:
+        return _score_compressed(cascades, pool, error, costs)
+    model_bytes = 4 * pool.n_samples * pool.n_classes
+    probabilities = lru_cache(maxsize=max(2, CACHE_BYTES // model_bytes))(pool.probabilities)
+    scored: list[ScoredCascade] = []
+    for cascade in cascades:
+        indices = [pool.index(member) for member in cascade.members]
+
+        def outputs(stage: int, rows: IntArray, indices: Sequence[int] = indices) -> FloatArray:
+            return probabilities(indices[stage])[rows]
+
+        decision = decide(cascade, outputs, n_samples=pool.n_samples)
+        reached = [int((decision.stage > j).sum()) for j in range(cascade.n_stages)]
+        counts = Counts(
+            correct=np.array([np.count_nonzero(decision.label == pool.label)]),
+            reached=np.array([reached]),
+            predicted=decision.label[None],
+        )
+        scored += scored_from_counts(
+            [cascade], np.array([indices]), counts, error, costs, n_samples=pool.n_samples
+        )
+    return tuple(scored)
+
+
+def _score_compressed(
+    cascades: Sequence[Cascade], pool: Pool, error: Error, costs: Sequence[Objective]
+) -> tuple[ScoredCascade, ...]:
+    """The same numbers from the contenders, for cascades that a search gives."""
+    from ..evaluate.evaluator_choice import contenders_of, evaluator_for  # noqa: PLC0415 - extra search
+
+    if not cascades:
+        return ()
+    for cascade in cascades:
+        for member in cascade.members:
+            pool.index(member)
+    members, thresholds = genes_of(cascades, pool.names)
+    confidence = cascades[0].confidence
+    again = cascades_of(members, thresholds, pool.names, confidence=confidence)
+    if list(cascades) != again:
+        raise PoolError(
+            "in a compressed pool, cascades must average their members, have one confidence, and "
+            "thresholds that are multiples of 0.02; use the pool that it was made of",
+            where=f"pool {pool.name}",
+        )
+    contenders = contenders_of(pool, max_members=members.shape[1], confidence=confidence)
+    evaluator = evaluator_for(pool, contenders, confidence=confidence)
+    counts = evaluator.count(members, thresholds, with_predicted=error.needs_predicted)
+    return tuple(
+        scored_from_counts(cascades, members, counts, error, costs, n_samples=pool.n_samples)
+    )
+
+
+def scored_from_counts(
+    cascades: Sequence[Cascade],
+    members: IntArray,
+    counts: Counts,
+    error: Error,
+    costs: Sequence[Objective],
+    *,
+    n_samples: int,
+) -> list[ScoredCascade]:
+    """The scores of cascades [n] with member indices [n, K] whose counts are known."""
+    errors = error.values(members, counts, n_samples=n_samples)
+    values = {c.name: c.values(members, counts, n_samples=n_samples) for c in costs}
+    return [
+        ScoredCascade(
+            cascade=cascade,
+            error=float(errors[i]),
+            cost=float(values[costs[0].name][i]),
+            reach=tuple((counts.reached[i, : cascade.n_stages] / n_samples).tolist()),
+            costs={name: float(column[i]) for name, column in values.items()},
+        )
+        for i, cascade in enumerate(cascades)
+    ]
+
+
+def evaluate_front(front: Front, pool: Pool, *, profile: LatencyProfile | None = None) -> Front:
+    """The same cascades in the same order, scored on another pool (never chosen by it).
+
+    Raises:
+        PoolError: the pool has no model of a member's name.
+        ProfileError: a latency front without a profile of the pool's models.
+    """
+    costs = front_costs(front.objectives, pool, profile=profile, batch_size=front.batch_size)
+    error = error_objective(front.metric, pool)
+    scored = score([item.cascade for item in front.cascades], pool, error, costs)
+    searched = {"searched_on": front.pool.name, "searched_sha256": front.pool.sha256}
+    search = searched | dict(front.search)
+    return Front(
+        pool=pool_reference(pool),
+        objectives=front.objectives,
+        cascades=scored,
+        search=search,
+        batch_size=front.batch_size,
+        metric=front.metric,
+    )
+
+
+def pool_reference(pool: Pool) -> PoolReference:
+    """What a front says of the pool that its scores come from."""
+    return PoolReference(
+        name=pool.name,
+        sha256=pool.sha256,
+        n_samples=pool.n_samples,
+        n_classes=pool.n_classes,
+    )

@@ -1,0 +1,1 @@
+"""The use cases: what commands, demo, benchmarks and Python users call."""

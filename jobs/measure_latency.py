@@ -1,0 +1,222 @@
+"""Measuring what a user names, a pool or a bundle: where pools meet the profiler."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Generator, Iterable, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..data.open_data import open_bundle_data
+from ..data.samples import Batch
+from ..errors import ProfileError
+from ..latency import LatencyProfile
+from ..manifest import MANIFEST_FILE, Manifest
+from ..runtime.bench import Bench, batches_of, bench, profiled_sizes
+from ..runtime.clock import DEFAULT_PROTOCOL, StabilityProtocol
+from ..runtime.executor import Predictor
+from ..runtime.loading import Backend, load, open_member
+from ..runtime.placement import DEFAULT_PLACEMENT, Placement
+from ..runtime.profiler import OnTiming, Target, profile_members
+from ..runtime.session import random_batch
+
+if TYPE_CHECKING:
+    from ..export.onnx_export import Exporter
+
+RANDOM = "random"
+RANDOM_SAMPLES = 256
+# Where many models are measured, one busy second of the machine must not end it all.
+PATIENT = StabilityProtocol(max_windows=100)
+# A profile holds every raw time: writing all of it after each measurement would take longer than
+# measuring does.
+SAVE_EVERY_S = 10.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MeasureOptions:
+    """Where and how times are measured.
+
+    Args:
+        placement: device, threads and memory.
+        protocol: when a measurement counts.
+        backend: how a whole cascade runs.
+        exporter: for the torch modules of a pool.
+    """
+
+    placement: Placement = DEFAULT_PLACEMENT
+    protocol: StabilityProtocol = DEFAULT_PROTOCOL
+    backend: Backend = "staged"
+    exporter: Exporter = "dynamo"
+
+
+def profile_path(
+    path: Path,
+    batch_sizes: Sequence[int],
+    *,
+    out: Path,
+    options: MeasureOptions,
+    models: Sequence[str] = (),
+    data: str | None = None,
+    on_timing: OnTiming = lambda _profile: None,
+) -> LatencyProfile:
+    """Measures the models of a pool, or the members of a bundle, and writes the profile.
+
+    Args:
+        path: the pool or bundle.
+        batch_sizes: rows per call.
+        out: the profile; what it knows already is not measured again.
+        options: where and how.
+        models: only these; empty: all.
+        data: tells the shape of a sample where neither SPEC nor preprocessing does.
+        on_timing: is given the profile so far after each measurement.
+
+    Raises:
+        ProfileError: a measurement did not settle, or `out` is of another setting.
+        EncasError: a model cannot be exported or loaded.
+    """
+    with _targets(path, options, data) as targets:
+        return profile_targets(
+            _chosen(targets, models), batch_sizes, out=out, options=options, on_timing=on_timing
+        )
+
+
+def profile_targets(
+    targets: Sequence[Target],
+    batch_sizes: Sequence[int],
+    *,
+    out: Path,
+    options: MeasureOptions,
+    known: LatencyProfile | None = None,
+    on_timing: OnTiming = lambda _profile: None,
+) -> LatencyProfile:
+    """Measures models and writes the profile; see `profile_path`.
+
+    Args:
+        targets: the models.
+        batch_sizes: rows per call.
+        out: the profile; what it knows already is not measured again.
+        options: where and how.
+        known: what it begins with where it is not there yet.
+        on_timing: is given the profile so far after each measurement.
+    """
+    known = LatencyProfile.load(out) if out.exists() else known
+    latest, saved_s = known, time.monotonic()
+
+    def note(profile: LatencyProfile) -> None:
+        nonlocal latest, saved_s
+        latest = profile
+        if time.monotonic() - saved_s > SAVE_EVERY_S:
+            profile.save(out)
+            saved_s = time.monotonic()
+        on_timing(profile)
+
+    try:
+        return profile_members(
+            targets, batch_sizes, known=known, protocol=options.protocol, on_timing=note
+        )
+    finally:
+        if latest is not None and latest is not known:
+            latest.save(out)
+
+
+def bench_bundle(
+    path: Path,
+    batch_sizes: Iterable[int],
+    *,
+    options: MeasureOptions,
+    data: str | None = None,
+    profile: LatencyProfile | None = None,
+) -> list[Bench]:
+    """Measures the composed cascade of a bundle and notes the times in its manifest.
+
+    Args:
+        path: the bundle.
+        batch_sizes: rows per call.
+        options: where and how.
+        data: the samples whose exits are timed; without, random input.
+        profile: members' times to predict from; what it lacks is measured.
+
+    Raises:
+        ProfileError: a measurement did not settle, or the profile is of another setting.
+        EncasError: the bundle or the data has faults.
+    """
+    sizes = sorted(set(batch_sizes))
+    manifest = Manifest.load(path)
+    placement = options.placement
+    runner = load(
+        path,
+        device=placement.device,
+        n_threads=placement.n_threads,
+        backend=options.backend,
+        gpu_memory_bytes=placement.gpu_memory_bytes,
+        cuda_graphs=placement.cuda_graphs,
+    )
+    with _bundle_targets(path, options) as targets:
+        wanted = {size for batch_size in sizes for size in profiled_sizes(batch_size)}
+        profile = profile_members(targets, wanted, known=profile, protocol=options.protocol)
+    results = []
+    for size in sizes:
+        batches = _batches(path, runner, size, data)
+        results.append(
+            bench(
+                runner,
+                batches,
+                profile,
+                name=manifest.name,
+                data=data or RANDOM,
+                protocol=options.protocol,
+            )
+        )
+        manifest = manifest.with_latency(results[-1].latency)
+        manifest.save(path)
+    return results
+
+
+def _batches(path: Path, runner: Predictor, size: int, data: str | None) -> list[Batch]:
+    rng = np.random.default_rng(0)
+    if data is None:
+        n_samples = max(RANDOM_SAMPLES, size)
+        rows = batches_of(n_samples, size, rng=rng)
+        samples = {
+            name: random_batch(info, n_samples, rng=rng) for name, info in runner.inputs.items()
+        }
+        return [{name: x[batch] for name, x in samples.items()} for batch in rows]
+    dataset = open_bundle_data(path, data)
+    return [dataset.arrays(batch) for batch in batches_of(dataset.n_samples, size, rng=rng)]
+
+
+def _chosen(targets: Sequence[Target], models: Sequence[str]) -> list[Target]:
+    names = [target.name for target in targets]
+    lacking = [name for name in models if name not in names]
+    if lacking:
+        raise ProfileError(f"there is no model {', '.join(lacking)}; there are: {', '.join(names)}")
+    return [target for target in targets if not models or target.name in models]
+
+
+def _targets(
+    path: Path, options: MeasureOptions, data: str | None
+) -> AbstractContextManager[list[Target]]:
+    if (path / MANIFEST_FILE).is_file():
+        return _bundle_targets(path, options)
+    from .pool_targets import pool_targets  # noqa: PLC0415 - a bundle is measured without onnx
+
+    return pool_targets(path, options.placement, exporter=options.exporter, data=data)
+
+
+@contextmanager
+def _bundle_targets(path: Path, options: MeasureOptions) -> Generator[list[Target]]:
+    manifest = Manifest.load(path)
+    yield [
+        Target(
+            name=member.name,
+            open=partial(open_member, path, manifest, member, options.placement),
+            sha256=member.sha256,
+            source=member.source,
+        )
+        for member in manifest.members
+    ]

@@ -1,0 +1,160 @@
+"""Predict, measure, correct, search again: `TuneRounds` turns until both agree."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from ...fronts.front import Front
+from ...fronts.scoring import evaluate_front
+from ...latency import LatencyProfile
+from ...pools.pool import Pool
+from ...search.finder import search_pool
+from .candidates import best_of, merged, rival_of, spread
+from .correction import fitted
+from .tune_bench import TuneBench
+from .tune_report import Pair, TimedCascade, TuneRound
+from .tune_settings import TuneSettings, TuneWatch
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Found:
+    """What the rounds end with.
+
+    Args:
+        profile: corrected.
+        by_macs: the front by MACs, scored by predicted time.
+        by_latency: the front by predicted time.
+        pairs: both, measured.
+        rounds: one for each turn.
+    """
+
+    profile: LatencyProfile
+    by_macs: Front
+    by_latency: Front
+    pairs: tuple[Pair, ...]
+    rounds: tuple[TuneRound, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class TuneRounds:
+    """Turns of predicting, measuring and correcting.
+
+    Args:
+        pool: the models that were measured, as they answer where they run.
+        bench: measures composed cascades.
+        settings: how.
+        watch: shows progress.
+    """
+
+    pool: Pool
+    bench: TuneBench
+    settings: TuneSettings
+    watch: TuneWatch
+
+    def turned(self, by_macs: Front, profile: LatencyProfile) -> Found:
+        """Predicts, measures and corrects until both agree, or the rounds are over."""
+        rounds: list[TuneRound] = []
+        while True:
+            retimed = timed(by_macs, self.pool, profile, self.settings.batch_size)
+            found = searched(self.pool, "latency", self.settings, self.watch, profile=profile)
+            by_latency = merged(found, retimed.cascades)
+            pairs = self.pairs(retimed, by_latency, profile)
+            sides = {one.cascade: one for pair in pairs for one in (pair.by_macs, pair.predicted)}
+            rounds.append(TuneRound.of([one.prediction_error for one in sides.values()]))
+            is_good = rounds[-1].median_error <= self.settings.tolerance
+            if is_good or len(rounds) == self.settings.rounds:
+                return Found(
+                    profile=profile,
+                    by_macs=retimed,
+                    by_latency=by_latency,
+                    pairs=pairs,
+                    rounds=tuple(rounds),
+                )
+            profile = fitted(profile, self.bench.known)
+
+    def pairs(self, by_macs: Front, by_latency: Front, profile: LatencyProfile) -> tuple[Pair, ...]:
+        """Cascades of the front by MACs, each beside the fastest that is as accurate, measured."""
+        pairs: list[Pair] = []
+        places = spread(len(by_macs.cascades), self.settings.n_measured)
+        with self.watch("measuring cascades", len(places)) as done:
+            for place in places:
+                one = by_macs.cascades[place]
+                timed = self.bench.timed(one, profile)
+                rival = self.bench.timed(rival_of(by_latency, one.error), profile)
+                pairs.append(Pair(by_macs=timed, predicted=rival, by_latency=rival))
+                done(len(pairs))
+        return tuple(pairs)
+
+    def held_out(self, found: Found) -> TuneRound | None:
+        """How good the prediction is for cascades that did not correct it; None: there are none."""
+        known = {one.cascade for one in self.bench.known}
+        others = [one for one in found.by_latency.cascades if one.cascade not in known]
+        places = spread(len(others), self.settings.n_measured) if others else []
+        with self.watch("measuring further cascades", len(places)) as done:
+            errors: list[float] = []
+            for place in places:
+                timing = self.bench.timed(others[place], found.profile)
+                errors.append(timing.prediction_error)
+                done(len(errors))
+        return TuneRound.of(errors) if errors else None
+
+    def recommended(self, found: Found) -> tuple[Front, tuple[Pair, ...]]:
+        """The front of measured times, and the pairs with what it has for each cascade by MACs.
+
+        The cascades of both fronts that were measured, and the best of what else was, are timed
+        once more, in turns, and of these the ones that are not dominated are the front: nothing
+        by MACs that was timed can be faster and as accurate.
+        """
+        scored = {one.cascade: one for one in (*found.by_macs.cascades, *found.by_latency.cascades)}
+        known = {one.cascade: one for one in self.bench.known if one.cascade in scored}
+        once = [replace(scored[one], cost=known[one].measured_ms) for one in known]
+        sides = [one.cascade for pair in found.pairs for one in (pair.by_macs, pair.predicted)]
+        best = [one.cascade for one in best_of(found.by_latency, once).cascades]
+        cascades = list(dict.fromkeys([*sides, *best]))
+        with self.watch("measuring cascades in turns", None):
+            times = dict(zip(cascades, self.bench.in_turns(cascades), strict=True))
+        final = [replace(scored[one], cost=times[one]) for one in cascades]
+        front = best_of(found.by_latency, final)
+
+        def timed(one: TimedCascade) -> TimedCascade:
+            return replace(one, measured_ms=times[one.cascade])
+
+        return front, tuple(
+            Pair(
+                by_macs=timed(pair.by_macs),
+                predicted=timed(pair.predicted),
+                by_latency=timed(
+                    self.bench.timed(rival_of(front, pair.by_macs.error), found.profile)
+                ),
+            )
+            for pair in found.pairs
+        )
+
+
+def searched(
+    pool: Pool,
+    objective: str,
+    settings: TuneSettings,
+    watch: TuneWatch,
+    *,
+    profile: LatencyProfile | None = None,
+) -> Front:
+    """The front of a pool by one cost."""
+    options = replace(
+        settings.searching,
+        objectives=(objective,),
+        batch_size=settings.batch_size if profile else 1,
+    )
+    with watch(f"searching by {objective}", options.evaluations) as done:
+        found = search_pool(
+            pool, options, profile=profile, on_progress=lambda one: done(one.evaluations)
+        )
+    if found.interrupted:
+        raise KeyboardInterrupt
+    return found.front
+
+
+def timed(front: Front, pool: Pool, profile: LatencyProfile, batch_size: int) -> Front:
+    """A front's cascades with predicted times as their costs."""
+    renamed = replace(front, objectives=("error", "latency"), batch_size=batch_size)
+    return evaluate_front(renamed, pool, profile=profile)

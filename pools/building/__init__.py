@@ -1,0 +1,1 @@
+"""Builds pools: runs models over data and stores what they answer, model by model."""

@@ -1,0 +1,82 @@
+"""Models of a SPEC, ready to run over samples: `open_runner` gives a `ModelRunner`.
+
+A runner answers the same bytes however many others run beside it: it always works on as many
+threads as it was told, and its batch size depends on the model alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+from numpy.typing import NDArray
+
+from ...arrays import FloatArray
+from ...data.preprocessing import Preprocessing
+from ...errors import DataError, SourceError
+from .run_settings import RunSettings
+from .source_model import SourceModel
+from .specs import source_model
+
+
+class ModelRunner(Protocol):
+    """A model that answers."""
+
+    @property
+    def kind(self) -> str:
+        """What it gives: "logits" or "probabilities"."""
+        ...
+
+    @property
+    def frozen_batch(self) -> int | None:
+        """The only batch size that it takes, None where it takes any."""
+        ...
+
+    def costs(self, sample: NDArray[Any]) -> Mapping[str, float]:
+        """macs, params and memory_bytes of one sample [1, ...].
+
+        Raises:
+            SourceError: they cannot be counted.
+        """
+        ...
+
+    def run(self, batch: NDArray[Any], preprocessing: Preprocessing | None) -> FloatArray:
+        """Outputs [n, n_classes] of pixels, or of samples where `preprocessing` is None."""
+        ...
+
+
+def open_runner(spec: str, settings: RunSettings, *, base: Path | None = None) -> ModelRunner:
+    """Builds the model of a SPEC on a device.
+
+    Raises:
+        EncasError: the model cannot be had, or not run on that device.
+    """
+    source = source_model(spec, base=base)
+    if source.onnx_file is not None:
+        from .onnx_runner import OnnxRunner  # noqa: PLC0415 - onnxruntime is optional
+
+        return OnnxRunner(source, settings)
+    from .torch_runner import TorchRunner  # noqa: PLC0415 - torch is optional
+
+    return TorchRunner(source, settings)
+
+
+def preprocessing_of(source: SourceModel, default: Preprocessing | None) -> Preprocessing:
+    """The model's own preprocessing, or else the default.
+
+    Raises:
+        SourceError: there is neither.
+    """
+    if source.preprocessing is None:
+        if default is None:
+            raise SourceError(
+                "its preprocessing is not known: give --preprocessing FILE.json, or put "
+                "FILE.preprocessing.json beside the model's file",
+                where=source.spec,
+            )
+        return default
+    try:
+        return Preprocessing.of(source.preprocessing, where=source.spec)
+    except DataError as cause:
+        raise SourceError(*cause.faults, where=source.spec) from cause

@@ -1,0 +1,51 @@
+"""A model that a SPEC names, before anything of it is built: `SourceModel`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ...errors import SourceError
+
+if TYPE_CHECKING:
+    import torch
+
+KINDS = ("logits", "probabilities")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceModel:
+    """A model and what it needs to be fed; exactly one of `build` and `onnx_file` is given.
+
+    Args:
+        spec: what the user typed, for example `torch:package.module:callable?width=4`.
+        build: makes the torch module in eval mode.
+        onnx_file: an existing ONNX file.
+        kind: what the model returns: "logits" or "probabilities"; None where that has to be
+            found out (an ONNX file that ends in a softmax gives probabilities).
+        input_shape: of one sample, such as (C, H, W); None where the model does not say.
+        preprocessing: how an image file becomes a sample (schemas/preprocessing.schema.json).
+        classes: class names by label, or None.
+
+    Raises:
+        SourceError: `build` and `onnx_file` are both given or both missing, or the kind is none.
+    """
+
+    spec: str
+    build: Callable[[], torch.nn.Module] | None = None
+    onnx_file: Path | None = None
+    kind: str | None = "logits"
+    input_shape: tuple[int, ...] | None = None
+    preprocessing: Mapping[str, Any] | None = None
+    classes: tuple[str, ...] | None = None
+
+    def __post_init__(self) -> None:
+        faults = []
+        if (self.build is None) == (self.onnx_file is None):
+            faults.append("a source has either a torch module to build or an ONNX file")
+        if self.kind not in (*KINDS, None):
+            faults.append(f"kind must be one of {', '.join(KINDS)}, got {self.kind!r}")
+        if faults:
+            raise SourceError(*faults, where=self.spec)

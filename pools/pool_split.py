@@ -1,0 +1,126 @@
+"""Splits a pool into search, selection and test samples, once and for all.
+
+The test samples' hashes go along with all parts, with whatever is made of them, and into the
+pool that was split: a search refuses a pool that has one of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from ..arrays import ByteArray, IntArray, frozen
+from ..data.splits import stratified_order
+from ..errors import PoolError
+from ..files import new_folder
+from .pool import Pool
+from .pool_io import read_index, stored_models
+from .pool_samples import held_out_rows, sample_hashes, union, write_part
+from .pool_writing import write_index
+
+PARTS = ("search", "selection", "test")
+SHARE_TOLERANCE = 1e-6
+
+
+def split_pool(pool: Pool, out: Path, shares: Mapping[str, float], *, seed: int) -> dict[str, Pool]:
+    """Writes the parts of a pool, atomically: out/search, out/selection and out/test.
+
+    Every part has the classes' shares. Samples that an earlier split kept for the test stay in
+    the test part; equal samples stay together.
+
+    Args:
+        pool: the whole; where it is stored, its test samples are noted there, too.
+        out: a new folder.
+        shares: of search, selection and test; they add up to 1. A part of share 0 is not made.
+        seed: the same seed gives the same parts.
+
+    Raises:
+        PoolError: the shares make no split, or a part would be empty.
+    """
+    rows = split_rows(pool, shares, seed=seed)
+    hashes = sample_hashes(pool)
+    test = hashes[rows["test"]] if "test" in rows else hashes[:0]
+    known = replace(pool, samples=hashes, held_out=union(pool.held_out, frozen(test)))
+    if out.exists():
+        raise PoolError("already exists; give another path", where=str(out))
+    with new_folder(out, error=PoolError) as folder:
+        for name, chosen in rows.items():
+            write_part(known, folder / name, rows=chosen, name=f"{pool.name}-{name}")
+        if pool.path is not None:
+            mark_held_out(pool.path, samples=hashes, held_out=known.held_out)
+    return {name: Pool.load(out / name) for name in rows}
+
+
+def split_rows(pool: Pool, shares: Mapping[str, float], *, seed: int) -> dict[str, IntArray]:
+    """The rows of each part with a share above 0, ascending.
+
+    Raises:
+        PoolError: the shares make no split, or a part would be empty.
+    """
+    _check_shares(shares)
+    distinct, first, inverse = np.unique(
+        sample_hashes(pool), axis=0, return_index=True, return_inverse=True
+    )
+    inverse = inverse.ravel()
+    is_held_out = np.zeros(len(distinct), np.bool_)
+    np.logical_or.at(is_held_out, inverse, held_out_rows(pool))
+    part = np.full(len(distinct), PARTS.index("test"))
+    # In the order of the pool, not of the hashes: readers can predict what a seed does.
+    free = np.array(sorted(np.flatnonzero(~is_held_out), key=lambda i: first[i]), np.int64)
+    order = free[stratified_order(pool.label[first[free]], rng=np.random.default_rng(seed))]
+    wanted = _counts(shares, len(distinct), int(is_held_out.sum()))
+    bounds = np.cumsum([wanted["search"], wanted["selection"]])
+    for index, chosen in enumerate(np.split(order, bounds)):
+        part[chosen] = index
+    of_sample = part[inverse]
+    rows = {
+        name: np.flatnonzero(of_sample == index).astype(np.int64)
+        for index, name in enumerate(PARTS)
+        if shares.get(name, 0) > 0 or (of_sample == index).any()
+    }
+    empty = [name for name, chosen in rows.items() if not len(chosen)]
+    if empty:
+        raise PoolError(f"no samples are left for {', '.join(empty)}", where=f"pool {pool.name}")
+    return rows
+
+
+def _counts(shares: Mapping[str, float], n: int, n_held_out: int) -> dict[str, int]:
+    """How many free samples go into search and selection; the rest is for the test."""
+    n_free = n - n_held_out
+    wanted = {name: round(shares.get(name, 0) * n) for name in PARTS[:2]}
+    if shares.get("test", 0) == 0 and not n_held_out:
+        wanted["selection"] = n - wanted["search"] if wanted["selection"] else 0
+        wanted["search"] = n - wanted["selection"]
+    total = sum(wanted.values())
+    if total > n_free:
+        # More is kept for the test than this split asks for; the others share what is left.
+        wanted["search"] = round(n_free * wanted["search"] / total)
+        wanted["selection"] = n_free - wanted["search"]
+    return wanted
+
+
+def _check_shares(shares: Mapping[str, float]) -> None:
+    faults = [f"unknown part {name!r}" for name in shares if name not in PARTS]
+    faults += [
+        f"the share of {name} must be in [0, 1], got {share:g}"
+        for name, share in shares.items()
+        if not 0 <= share <= 1
+    ]
+    total = sum(shares.values())
+    if not faults and abs(total - 1) > SHARE_TOLERANCE:
+        faults.append(f"the shares must add up to 1, got {total:g}")
+    if faults:
+        raise PoolError(*faults, where="split")
+
+
+def mark_held_out(path: Path, *, samples: ByteArray, held_out: ByteArray | None) -> None:
+    """Notes in a pool's folder which samples are kept for the test; its sha256 stays.
+
+    Raises:
+        PoolError: the folder is no pool.
+    """
+    about = replace(Pool.load(path).about, samples=samples, held_out=held_out)
+    write_index(path, stored_models(path, read_index(path)), about)

@@ -1,0 +1,253 @@
+"""The chosen cascades beside the best single model: accuracy, MACs, and measured time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..cascade import Cascade, reach_of
+from ..entries import Latency
+from ..evaluate.dense import decide_on
+from ..evaluate.pool_summary import summarise
+from ..intervals import wilson_interval
+from ..latency import LatencyProfile, Setting
+from ..pools.pool import Pool
+from .axis import plain_number
+
+# Repeated measurements agree within a tenth (runtime/clock.py), so less is no difference.
+SAME_TIME = 1.1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Split:
+    """What a cascade does on one split.
+
+    Args:
+        name: the pool's name.
+        n_correct: right answers.
+        n_samples: samples.
+        reach: share of samples that run each member.
+        macs: expected MACs per sample.
+    """
+
+    name: str
+    n_correct: int
+    n_samples: int
+    reach: tuple[float, ...]
+    macs: float
+
+    @property
+    def accuracy(self) -> float:
+        """The share of right answers."""
+        return self.n_correct / self.n_samples
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """The 95 % Wilson interval of the accuracy."""
+        return wilson_interval(self.n_correct, self.n_samples)
+
+    @property
+    def exit_shares(self) -> tuple[float, ...]:
+        """The share of samples that each stage answers."""
+        following = (*self.reach[1:], 0.0)
+        return tuple(here - after for here, after in zip(self.reach, following, strict=True))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MeasuredTime:
+    """A measured time in ms per batch.
+
+    Args:
+        batch_size: rows per batch.
+        mean_ms: mean over batches of the median of each one's times. Batches differ in how far
+            their samples go, so the median over batches would hide the long way.
+        p50_ms: median over all times.
+        predicted_ms: what the profile predicts for the same samples, None where it does not.
+        setting: where it was measured.
+    """
+
+    batch_size: int
+    mean_ms: float
+    p50_ms: float
+    predicted_ms: float | None
+    setting: Setting
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contender:
+    """One column of the comparison.
+
+    Args:
+        name: for people: "best single model", "cascade chosen by MACs".
+        cascade: a single model is a cascade of one member.
+        splits: one for each pool, in the order of the pools.
+        latencies: measured times of the whole cascade as one, at most one for each batch size.
+    """
+
+    name: str
+    cascade: Cascade
+    splits: tuple[Split, ...]
+    latencies: tuple[MeasuredTime, ...] = ()
+
+    def measured(self, batch_size: int) -> MeasuredTime | None:
+        """The measured time at a batch size, None where there is none."""
+        return next((one for one in self.latencies if one.batch_size == batch_size), None)
+
+
+def contender(
+    name: str, cascade: Cascade, pools: Sequence[Pool], *, latencies: Sequence[MeasuredTime] = ()
+) -> Contender:
+    """Runs the cascade over the stored outputs of each pool.
+
+    Raises:
+        PoolError: a pool lacks one of the members.
+    """
+    splits = tuple(_split(cascade, pool) for pool in pools)
+    return Contender(name=name, cascade=cascade, splits=splits, latencies=tuple(latencies))
+
+
+def measured_cascade(latencies: Sequence[Latency]) -> tuple[MeasuredTime, ...]:
+    """The times of a bundle, ascending by batch size; of one batch size the latest."""
+    latest = {latency.timing.batch_size: latency for latency in latencies}
+    return tuple(
+        MeasuredTime(
+            batch_size=size,
+            mean_ms=latest[size].mean_ms,
+            p50_ms=latest[size].timing.p50_ms,
+            predicted_ms=latest[size].predicted_ms,
+            setting=latest[size].setting,
+        )
+        for size in sorted(latest)
+    )
+
+
+def measured_model(profile: LatencyProfile, member: str) -> tuple[MeasuredTime, ...]:
+    """The times of a single model from a profile: its session alone, nothing around it."""
+    return tuple(
+        MeasuredTime(
+            batch_size=timing.batch_size,
+            mean_ms=timing.p50_ms,
+            p50_ms=timing.p50_ms,
+            predicted_ms=None,
+            setting=profile.setting,
+        )
+        for timing in sorted(profile.timings, key=lambda timing: timing.batch_size)
+        if timing.name == member
+    )
+
+
+def best_single_model(pool: Pool) -> Cascade:
+    """The most accurate model of a pool, of equals the one with the fewest MACs, alone."""
+    macs = pool.costs("macs")
+    models = summarise(pool).models
+    best = max(range(pool.n_models), key=lambda i: (models[i].accuracy, -macs[i]))
+    return Cascade(members=(models[best].name,), thresholds=())
+
+
+def comparison_rows(contenders: Sequence[Contender]) -> list[tuple[str, ...]]:
+    """The table as text: a row's name, then one cell for each contender (the first: baseline)."""
+    baseline = contenders[0]
+    rows: list[tuple[str, ...]] = []
+    for i, split in enumerate(baseline.splits):
+        title = f"accuracy on {split.name}, n = {split.n_samples} (95 % interval)"
+        rows.append((title, *(accuracy_text(one.splits[i]) for one in contenders)))
+    if baseline.splits:
+        macs = [one.splits[-1].macs for one in contenders]
+        title = f"MACs per sample on {baseline.splits[-1].name}"
+        rows.append((title, *_beside_first(macs, [plain_number(value) for value in macs])))
+    for batch_size in _common_batch_sizes(contenders):
+        found = [one.measured(batch_size) for one in contenders]
+        times = [one.mean_ms if one else None for one in found]
+        texts = [f"{one.mean_ms:.4f} ms" if one else "not measured" for one in found]
+        title = f"measured time per batch of {batch_size} (mean)"
+        rows.append((title, *_beside_first(times, texts)))
+    return rows
+
+
+def verdict(baseline: Contender, other: Contender) -> str:
+    """What the comparison says of `other`, in plain sentences."""
+    sentences: list[str] = []
+    saves_macs = False
+    if other.splits:
+        ours, theirs = other.splits[-1], baseline.splits[-1]
+        sentences.append(
+            f"The {other.name} answers {ours.n_correct} of {ours.n_samples} samples of "
+            f"{ours.name} rightly, the {baseline.name} {theirs.n_correct}"
+            f"{_is_telling(ours, theirs)}."
+        )
+        sentences.append(f"It spends {_ratio(ours.macs, theirs.macs, 'fewer', 'more')} MACs.")
+        saves_macs = ours.macs < theirs.macs
+    ratios = {
+        ours.batch_size: ours.mean_ms / theirs.mean_ms
+        for ours in other.latencies
+        if (theirs := baseline.measured(ours.batch_size))
+    }
+    clauses = [
+        f"{_speed(ratio)} at batch size {size} ({ratio:.2f} times the time)"
+        for size, ratio in ratios.items()
+    ]
+    if clauses:
+        sentences.append(f"In measured time it is {' and '.join(clauses)}.")
+    if saves_macs and any(ratio > SAME_TIME for ratio in ratios.values()):
+        sentences.append("On networks this small, fewer MACs are not always less time.")
+    return " ".join(sentences)
+
+
+def accuracy_text(split: Split) -> str:
+    """The accuracy with its interval."""
+    low, high = split.interval
+    return f"{100 * split.accuracy:.2f} % ({100 * low:.2f} .. {100 * high:.2f})"
+
+
+def _split(cascade: Cascade, pool: Pool) -> Split:
+    decision = decide_on(cascade, pool)
+    reach = reach_of(decision.stage, n_stages=cascade.n_stages)
+    macs = pool.costs("macs")[[pool.index(member) for member in cascade.members]]
+    return Split(
+        name=pool.name,
+        n_correct=int(np.count_nonzero(decision.label == pool.label)),
+        n_samples=pool.n_samples,
+        reach=tuple(reach.tolist()),
+        macs=float((reach * macs).sum()),
+    )
+
+
+def _common_batch_sizes(contenders: Sequence[Contender]) -> list[int]:
+    """The batch sizes that the baseline and one other contender at least were measured at."""
+    baseline, others = contenders[0], contenders[1:]
+    wanted = {latency.batch_size for one in others for latency in one.latencies}
+    return [one.batch_size for one in baseline.latencies if one.batch_size in wanted]
+
+
+def _beside_first(values: Sequence[float | None], texts: Sequence[str]) -> list[str]:
+    first = values[0]
+    cells = [texts[0]]
+    for value, text in zip(values[1:], texts[1:], strict=True):
+        if value is None or first is None:
+            cells.append(text)
+        else:
+            cells.append(f"{text} ({value / first:.2f} x)")
+    return cells
+
+
+def _ratio(ours: float, theirs: float, less: str, more: str) -> str:
+    if ours <= theirs:
+        return f"{theirs / ours:.2f} times {less}"
+    return f"{ours / theirs:.2f} times {more}"
+
+
+def _speed(ratio: float) -> str:
+    if ratio > SAME_TIME:
+        return "slower"
+    return "faster" if ratio < 1 / SAME_TIME else "as fast"
+
+
+def _is_telling(ours: Split, theirs: Split) -> str:
+    low, high = theirs.interval
+    if ours.n_correct == theirs.n_correct:
+        return ", just as many"
+    if low <= ours.accuracy <= high:
+        return ", a difference that so few samples cannot tell from none"
+    return ""

@@ -1,1 +1,0 @@
-"""Where models and data come from: SPEC and DATA strings, and what they cost."""

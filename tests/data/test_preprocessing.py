@@ -1,0 +1,65 @@
+import json
+
+import numpy as np
+import pytest
+
+from encas.data.preprocessing import Preprocessing
+from encas.errors import DataError
+
+
+def test_preprocessing_of_json_is_what_it_says(tmp_path):
+    content = {
+        "size": [4, 6], "resize": 8, "interpolation": "bicubic", "scale": 255,
+        "mean": [0.5], "std": [0.25], "layout": "nhwc",
+    }  # fmt: skip
+    (tmp_path / "p.json").write_text(json.dumps(content))
+    loaded = Preprocessing.load(tmp_path / "p.json")
+    assert loaded == Preprocessing.of(content)
+    assert loaded.size == (4, 6)
+    assert (loaded.n_channels, loaded.sample_shape) == (1, (4, 6, 1))
+    assert Preprocessing(size=(4, 6)).sample_shape == (3, 4, 6)
+
+
+@pytest.mark.parametrize(
+    ("values", "size", "resized"),
+    [
+        ({}, (100, 50), (24, 24)),
+        ({"resize": 32}, (100, 50), (64, 32)),
+        ({"resize": 32}, (50, 99), (32, 63)),
+        ({"crop": 0.75}, (100, 50), (64, 32)),
+        ({"crop": 1.0}, (24, 24), (24, 24)),
+        ({"crop": 0.75, "squash": True}, (100, 50), (32, 32)),
+    ],
+)
+def test_resized_is_the_size_before_the_crop(values, size, resized):
+    assert Preprocessing(size=(24, 24), **values).resized(size) == resized
+
+
+def test_normalised_pixels_are_divided_shifted_and_scaled():
+    pixels = np.array([[[0, 51, 255]], [[255, 0, 102]]], np.uint8)
+    preprocessing = Preprocessing(size=(2, 1), mean=(0.0, 0.2, 0.5), std=(1.0, 0.5, 0.25))
+    sample = preprocessing.normalised(pixels)
+    assert sample.dtype == np.float32
+    assert sample.shape == (3, 2, 1)
+    assert sample[:, :, 0] == pytest.approx(np.array([[0, 1], [0, -0.4], [2, -0.4]]), abs=1e-6)
+    nhwc = Preprocessing(size=(2, 1), mean=preprocessing.mean, std=preprocessing.std, layout="nhwc")
+    assert np.array_equal(nhwc.normalised(pixels), sample.transpose(1, 2, 0))
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ({}, "lacks the key 'size'"),
+        ({"size": [8]}, "size has 1 items"),
+        ({"size": [8, 8], "crop": 0}, "crop must be above 0"),
+        ({"size": [8, 8], "interpolation": "area"}, "interpolation must be one of"),
+        ({"size": [8, 8], "std": [0.0]}, "must be above 0"),
+        ({"size": [8, 8], "colour": "rgb"}, "unknown key 'colour'"),
+        ({"size": [8, 8], "mean": [0.1]}, "mean has 1 numbers, std has 3"),
+        ({"size": [8, 8], "mean": [0, 0], "std": [1, 1]}, "1, 3 or 4 channels"),
+        ({"size": [8, 8], "resize": 9, "crop": 0.5}, "give resize or crop, not both"),
+    ],
+)
+def test_preprocessing_with_faults_is_refused(content, message):
+    with pytest.raises(DataError, match=message):
+        Preprocessing.of(content)

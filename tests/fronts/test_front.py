@@ -1,0 +1,116 @@
+import json
+
+import pytest
+
+from encas.cascade import Cascade
+from encas.errors import FrontError
+from encas.fronts.front import Front
+from encas.fronts.scored_cascade import PoolReference, ScoredCascade
+from encas.fronts.selection import cost_text
+
+POOL = PoolReference(name="p", sha256="0" * 64, n_samples=100, n_classes=3)
+
+
+def scored(error: float, cost: float, *members: str, **more) -> ScoredCascade:
+    names = members or (f"m{cost:g}",)
+    cascade = Cascade(members=names, thresholds=(0.5,) * (len(names) - 1))
+    return ScoredCascade(cascade=cascade, error=error, cost=cost, reach=(1.0,) * len(names), **more)
+
+
+@pytest.fixture
+def front() -> Front:
+    cascades = (scored(0.5, 1), scored(0.2, 2), scored(0.15, 8), scored(0.1, 20, "a", "b"))
+    return Front(pool=POOL, objectives=("error", "macs"), cascades=cascades, search={"seed": 3})
+
+
+def test_save_load_round_trip_is_identical(front, tmp_path):
+    front.save(tmp_path / "front.json")
+    assert Front.load(tmp_path / "front.json") == front
+
+
+def test_save_other_rules_are_kept(front, tmp_path):
+    cascade = Cascade(members=("a", "b"), thresholds=(0.5,), confidence="margin", combine="replace")
+    other = front.with_cascades(
+        [ScoredCascade(cascade=cascade, error=0.1, cost=1, reach=(1.0, 0.5), costs={"macs": 3.0})]
+    )
+    other.save(tmp_path / "front.json")
+    assert Front.load(tmp_path / "front.json") == other
+
+
+@pytest.mark.parametrize(
+    ("change", "match"),
+    [
+        ({"format": "encas.pool"}, "format must be 'encas.front'"),
+        ({"version": 2}, "version must be 1"),
+        ({"objectives": ["error"]}, "objectives has 1 items"),
+        ({"extra": 1}, "unknown key 'extra'"),
+    ],
+)
+def test_load_foreign_file_is_refused(front, tmp_path, change, match):
+    (tmp_path / "f.json").write_text(json.dumps(front.to_json() | change))
+    with pytest.raises(FrontError, match=match):
+        Front.load(tmp_path / "f.json")
+
+
+def test_load_bad_cascades_are_all_named(front, tmp_path):
+    content = front.to_json()
+    content["cascades"][1]["members"] = ["a", "a"]
+    content["cascades"][3]["reach"] = [1.0]
+    (tmp_path / "f.json").write_text(json.dumps(content))
+    with pytest.raises(FrontError, match="cascade 1: .*at most once") as caught:
+        Front.load(tmp_path / "f.json")
+    assert "cascade 3: 2 members need as many reaches" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("limits", "index"),
+    [
+        ({"min_accuracy": 0.8}, 1),
+        ({"min_accuracy": 0.9}, 3),
+        ({"max_cost": 10}, 2),
+        ({"min_accuracy": 0.8, "max_cost": 10}, 1),
+        ({"knee": True}, 1),
+        ({}, 1),
+        ({"knee": True, "min_accuracy": 0.84}, 2),
+    ],
+)
+def test_choose_limits_give_the_expected_cascade(front, limits, index):
+    assert front.index_of(**limits) == index
+
+
+def test_select_returns_the_cascade(front):
+    assert front.select(max_cost=100).members == ("a", "b")
+
+
+def test_choose_nothing_fits_names_the_nearest_miss(front):
+    with pytest.raises(FrontError, match=r"nearest miss: cascade 3 with accuracy 0.9000"):
+        front.index_of(min_accuracy=0.95)
+    with pytest.raises(FrontError, match=r"cost <= 0.5 .*nearest miss: cascade 0"):
+        front.index_of(max_cost=0.5)
+
+
+def test_choose_latency_without_latencies_is_refused(front):
+    with pytest.raises(FrontError, match="knows no latency; search with --objective latency"):
+        front.index_of(max_latency_ms=3)
+
+
+def test_choose_latency_beside_macs_is_used(front):
+    cascades = [scored(0.5, 1, costs={"latency": 4.0}), scored(0.2, 2, costs={"latency": 1.0})]
+    assert front.with_cascades(cascades).index_of(max_latency_ms=3) == 1
+
+
+def test_choose_empty_front_is_refused(front):
+    with pytest.raises(FrontError, match="no cascades"):
+        front.with_cascades([]).index_of()
+
+
+@pytest.mark.parametrize(
+    ("cost", "objective", "text"),
+    [
+        (12.4e6, "macs", "12.4 MMACs"),
+        (3.2, "latency", "3.2 ms"),
+        (1500, "cost_joules", "1.5 kjoules"),
+    ],
+)
+def test_cost_text_has_a_unit(cost, objective, text):
+    assert cost_text(cost, objective) == text

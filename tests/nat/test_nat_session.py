@@ -1,0 +1,198 @@
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+pytest.importorskip("torch")
+pytest.importorskip("pymoo")
+
+import torch
+
+from encas.errors import DataError, SearchError, SourceError
+from encas.nat import run_folder as driving
+from encas.nat.learning import Training
+from encas.nat.nat_runs import RUN_FILE, NatRun
+from encas.nat.nat_session import Launch, Origin, transfer
+from encas.nat.nat_settings import PRESETS, NatSettings
+from encas.nat.pretrained import make_supernet
+from encas.nat.run_folder import CHECKPOINT_FILE
+from encas.nat.sample_table import table_of
+from encas.nat.subnet_evaluating import error_of, evaluator_of, search_source
+from encas.nat.subnets import genome_of
+from encas.nat.task import DataPlan
+
+TRAINING = Training(batch_size=24, learning_rate=0.05)
+SETTINGS = NatSettings(
+    iterations=1,
+    archive_size=8,
+    evaluations=100,
+    epochs=1,
+    warm_up_epochs=1,
+    calibration_batches=2,
+    calibration_batch_size=16,
+    warm_up=TRAINING,
+    training=TRAINING,
+)
+ORIGIN = Origin(supernet="small-fused")
+
+
+def run(data, out, *, origin=ORIGIN, settings=SETTINGS, on_step=None, plan=None, **launch):
+    plan = plan or DataPlan(train=data)
+    return transfer(origin, plan, settings, out, launch=Launch(**launch), on_step=on_step)
+
+
+class KilledError(Exception):
+    pass
+
+
+def killing_after(n):
+    """Raises in the n-th step."""
+    steps = []
+
+    def on_step(job):
+        steps.append(job)
+        if len(steps) == n:
+            raise KilledError
+
+    return on_step
+
+
+def files_of(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def test_run_that_was_killed_leaves_the_same_bytes(halves, tmp_path, monkeypatch):
+    monkeypatch.setattr(driving, "SAVE_EVERY_S", 0.0)
+    whole = run(halves, tmp_path / "whole")
+    for n in (1, 3, 7, 13):
+        with pytest.raises(KilledError):
+            run(halves, tmp_path / "killed", on_step=killing_after(n), resume=n > 1)
+        assert (tmp_path / "killed" / RUN_FILE).exists() is False
+    resumed = run(halves, tmp_path / "killed", resume=True)
+    assert files_of(tmp_path / "killed") == files_of(tmp_path / "whole")
+    assert set(files_of(tmp_path / "whole")) == {RUN_FILE, "weights.safetensors"}
+    assert resumed == replace(whole, folder=tmp_path / "killed")
+    assert NatRun.load(tmp_path / "killed") == resumed
+
+
+def test_errors_come_again_from_what_the_run_left(halves, tmp_path):
+    found = run(halves, tmp_path / "run")
+    supernet, evaluator = found.open_supernet(), evaluator_of(found)
+    table = table_of(search_source(found), found.preprocessing)
+    for text in found.front:
+        network = evaluator.calibrated(supernet, genome_of(text, found.space))
+        error = error_of(evaluator.logits(network, table), table)
+        assert error == found.scored(text).error
+
+
+def test_finished_run_is_returned_as_it_is(halves, tmp_path):
+    first = run(halves, tmp_path / "run")
+    again = run(halves, tmp_path / "run", resume=True, on_step=killing_after(1))
+    assert again == first
+    with pytest.raises(SearchError, match=r"there is a run already \(run.json\).*--resume"):
+        run(halves, tmp_path / "run")
+
+
+def test_run_of_another_seed_or_other_settings_is_refused(halves, tmp_path):
+    run(halves, tmp_path / "run")
+    with pytest.raises(SearchError, match="a finished run with other samples, seed"):
+        run(
+            halves,
+            tmp_path / "run",
+            resume=True,
+            seed=1,
+            plan=DataPlan(train=halves, search=halves),
+        )
+    other = replace(SETTINGS, evaluations=99)
+    with pytest.raises(SearchError, match="a finished run with other evaluations"):
+        run(halves, tmp_path / "run", resume=True, settings=other)
+
+
+def test_unfinished_run_is_neither_overwritten_nor_mixed(halves, tmp_path, monkeypatch):
+    monkeypatch.setattr(driving, "SAVE_EVERY_S", 0.0)
+    with pytest.raises(KilledError):
+        run(halves, tmp_path / "run", on_step=killing_after(2))
+    with pytest.raises(SearchError, match=rf"there is a run already \({CHECKPOINT_FILE}\)"):
+        run(halves, tmp_path / "run")
+    with pytest.raises(SearchError, match="a run with other settings"):
+        run(halves, tmp_path / "run", resume=True, seed=1)
+
+
+def test_checkpoint_gives_the_first_weights(halves, tmp_path):
+    weights = make_supernet("small-fused", n_classes=2, size=8, n_channels=1, seed=9)
+    torch.save(weights.module.state_dict(), tmp_path / "w.pt")
+    settings = replace(SETTINGS, n_new=2, epochs=0, warm_up_epochs=0)
+    origin = Origin(supernet="small-fused", checkpoint=tmp_path / "w.pt")
+    found = run(halves, tmp_path / "run", origin=origin, settings=settings)
+    kept = found.open_supernet().module.state_dict()
+    assert all(torch.equal(kept[k], v) for k, v in weights.module.state_dict().items())
+
+
+def test_imagenet_preset_keeps_only_the_samples_that_calibrate(halves, tmp_path):
+    settings = replace(PRESETS["imagenet"], archive_size=8, n_new=2, iterations=1, evaluations=50)
+    settings = replace(settings, calibration_batches=2, calibration_batch_size=8)
+    weights = make_supernet("small-fused", n_classes=2, size=8, n_channels=1)
+    torch.save(weights.module.state_dict(), tmp_path / "w.pt")
+    origin = Origin(supernet="small-fused", checkpoint=tmp_path / "w.pt")
+    found = run(halves, tmp_path / "run", origin=origin, settings=settings)
+    assert found.data.n_train == 16
+    assert len(found.archive) == 10
+
+
+@pytest.mark.parametrize(
+    ("origin", "match"),
+    [
+        (Origin(supernet="nope"), "must be one of ofa-mbv3-w1.0, .*got 'nope'"),
+        (Origin(supernet="alphanet"), "needs trained weights; its authors publish alphanet"),
+    ],
+)
+def test_supernet_without_weights_says_where_they_are(halves, tmp_path, origin, match):
+    with pytest.raises((SearchError, SourceError), match=match):
+        run(halves, tmp_path / "run", origin=origin)
+
+
+def test_missing_and_foreign_checkpoints_are_refused(halves, tmp_path):
+    origin = Origin(supernet="ofa-mbv3-w1.0", checkpoint=tmp_path / "absent")
+    with pytest.raises(SourceError, match=r"no such file; its authors publish ofa_mbv3.*https"):
+        run(halves, tmp_path / "run", origin=origin)
+    other = make_supernet("small-mobile", n_classes=2, size=8, n_channels=1)
+    torch.save(other.module.state_dict(), tmp_path / "w.pt")
+    origin = Origin(supernet="small-fused", checkpoint=tmp_path / "w.pt")
+    with pytest.raises(SourceError, match="is not of small-fused"):
+        run(halves, tmp_path / "run", origin=origin)
+    with pytest.raises(SourceError, match="random weights: give --warm-up-epochs"):
+        run(halves, tmp_path / "run", settings=replace(SETTINGS, warm_up_epochs=0))
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("plan", "match"),
+    [
+        ({"n_train": 20}, "expected at least a batch of 24 samples to train on, got 20"),
+        ({"n_train": 500}, r"expected 1..77 samples to train on, got 500"),
+        ({"search_share": 1.0}, "must be between 0 and 1, got 1"),
+    ],
+)
+def test_data_that_cannot_be_used_are_refused(halves, tmp_path, plan, match):
+    with pytest.raises(DataError, match=match):
+        run(halves, tmp_path / "run", plan=DataPlan(train=halves, **plan))
+
+
+def test_search_data_must_be_like_those_to_train_on(halves, tmp_path):
+    x = np.zeros((4, 1, 6, 6), np.float32)
+    np.savez(tmp_path / "small.npz", x=x, label=np.arange(4) % 2)
+    plan = DataPlan(train=halves, search=f"npz:{tmp_path / 'small.npz'}")
+    with pytest.raises(DataError, match=r"expected samples of shape \[1, 8, 8\], got \[1, 6, 6\]"):
+        run(halves, tmp_path / "run", plan=plan)
+    x = np.zeros((4, 9, 9, 3), np.uint8)
+    np.savez(tmp_path / "images.npz", x=x, label=np.arange(4) % 2)
+    plan = DataPlan(train=halves, search=f"npz:{tmp_path / 'images.npz'}")
+    with pytest.raises(DataError, match="expected samples that come ready"):
+        run(halves, tmp_path / "run", plan=plan)
+
+
+def test_settings_are_stored_as_json_gives_them_back(halves, tmp_path):
+    found = run(halves, tmp_path / "run")
+    assert found.settings == json.loads((tmp_path / "run" / RUN_FILE).read_text())["settings"]
+    assert found.settings["weights"] == {"small-fused": None}

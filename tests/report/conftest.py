@@ -1,0 +1,80 @@
+"""A report's ingredients, by hand, on the tiny pool."""
+
+import pytest
+
+from encas.cascade import Cascade
+from encas.entries import Latency, MemberEntry
+from encas.evaluate.objectives import TopOneError, front_costs
+from encas.fronts.front import Front
+from encas.fronts.scoring import pool_reference, score
+from encas.latency import LatencyProfile, Setting, Timing
+from encas.manifest import Manifest
+
+SETTING = Setting(
+    device="cpu",
+    device_name="A <fast> processor",
+    provider="CPUExecutionProvider",
+    n_threads=2,
+    versions={"onnxruntime": "1.2.3"},
+)
+CHOSEN = Cascade(members=("cheap", "dear"), thresholds=(0.5,))
+
+
+def timing(name: str, batch_size: int, ms: float) -> Timing:
+    return Timing.of(name, batch_size, [ms, ms, ms])
+
+
+@pytest.fixture
+def profile() -> LatencyProfile:
+    members = {"cheap": 0.1, "middle": 0.2, "dear": 0.4}
+    timings = [timing(m, b, ms * b**0.5) for m, ms in members.items() for b in (1, 4)]
+    return LatencyProfile(setting=SETTING, timings=tuple(timings), gate_ms=0.01)
+
+
+@pytest.fixture
+def front(tiny_pool) -> Front:
+    cascades = [Cascade(members=("cheap",), thresholds=()), CHOSEN]
+    costs = front_costs(("error", "macs"), tiny_pool)
+    return Front(
+        pool=pool_reference(tiny_pool),
+        objectives=("error", "macs"),
+        cascades=score(cascades, tiny_pool, TopOneError(), costs),
+        search={"algorithm": "mo-gomea", "seed": 1, "wall_s": 0.5, "versions": {"numpy": "2"}},
+    )
+
+
+@pytest.fixture
+def latency_front(tiny_pool, profile) -> Front:
+    costs = front_costs(("error", "latency"), tiny_pool, profile=profile, batch_size=4)
+    return Front(
+        pool=pool_reference(tiny_pool),
+        objectives=("error", "latency"),
+        cascades=score([CHOSEN], tiny_pool, TopOneError(), costs),
+        batch_size=4,
+    )
+
+
+@pytest.fixture
+def manifest() -> Manifest:
+    def measured(batch_size: int, mean_ms: float) -> Latency:
+        return Latency(
+            setting=SETTING,
+            timing=timing("bundle", batch_size, mean_ms * 0.9),
+            mean_ms=mean_ms,
+            predicted_ms=mean_ms * 1.1,
+            reach=(1.0, 0.5),
+            data="digits:test",
+        )
+
+    entries = [
+        MemberEntry(name=name, file=f"members/{name}.onnx", sha256="0" * 64, bytes=1)
+        for name in CHOSEN.members
+    ]
+    return Manifest(
+        name="c7",
+        cascade=CHOSEN,
+        members=tuple(entries),
+        input_shape=(1, 8, 8),
+        n_classes=3,
+        latencies=(measured(1, 9.0), measured(1, 0.8), measured(4, 0.2)),
+    )
