@@ -1,3 +1,5 @@
+# click hands a context to every method of a group, whether it needs one or not.
+# ruff: noqa: ARG002
 """The commands `encas` and `encas-export`: parse, call, print; every error is one line."""
 
 from __future__ import annotations
@@ -5,69 +7,93 @@ from __future__ import annotations
 import importlib
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import click
 
+from .commands.command_table import ALONE, NOUNS, SHORT, STATIONS, CommandEntry, Noun
 from .errors import EncasError
 from .version import __version__
 
-# command -> (module under encas.commands, attribute, help); a module is imported when it runs.
-COMMANDS = {
-    "bench": (
-        "runtime_command",
-        "bench",
-        "Measure a bundle, beside the prediction and its members.",
-    ),
-    "client": ("client_command", "client", "Ask a server about data: accuracy, exits, latencies."),
-    "compare": (
-        "compare_command",
-        "compare",
-        "Compare algorithms over seeds: plots, tests, tables.",
-    ),
-    "demo": ("demo_command", "demo", "The whole loop on real data, in a few minutes."),
-    "doctor": ("runtime_command", "doctor", "What works on this machine, and how to get the rest."),
-    "export": ("export_command", "export", "Turn a cascade of a front into a proven bundle."),
-    "front": ("front_command", "front", "Fronts: show, evaluate on another pool."),
-    "nat": ("nat_command", "nat", "Adapt supernetworks to data: pools without trained models."),
-    "pool": ("pool_command", "pool", "Pools of stored outputs: build, import, split, show, ..."),
-    "profile": ("runtime_command", "profile", "Measure members' latencies on a device."),
-    "report": ("report_command", "report", "Write fronts as one HTML page that opens offline."),
-    "run": ("runtime_command", "run", "Run a bundle over data."),
-    "search": ("search_command", "search", "Search a pool for a front of cascades."),
-    "select": ("select_command", "select", "Choose one cascade of a front, and certify it."),
-    "serve": ("serve_command", "serve", "Serve bundles over HTTP and gRPC (protocol v2)."),
-    "triton": ("triton_command", "triton", "Write bundles as a model repository of NVIDIA Triton."),
-    "tune": ("tune_command", "tune_command", "Search, measure and correct until times are true."),
-    "verify": ("export_command", "verify", "Prove a bundle again: hashes, numbers, decisions."),
-}
+HELP = {"help_option_names": ["-h", "--help"]}
 
 
-class LazyGroup(click.Group):
-    """A group whose commands are imported only when they run, so that `encas` starts fast."""
+class NounGroup(click.Group):
+    """The verbs of a noun, each imported only when it runs."""
+
+    def __init__(self, name: str, noun: Noun) -> None:
+        super().__init__(name, help=noun.text, context_settings=HELP)
+        self._noun = noun
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """The names of all commands."""
-        return sorted({*COMMANDS, *super().list_commands(ctx)})
+        """The verbs, in the order of the table."""
+        return list(self._noun.verbs)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """The command of that name, imported now."""
-        if cmd_name not in COMMANDS:
-            return super().get_command(ctx, cmd_name)
-        module, attribute, _ = COMMANDS[cmd_name]
-        return getattr(importlib.import_module(f"{__package__}.commands.{module}"), attribute)
+        """The command of a verb, imported now."""
+        entry = self._noun.verbs.get(cmd_name)
+        return _imported(entry) if entry else None
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Puts the default verb before options that follow the noun."""
+        is_option = bool(args) and args[0].startswith("-") and args[0] not in ctx.help_option_names
+        if self._noun.default and is_option:
+            args = [self._noun.default, *args]
+        return super().parse_args(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Writes the table of commands without importing them."""
+        """Writes the verbs without importing their commands."""
         with formatter.section("Commands"):
-            formatter.write_dl([(name, COMMANDS[name][2]) for name in self.list_commands(ctx)])
+            formatter.write_dl([(name, entry.text) for name, entry in self._noun.verbs.items()])
 
 
-@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+class LoopGroup(click.Group):
+    """The nouns, their short forms, and the commands that stand alone."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """All names, in the order of the loop."""
+        return [name for names in STATIONS.values() for name in names]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The noun, or the command of a short form, imported now."""
+        if cmd_name in NOUNS:
+            return NounGroup(cmd_name, NOUNS[cmd_name])
+        entry = _short_entries().get(cmd_name)
+        return _imported(entry) if entry else None
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Writes the commands by the loop's stations, without importing them."""
+        entries = _short_entries()
+        for station, names in STATIONS.items():
+            with formatter.section(station):
+                formatter.write_dl([(name, _line(name, entries)) for name in names])
+
+
+def _short_entries() -> dict[str, CommandEntry]:
+    short = {name: NOUNS[noun].verbs[verb] for name, (noun, verb) in SHORT.items()}
+    return {**short, **ALONE}
+
+
+def _line(name: str, entries: Mapping[str, CommandEntry]) -> str:
+    if name in NOUNS:
+        return f"{NOUNS[name].text} Verbs: {', '.join(NOUNS[name].verbs)}."
+    return entries[name].text
+
+
+def _imported(entry: CommandEntry) -> click.Command:
+    module = importlib.import_module(f"{__package__}.commands.{entry.module}")
+    return getattr(module, entry.attribute)
+
+
+@click.group(cls=LoopGroup, context_settings=HELP, subcommand_metavar="NOUN VERB [ARGS]...")
 @click.version_option(__version__, prog_name="encas")
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
 def group(debug: bool) -> None:
-    """Cascades of image classifiers: search, export, prove, run, measure, serve."""
+    """Cascades of image classifiers: search, export, prove, run, measure, serve.
+
+    A noun is what the first argument is. `search`, `export`, `run` and the like are short for
+    `pool search`, `front export`, `bundle run`, ...
+    """
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

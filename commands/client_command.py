@@ -14,6 +14,7 @@ from ..data.preprocessing import Preprocessing
 from ..intervals import wilson_interval
 from ..serving.load_client import ClientOptions, ClientReport, ServerUrl, ask_server
 from .console import emit, json_option, progress
+from .option_texts import option
 
 PATH = click.Path(path_type=Path)
 PERCENTILES = (50, 90, 99)
@@ -21,15 +22,15 @@ PERCENTILES = (50, 90, 99)
 
 @click.command()
 @click.argument("url", metavar="URL")
-@click.option("--data", metavar="DATA", required=True, help="Labelled samples or images.")
-@click.option("--model", help="Of the server [the only one].")
-@click.option("--bundle", type=PATH, help="Images become samples as this bundle says.")
-@click.option("--preprocessing", type=PATH, help="Images become samples as this file says.")
-@click.option("--batch-size", default=1, show_default=True, help="Samples per request.")
-@click.option("--concurrency", default=1, show_default=True, help="Requests at the same time.")
-@click.option("--limit", type=click.IntRange(min=1), help="Only so many samples.")
-@click.option("--token-file", type=PATH, help="Bearer token to show.")
-@click.option("--tls-ca", "authorities", type=PATH, help="PEM file that vouches for the server.")
+@option("--data", metavar="DATA", required=True)
+@option("--model")
+@option("--bundle", type=PATH)
+@option("--preprocessing", type=PATH)
+@option("--batch-size", default=1, show_default=True)
+@option("--concurrency", default=1, show_default=True)
+@option("--limit", type=click.IntRange(min=1))
+@option("--token-file", type=PATH)
+@option("--tls-ca", "authorities", type=PATH)
 @json_option
 def client(
     url: str,

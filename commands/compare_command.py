@@ -17,33 +17,31 @@ from ..report.contest_page import SUMMARY_COLUMNS, summary_rows
 from ..report.contest_writing import write_contest
 from ..search.options import SearchOptions
 from .console import emit, json_option, progress
+from .option_texts import option
 
 PATH = click.Path(path_type=Path)
 
 
 @click.command()
 @click.argument("folder", metavar="POOL", type=PATH)
-@click.option("--out", required=True, type=PATH, help="Folder for runs, tables and plots.")
-@click.option("--algorithms", required=True, help="Names, with commas between them.")
-@click.option("--seeds", default="1..10", show_default=True, help="As 1..10 or 1,2,5.")
-@click.option("--evaluations", type=int, help="Budget of every run [default: 100,000].")
-@click.option("--seconds", type=float, help="Budget of every run, in wall time.")
-@click.option("--max-members", default=5, show_default=True, help="Members of a cascade, at most.")
-@click.option("--objective", default="macs", show_default=True, help="Cost besides the error.")
-@click.option("--mode", type=click.Choice(["cascade", "ensemble"]), default="cascade")
-@click.option("--test", metavar="POOL", type=PATH, help="Score the same fronts here, too.")
-@click.option(
+@option("--out", required=True, type=PATH)
+@option("--algorithms", required=True)
+@option("--seeds", default="1..10", show_default=True)
+@option("--evaluations", type=int)
+@option("--seconds", type=float)
+@option("--max-members", default=5, show_default=True)
+@option("--objective", default="macs", show_default=True)
+@option("--mode", type=click.Choice(["cascade", "ensemble"]), default="cascade")
+@option("--test-pool", metavar="POOL", type=PATH)
+@option(
     "--reference",
     nargs=2,
     type=float,
     metavar="ERROR COST",
-    help="Beyond it nothing counts [default: 1 and twice the dearest model].",
 )
-@click.option(
-    "--exact-front", metavar="FRONT.json", type=PATH, help="For IGD+ [default: the run of exact]."
-)
-@click.option("--profile", type=PATH, help="Measured times, for latency.")
-@click.option("--batch-size", default=1, show_default=True, help="Rows per batch, for latency.")
+@option("--exact-front", metavar="FRONT.json", type=PATH)
+@option("--profile", type=PATH)
+@option("--batch-size", default=1, show_default=True)
 @json_option
 def compare(  # noqa: PLR0913 - one argument for each option
     folder: Path,
@@ -52,7 +50,7 @@ def compare(  # noqa: PLR0913 - one argument for each option
     algorithms: str,
     seeds: str,
     objective: str,
-    test: Path | None,
+    test_pool: Path | None,
     exact_front: Path | None,
     profile: Path | None,
     as_json: bool,
@@ -76,7 +74,7 @@ def compare(  # noqa: PLR0913 - one argument for each option
             Pool.load(folder),
             plan,
             folder=out,
-            test=Pool.load(test) if test else None,
+            test=Pool.load(test_pool) if test_pool else None,
             profile=LatencyProfile.load(profile) if profile else None,
             on_run=show,
         )

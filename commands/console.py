@@ -20,10 +20,11 @@ from rich.progress import (
 
 from ..cascade import Cascade
 from ..files import json_text
+from .option_texts import option
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
-json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON on stdout.")
+json_option = option("--json", "as_json", is_flag=True)
 
 
 def emit(as_json: bool, value: Mapping[str, Any], text: RenderableType) -> None:
@@ -57,13 +58,13 @@ def progress(description: str, total: float | None) -> Generator[Callable[[float
 
 def selection_options(command: Command) -> Command:
     """The options that choose one cascade of a front."""
-    for option in (
-        click.option("--knee", is_flag=True, help="The knee of what fits."),
-        click.option("--max-latency-ms", type=float, help="Predicted ms per batch, at most."),
-        click.option("--max-cost", type=float, help="Expected cost, at most."),
-        click.option("--min-accuracy", type=float, help="Accuracy, at least."),
+    for each in (
+        option("--knee", is_flag=True),
+        option("--max-latency-ms", type=float),
+        option("--max-cost", type=float),
+        option("--min-accuracy", type=float),
     ):
-        command = option(command)
+        command = each(command)
     return command
 
 

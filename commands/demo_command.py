@@ -12,6 +12,7 @@ from rich.table import Table
 
 from ..errors import MissingExtraError
 from .console import emit, json_option, progress
+from .option_texts import option
 
 try:
     from ..demo.demo_flow import DemoResult, run_demo
@@ -20,7 +21,7 @@ except MissingExtraError as error:
 
 
 @click.command()
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder to fill.")
+@option("--out", required=True, type=click.Path(path_type=Path))
 @json_option
 def demo(out: Path, as_json: bool) -> None:
     """Train a pool on scikit-learn's digits, search, export, verify, measure, report.

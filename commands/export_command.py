@@ -17,6 +17,7 @@ from ..jobs.verify_bundle import verify_bundle
 from ..manifest import Manifest
 from ..pools.pool import Pool
 from .console import emit, json_option, note, selection_options
+from .option_texts import option
 
 if TYPE_CHECKING:
     from ..export.graph import WeightPlace
@@ -26,26 +27,23 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("front", metavar="FRONT.json", type=click.Path(path_type=Path))
 @click.argument("folder", metavar="POOL", type=click.Path(path_type=Path))
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="Bundle to make.")
-@click.option("--index", type=int, help="The cascade by its index in the front.")
+@option("--out", required=True, type=click.Path(path_type=Path))
+@option("--index", type=int)
 @selection_options
-@click.option("--data", metavar="DATA", help="What the pool was built on, to prove decisions.")
-@click.option(
+@option("--data", metavar="DATA")
+@option(
     "--exporter",
     type=click.Choice(["dynamo", "legacy"]),
     default="dynamo",
     show_default=True,
-    help="Of torch models; legacy is faster on tiny ones.",
 )
-@click.option(
+@option(
     "--graph",
     type=click.Choice(["branches", "top", "none"]),
     default="branches",
     show_default=True,
-    help="cascade.onnx with the weights in its branches (faster on a CPU) or at the top level "
-    "(less memory), or none.",
 )
-@click.option("--overwrite", is_flag=True, help="Replace the bundle if it exists.")
+@option("--overwrite", is_flag=True)
 @json_option
 def export(  # noqa: PLR0913 - one argument for each option
     front: Path,
@@ -89,13 +87,12 @@ def export(  # noqa: PLR0913 - one argument for each option
 
 @click.command()
 @click.argument("bundle", metavar="BUNDLE", type=click.Path(path_type=Path))
-@click.option("--data", metavar="DATA", required=True, help="Labelled data to verify on.")
-@click.option(
+@option("--data", metavar="DATA", required=True)
+@option(
     "--pool",
     "folder",
     metavar="POOL",
     type=click.Path(path_type=Path),
-    help="Compare with the outputs in this pool, which was built on the data.",
 )
 @json_option
 def verify(bundle: Path, data: str, folder: Path | None, as_json: bool) -> None:

@@ -13,14 +13,10 @@ from ..fronts.selection import cost_text
 from ..latency import LatencyProfile
 from ..pools.pool import Pool
 from .console import cascade_text, emit, json_option
+from .option_texts import option
 
 
-@click.group()
-def front() -> None:
-    """Fronts: cascades that do not dominate each other."""
-
-
-@front.command()
+@click.command()
 @click.argument("file", metavar="FRONT.json", type=click.Path(path_type=Path))
 @json_option
 def show(file: Path, as_json: bool) -> None:
@@ -32,11 +28,11 @@ def show(file: Path, as_json: bool) -> None:
     emit(as_json, loaded.to_json(), front_table(loaded))
 
 
-@front.command()
+@click.command()
 @click.argument("file", metavar="FRONT.json", type=click.Path(path_type=Path))
 @click.argument("folder", metavar="POOL", type=click.Path(path_type=Path))
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="Front to write.")
-@click.option("--profile", type=click.Path(path_type=Path), help="For a latency front.")
+@option("--out", required=True, type=click.Path(path_type=Path))
+@option("--profile", type=click.Path(path_type=Path))
 @json_option
 def evaluate(file: Path, folder: Path, out: Path, profile: Path | None, as_json: bool) -> None:
     """Score the cascades of a front on the samples of another pool.

@@ -9,6 +9,7 @@ import click
 
 from ..runtime.clock import StabilityProtocol
 from ..runtime.placement import Placement
+from .option_texts import option
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -17,60 +18,53 @@ GIB = 2**30
 
 def placement_options(command: Command) -> Command:
     """The options that say where a model runs; see `taken_placement`."""
-    for option in (
-        click.option(
-            "--gpu-memory-gb", type=float, help="Of each session, at most; default: no limit."
-        ),
-        click.option("--cuda-graphs", is_flag=True, help="Replay each batch size as a CUDA graph."),
-        click.option("--threads", type=click.IntRange(min=1), help="Default: all processors."),
-        click.option("--device", default="cpu", show_default=True, help="cpu, cuda:N, tensorrt:N."),
+    for each in (
+        option("--gpu-memory-gb", type=float),
+        option("--cuda-graphs", is_flag=True),
+        option("--threads", type=click.IntRange(min=1)),
+        option("--device", default="cpu", show_default=True),
     ):
-        command = option(command)
+        command = each(command)
     return command
 
 
 def protocol_options(command: Command) -> Command:
     """The options that say when a measurement counts; see `taken_protocol`."""
-    for option in (
-        click.option(
+    for each in (
+        option(
             "--pace-ms",
             type=float,
             default=0.0,
-            help="A pause before each call, as between requests; default: none, calls are hot.",
         ),
-        click.option(
+        option(
             "--max-windows",
             type=click.IntRange(min=3),
             default=10,
             show_default=True,
-            help="Give up after so many windows that do not agree.",
         ),
-        click.option(
+        option(
             "--window",
             type=click.IntRange(min=1),
             default=25,
             show_default=True,
-            help="Calls in a window.",
         ),
     ):
-        command = option(command)
+        command = each(command)
     return command
 
 
-batch_sizes_option = click.option(
+batch_sizes_option = option(
     "--batch-size",
     "batch_sizes",
     type=click.IntRange(min=1),
     multiple=True,
     required=True,
-    help="Rows per call; give it once for each size.",
 )
-exporter_option = click.option(
+exporter_option = option(
     "--exporter",
     type=click.Choice(["dynamo", "legacy"]),
     default="dynamo",
     show_default=True,
-    help="Of a pool's torch models.",
 )
 
 

@@ -1,4 +1,4 @@
-"""`encas nat`: pools where no trained models exist yet, from a supernetwork."""
+"""`encas nat run`: a supernetwork adapted to data."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import click
-from click.core import ParameterSource
 from rich.table import Table
 
 from ..latency import LatencyProfile
@@ -16,50 +15,38 @@ from ..nat.nat_runs import NatRun
 from ..nat.nat_session import Launch, Origin, transfer
 from ..nat.subnet_latency import TimedSubnets
 from .console import emit, note
-from .nat_joint_command import front, joint
-from .nat_options import path_type, plan_of, require, rounds_bar, settings_of, shared_options
-from .nat_pool_command import pool
-from .nat_profile_command import profile
+from .nat_options import path_type, plan_of, rounds_bar, settings_of, shared_options
+from .option_texts import option
 
 
-@click.group(invoke_without_command=True)
-@click.option("--supernet", help=f"{', '.join(NAMES)}.")
-@click.option("--checkpoint", type=path_type, help="Its weights, published or of an earlier run.")
-@click.option(
+@click.command()
+@option("--supernet", required=True, type=click.Choice(NAMES))
+@option("--checkpoint", type=path_type)
+@option(
     "--latency",
     metavar="PROFILE",
     type=path_type,
-    help="Search for short times instead of few MACs; see `encas nat profile`.",
 )
-@click.option(
-    "--latency-batch-size", type=click.IntRange(min=1), help="[default: the only one in PROFILE]"
-)
+@option("--latency-batch-size", type=click.IntRange(min=1))
 @shared_options
-@click.pass_context
-def nat(
-    context: click.Context, supernet: str | None, checkpoint: Path | None, **given: Any
-) -> None:
-    """Adapt a supernetwork to data, and find its best subnets (Neural Architecture Transfer).
+def run(supernet: str, checkpoint: Path | None, **given: Any) -> None:
+    """Adapt a supernetwork to data, and find its best subnets.
 
-    The run leaves the front of subnets and the weights they share; `encas nat pool` makes a
-    pool of one run or several. After Ctrl-C or a crash, --resume goes on where it was.
+    This is Neural Architecture Transfer. The run leaves the front of subnets and the weights they
+    share; `encas nat pool` makes a pool of one run or several. After Ctrl-C or a crash, --resume
+    goes on where it was.
 
-    Example: encas nat --supernet small-mobile --data digits:train --search-data digits:search
+    Example: encas nat run --supernet small-mobile --data digits:train --search-data digits:search
     --out run
 
-    Example: encas nat --supernet alphanet --checkpoint alphanet_pretrained.pth.tar --preset
+    Example: encas nat run --supernet alphanet --checkpoint alphanet_pretrained.pth.tar --preset
     cifar10 --data cifar10:train --device cuda --out run
     """
-    if context.invoked_subcommand is not None:
-        refuse_options(context, context.invoked_subcommand)
-        return
-    require(supernet=supernet, data=given["data"], out=given["out"])
-    assert supernet is not None
     origin = Origin(supernet=supernet, checkpoint=checkpoint)
     settings = settings_of([origin], given)
     timed = timed_of(given)
     with rounds_bar(supernet, what="subnets", cost="ms" if timed else "MACs") as show:
-        run = transfer(
+        found = transfer(
             origin,
             plan_of(given),
             settings,
@@ -68,20 +55,8 @@ def nat(
             timed=timed,
             on_step=show,
         )
-    emit(given["as_json"], run_json(run), run_table(run))
-    note(f"{run.folder}: `encas nat pool {run.folder} --out POOL` makes a pool of it")
-
-
-def refuse_options(context: click.Context, command: str) -> None:
-    """Refuses options before a command's name: it has its own, and these would do nothing.
-
-    Raises:
-        click.UsageError: there are some.
-    """
-    for option in context.command.params:
-        name = option.name or ""
-        if context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
-            raise click.UsageError(f"{option.opts[0]} must stand behind `{command}`, if it has it")
+    emit(given["as_json"], run_json(found), run_table(found))
+    note(f"{found.folder}: `encas nat pool {found.folder} --out POOL` makes a pool of it")
 
 
 def timed_of(given: dict[str, Any]) -> TimedSubnets | None:
@@ -125,7 +100,3 @@ def run_table(run: NatRun) -> Table:
         time = [] if subnet.latency_ms is None else [f"{subnet.latency_ms:.4g}"]
         table.add_row(genome, f"{subnet.error:.4f}", f"{subnet.macs:,.0f}", *time)
     return table
-
-
-for command in (front, joint, pool, profile):
-    nat.add_command(command)

@@ -14,30 +14,29 @@ from ..nat.joint_session import joint_transfer
 from ..nat.nat_session import Launch, Origin
 from ..pools.pool import Pool
 from .console import cascade_text, emit, json_option, note
-from .nat_options import path_type, plan_of, require, rounds_bar, settings_of, shared_options
+from .nat_options import path_type, plan_of, rounds_bar, settings_of, shared_options
+from .option_texts import option
 
 
 @click.command()
-@click.option("--supernet", "supernets", multiple=True, help=f"Repeat it: {', '.join(NAMES)}.")
-@click.option(
+@option("--supernet", "supernets", required=True, multiple=True, type=click.Choice(NAMES))
+@option(
     "--checkpoint",
     "checkpoints",
     metavar="NAME=FILE",
     multiple=True,
-    help="Weights of the supernetwork NAME.",
 )
 @shared_options
 def joint(supernets: tuple[str, ...], checkpoints: tuple[str, ...], **given: Any) -> None:
-    """Adapt several supernetworks together, to the best cascades over them (ENCAS-joint).
+    """Adapt several supernetworks together, to the best cascades over them.
 
-    The run leaves the front of cascades, and a run of each supernetwork; `encas nat pool` makes a
-    pool of it. That pool searched anew is ENCAS-joint+. After Ctrl-C or a crash, --resume goes on
-    where it was.
+    This is ENCAS-joint. The run leaves the front of cascades, and a run of each supernetwork;
+    `encas nat pool` makes a pool of it. That pool searched anew is ENCAS-joint+. After Ctrl-C or
+    a crash, --resume goes on where it was.
 
     Example: encas nat joint --supernet small-mobile --supernet small-fused --data digits:train
     --search-data digits:search --out run
     """
-    require(supernet=supernets, data=given["data"], out=given["out"])
     origins = origins_of(supernets, checkpoints)
     with rounds_bar("joint", what="cascades") as show:
         run = joint_transfer(
@@ -55,10 +54,10 @@ def joint(supernets: tuple[str, ...], checkpoints: tuple[str, ...], **given: Any
 @click.command()
 @click.argument("folder", metavar="RUN", type=path_type)
 @click.argument("pool", metavar="POOL", type=path_type)
-@click.option("--out", required=True, type=path_type, help="File to write.")
+@option("--out", required=True, type=path_type)
 @json_option
 def front(folder: Path, pool: Path, out: Path, as_json: bool) -> None:
-    """Write the cascades of a run of `encas nat joint` as the front of a pool made of it.
+    """Write the cascades of a joint run as the front of a pool made of it.
 
     They are scored on the pool anew; `encas-export` and `encas front` take the file.
 

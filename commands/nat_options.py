@@ -19,6 +19,7 @@ from ..nat.nat_settings import PRESETS, NatSettings
 from ..nat.task import DataPlan
 from ..pools.models.run_settings import Precision
 from .console import Command, json_option
+from .option_texts import option
 
 path_type = click.Path(path_type=Path)
 SPEED_PERIOD_S = 3600
@@ -51,46 +52,31 @@ class RoundsBar(Protocol):
 
 def shared_options(command: Command) -> Command:
     """The options of `encas nat` and `encas nat joint`."""
-    for option in (
+    for each in (
         json_option,
-        click.option("--resume", is_flag=True, help="Go on where the run in --out was killed."),
-        click.option("--seed", default=0, show_default=True),
-        click.option("--precision", type=click.Choice(["float32", "float16", "bfloat16"]),
-                     help="Of torch's arithmetic [default: float32; float16 on a GPU]."),
-        click.option("--device", default="cpu", show_default=True, help="cpu, cuda, cuda:1, ..."),
-        click.option("--learning-rate", type=float, help="Of the rounds, at the start."),
-        click.option("--batch-size", type=click.IntRange(min=2), help="Of the training."),
-        click.option("--warm-up-epochs", type=int, help="Of the sandwich rule, before all rounds."),
-        click.option("--epochs", type=int, help="Of training in each round."),
-        click.option("--evaluations", type=int, help="Of the surrogate in each round."),
-        click.option("--archive", "archive_size", type=int, help="Subnets (or cascades) at first."),
-        click.option("--iterations", type=int, help="Rounds after the random subnets."),
-        click.option("--preset", type=click.Choice(sorted(PRESETS)), help="Settings to begin with "
-                     "[default: small for small supernetworks, otherwise cifar10]."),
-        click.option("--download", is_flag=True, help="Fetch the data where it is not there."),
-        click.option("--preprocessing", type=path_type, help="JSON, for images."),
-        click.option("--size", default=32, show_default=True,
-                     help="Side in pixels of images for small supernetworks."),
-        click.option("--samples", "n_train", type=int, help="A stratified part to train on."),
-        click.option("--search-share", default=0.2, show_default=True,
-                     help="Part of --data to search on where there is no --search-data."),
-        click.option("--search-data", help="DATA to measure errors on."),
-        click.option("--out", type=path_type, help="Folder to make, or to go on with."),
-        click.option("--data", help="DATA to train on: a folder, a zip, npz:FILE, cifar10, ..."),
+        option("--resume", is_flag=True),
+        option("--seed", default=0, show_default=True),
+        option("--precision", type=click.Choice(["float32", "float16", "bfloat16"])),
+        option("--device", default="cpu", show_default=True),
+        option("--learning-rate", type=float),
+        option("--training-batch-size", "batch_size", type=click.IntRange(min=2)),
+        option("--warm-up-epochs", type=int),
+        option("--epochs", type=int),
+        option("--surrogate-evaluations", "evaluations", type=int),
+        option("--archive-size", type=int),
+        option("--iterations", type=int),
+        option("--preset", type=click.Choice(sorted(PRESETS))),
+        option("--download", is_flag=True),
+        option("--preprocessing", type=path_type),
+        option("--size", default=32, show_default=True),
+        option("--samples", "n_train", type=int),
+        option("--search-share", default=0.2, show_default=True),
+        option("--search-data"),
+        option("--out", type=path_type, required=True),
+        option("--data", required=True),
     ):  # fmt: skip
-        command = option(command)
+        command = each(command)
     return command
-
-
-def require(**options: object) -> None:
-    """Refuses a call without one of the options, as click does.
-
-    Raises:
-        click.UsageError: one is missing.
-    """
-    for name, value in options.items():
-        if not value:
-            raise click.UsageError(f"Missing option '--{name}'.")
 
 
 def plan_of(given: dict[str, Any]) -> DataPlan:

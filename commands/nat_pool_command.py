@@ -17,6 +17,7 @@ from ..nat.pooling import (
 )
 from ..pools.building.build_pool import BuildRequest
 from .console import json_option, note, progress
+from .option_texts import option
 from .pool_build_command import run_and_show, run_options, run_settings
 
 path_type = click.Path(path_type=Path)
@@ -24,13 +25,11 @@ path_type = click.Path(path_type=Path)
 
 @click.command()
 @click.argument("folders", metavar="RUN...", nargs=-1, required=True, type=path_type)
-@click.option("--data", help="DATA to ask about [default: what the runs measured errors on].")
-@click.option("--train-data", help="DATA the runs were trained on, where it lies elsewhere now.")
-@click.option("--out", required=True, type=path_type, help="Folder to make, or to go on with.")
-@click.option("--archive", is_flag=True, help="All subnets of the last rounds, not the fronts.")
-@click.option(
-    "--limit", type=click.IntRange(min=1), help="Of each run so many, spread over their costs."
-)
+@option("--data")
+@option("--train-data")
+@option("--out", required=True, type=path_type)
+@option("--archive", is_flag=True)
+@option("--per-run", type=click.IntRange(min=1))
 @run_options
 @json_option
 def pool(
@@ -39,16 +38,17 @@ def pool(
     train_data: str | None,
     out: Path,
     archive: bool,
-    limit: int | None,
+    per_run: int | None,
     as_json: bool,
     **options: Any,
 ) -> None:
-    """Make a pool of the front subnets of runs of `encas nat`.
+    """Make a pool of the front subnets of runs.
 
-    Each subnet is cut out of the weights of its run, gets BatchNorm statistics of its own from
-    the run's training samples, and is stored in RUN/subnets; then all of them answer DATA. The
-    pool is like any other: search it, export from it. DATA may hold no sample that a run was
-    trained on. After Ctrl-C or a crash, the same command goes on where it was.
+    `encas nat run` and `encas nat joint` make the runs. Each subnet is cut out of the weights of
+    its run, gets BatchNorm statistics of its own from the run's training samples, and is stored
+    in RUN/subnets; then all of them answer DATA. The pool is like any other: search it, export
+    from it. DATA may hold no sample that a run was trained on. After Ctrl-C or a crash, the same
+    command goes on where it was.
 
     Example: encas nat pool run --out pool
 
@@ -56,7 +56,7 @@ def pool(
     """
     runs = load_runs(folders)
     samples = samples_of(runs, data, train=train_data)
-    chosen = chosen_subnets(runs, archive=archive, limit=limit)
+    chosen = chosen_subnets(runs, archive=archive, limit=per_run)
     subnets = distinct_subnets(chosen)
     if len(subnets) < len(chosen):
         note(f"{len(chosen) - len(subnets)} subnets come once: two runs have the same")

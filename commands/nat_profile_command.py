@@ -1,4 +1,4 @@
-"""`encas nat profile`: measures subnets, so that `encas nat` can search for short times."""
+"""`encas nat profile`: measures subnets, so that `encas nat run` can search for short times."""
 
 from __future__ import annotations
 
@@ -27,31 +27,30 @@ from .measuring_options import (
     taken_placement,
     taken_protocol,
 )
+from .option_texts import option
 
 
 @click.command()
-@click.option("--supernet", required=True, help=f"{', '.join(NAMES)}.")
-@click.option("--classes", "n_classes", required=True, type=click.IntRange(min=1))
-@click.option("--size", type=click.IntRange(min=1), help="Side of a sample [default: the only].")
-@click.option("--channels", "n_channels", default=3, show_default=True, help="Of a sample.")
-@click.option(
+@option("--supernet", required=True, type=click.Choice(NAMES))
+@option("--classes", "n_classes", required=True, type=click.IntRange(min=1))
+@option("--size", type=click.IntRange(min=1))
+@option("--channels", "n_channels", default=3, show_default=True)
+@option(
     "--subnets",
     "n_subnets",
     type=click.IntRange(min=FEWEST_SUBNETS),
     default=48,
     show_default=True,
-    help="Random ones, the smallest and the largest among them.",
 )
-@click.option(
+@option(
     "--passes",
     "n_passes",
     type=click.IntRange(min=1),
     default=5,
     show_default=True,
-    help="Times that each is measured; its quickest counts.",
 )
-@click.option("--seed", default=0, show_default=True, help="Of the random subnets.")
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="Profile to write.")
+@option("--seed", default=0, show_default=True)
+@option("--out", required=True, type=click.Path(path_type=Path))
 @exporter_option
 @batch_sizes_option
 @protocol_options
@@ -60,13 +59,13 @@ from .measuring_options import (
 def profile(
     supernet: str, *, out: Path, batch_sizes: tuple[int, ...], as_json: bool, **what: Any
 ) -> None:
-    """Measure random subnets of a supernetwork, for the option --latency of `encas nat`.
+    """Measure random subnets, so that a run can search for short times.
 
-    Their weights are random: time does not depend on them. From their times any subnet's is
-    predicted, block by block; how far that is from times that had no part in it is printed. Each
-    is measured in several passes over all of them, so that a machine that is busy for a while does
-    not matter. What is measured already is not measured again, so the same command goes on after
-    a crash.
+    `encas nat run --latency` takes the profile. The weights are random: time does not depend on
+    them. From their times any subnet's is predicted, block by block; how far that is from times
+    that had no part in it is printed. Each is measured in several passes over all of them, so
+    that a machine that is busy for a while does not matter. What is measured already is not
+    measured again, so the same command goes on after a crash.
 
     Example: encas nat profile --supernet small-mobile --size 16 --classes 10 --batch-size 1
     --threads 1 --out profile.json
@@ -97,7 +96,8 @@ def profile(
         "fits": [{"batch_size": fit.batch_size, **asdict(fit.quality)} for fit in fitted],
     }
     emit(as_json, content, _table(measured, fitted))
-    note(f"{out}: `encas nat --supernet {supernet} --latency {out} ...` searches with these times")
+    command = f"encas nat run --supernet {supernet} --latency {out} ..."
+    note(f"{out}: `{command}` searches for short times")
 
 
 def _table(measured: LatencyProfile, fitted: list[SubnetLatency]) -> Table:

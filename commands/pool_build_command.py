@@ -16,6 +16,7 @@ from ..pools.models.run_settings import RunSettings
 from ..pools.pool import Pool
 from .build_progress import Bars
 from .console import Command, emit, json_option, note
+from .option_texts import option
 from .pool_tables import summary_table
 
 FILTERS = ("max_params", "max_macs", "max_resolution", "tag")
@@ -25,45 +26,39 @@ path_type = click.Path(path_type=Path)
 
 def run_options(command: Command) -> Command:
     """The options of whatever runs models and stores a pool."""
-    for option in (
-        click.option("--overwrite", is_flag=True, help="Begin anew where there is a build."),
-        click.option("--name", default="", help="Name of the pool; the folder's name by default."),
-        click.option("--cache-gb", default=64.0, show_default=True,
-                     help="Disk for decoded images."),
-        click.option("--dtype", "stored", type=click.Choice(["float16", "float32"]),
+    for each in (
+        option("--overwrite", is_flag=True),
+        option("--name", default=""),
+        option("--cache-gb", default=64.0, show_default=True),
+        option("--dtype", "stored", type=click.Choice(["float16", "float32"]),
                      default="float32"),
-        click.option("--ray", metavar="ADDRESS",
-                     help="A Ray cluster: its address, auto, or local."),
-        click.option("--workers", type=int, help="Models at the same time [default: found]."),
-        click.option("--batch-size", type=int, help="Samples at once [default: found]."),
-        click.option("--threads", "n_threads", default=1, show_default=True, help="Of one model."),
-        click.option("--precision", type=click.Choice(["float32", "float16", "bfloat16"]),
-                     help="Of torch's arithmetic [default: float32; float16 on a GPU]."),
-        click.option("--device", default="cpu", show_default=True, help="cpu, cuda, cuda:1, ..."),
-        click.option("--held-out", metavar="POOL", type=path_type,
-                     help="Its test samples are kept here, too."),
+        option("--ray", metavar="ADDRESS"),
+        option("--workers", type=int),
+        option("--batch-size", type=int),
+        option("--threads", "n_threads", default=1, show_default=True),
+        option("--precision", type=click.Choice(["float32", "float16", "bfloat16"])),
+        option("--device", default="cpu", show_default=True),
+        option("--held-out", metavar="POOL", type=path_type),
     ):  # fmt: skip
-        command = option(command)
+        command = each(command)
     return command
 
 
 @click.command()
-@click.option(
-    "--model", "models", metavar="SPEC", multiple=True, help="A model, pattern or @FILE; repeat it."
-)
-@click.option("--preset", type=click.Choice(PRESETS), help="A list of models.")
-@click.option("--data", required=True, help="DATA: a folder, a zip, npz:FILE, imagenet:DIR, ...")
-@click.option("--out", required=True, type=path_type, help="Folder to make, or to go on with.")
-@click.option("--max-params", type=float, help="Of a pattern or preset: at most so many.")
-@click.option("--max-macs", type=float, help="Likewise, multiply-adds per sample.")
-@click.option("--max-resolution", type=int, help="Likewise, pixels.")
-@click.option("--tag", help="Likewise, a pattern for the weights' tag, such as '*in1k'.")
-@click.option("--samples", "n_samples", type=int, help="A stratified part of the data.")
-@click.option("--seed", default=0, show_default=True, help="Of that part.")
-@click.option("--class-map", help="JSON {class: output}, or imagenet, for models of more classes.")
-@click.option("--download", is_flag=True, help="Fetch the data where it is not there.")
-@click.option("--preprocessing", type=path_type, help="JSON, for models that know none.")
-@click.option("--costs", type=path_type, help="CSV: name,COST,... for each model.")
+@option("--model", "models", metavar="SPEC", multiple=True)
+@option("--preset", type=click.Choice(PRESETS))
+@option("--data", required=True)
+@option("--out", required=True, type=path_type)
+@option("--max-params", type=float)
+@option("--max-macs", type=float)
+@option("--max-resolution", type=int)
+@option("--tag")
+@option("--samples", "n_samples", type=int)
+@option("--seed", default=0, show_default=True)
+@option("--class-map")
+@option("--download", is_flag=True)
+@option("--preprocessing", type=path_type)
+@option("--costs", type=path_type)
 @run_options
 @json_option
 def build(out: Path, as_json: bool, **options: Any) -> None:

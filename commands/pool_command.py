@@ -19,24 +19,16 @@ from ..pools.pool_check import check_pool
 from ..pools.pool_npz import export_npz, import_npz
 from ..pools.pool_samples import moved_models, refuse_held_out
 from .console import emit, json_option
-from .pool_build_command import build
-from .pool_compress_command import compress
+from .option_texts import option
 from .pool_tables import details_tables, summary_table
-from .pool_tools_command import compare, cost, dedup, filter_, merge, split
-from .quantize_command import quantize
 
 
-@click.group()
-def pool() -> None:
-    """Pools: stored outputs of many classifiers on one split."""
-
-
-@pool.command("import")
+@click.command("import")
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder to make.")
-@click.option("--name", help="Name of the pool; the file's name by default.")
-@click.option("--dtype", type=click.Choice(["float16", "float32"]), help="Store outputs as.")
-@click.option("--overwrite", is_flag=True, help="Replace the folder if it exists.")
+@option("--out", required=True, type=click.Path(path_type=Path))
+@option("--name")
+@option("--dtype", type=click.Choice(["float16", "float32"]))
+@option("--overwrite", is_flag=True)
 @json_option
 def import_(
     file: Path, out: Path, name: str | None, dtype: str | None, overwrite: bool, as_json: bool
@@ -52,28 +44,26 @@ def import_(
     _emit_summary(summarise(stored), as_json)
 
 
-@pool.command()
+@click.command()
 @click.argument("folder", metavar="POOL", type=click.Path(path_type=Path))
-@click.option("--details", is_flag=True, help="Also calibration, diversity, oracle accuracy.")
-@click.option(
+@option("--details", is_flag=True)
+@option(
     "--front",
     "fronts",
     metavar="FRONT.json",
     multiple=True,
     type=click.Path(path_type=Path),
-    help="Count the cascades that each model is in; may be repeated.",
 )
-@click.option(
+@option(
     "--pairs",
     metavar="FILE.csv",
     type=click.Path(path_type=Path),
-    help="Write how often each pair of models is wrong together.",
 )
 @json_option
 def show(
     folder: Path, details: bool, fronts: tuple[Path, ...], pairs: Path | None, as_json: bool
 ) -> None:
-    """Show the models of a pool: accuracy with its interval, and costs.
+    """Show the models of a pool: accuracy with interval, costs.
 
     Example: encas pool show pool
 
@@ -91,7 +81,7 @@ def show(
     emit(as_json, value, Group(*details_tables(summary, diversity, uses)))
 
 
-@pool.command()
+@click.command()
 @click.argument("folder", metavar="POOL", type=click.Path(path_type=Path))
 @json_option
 def check(folder: Path, as_json: bool) -> None:
@@ -110,12 +100,12 @@ def _check_contenders(folder: Path) -> None:
     check_contenders(folder)
 
 
-@pool.command()
+@click.command()
 @click.argument("folder", metavar="POOL", type=click.Path(path_type=Path))
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="File to write.")
+@option("--out", required=True, type=click.Path(path_type=Path))
 @json_option
 def export(folder: Path, out: Path, as_json: bool) -> None:
-    """Write the arrays of a pool as FILE.npz, or a row for each sample as FILE.parquet.
+    """Write the arrays of a pool as FILE.npz, or one row per sample as FILE.parquet.
 
     Example: encas pool export pool --out outputs.npz
     """
@@ -130,14 +120,16 @@ def export(folder: Path, out: Path, as_json: bool) -> None:
     emit(as_json, {"path": str(out), "sha256": stored.sha256}, text)
 
 
-@pool.command()
+@click.command()
 @click.argument("folder", metavar="POOL", type=click.Path(path_type=Path))
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder to make.")
-@click.option("--like", type=click.Path(path_type=Path), help="Take the temperatures from there.")
-@click.option("--overwrite", is_flag=True, help="Replace the folder if it exists.")
+@option("--out", required=True, type=click.Path(path_type=Path))
+@option("--like", type=click.Path(path_type=Path))
+@option("--overwrite", is_flag=True)
 @json_option
 def calibrate(folder: Path, out: Path, like: Path | None, overwrite: bool, as_json: bool) -> None:
-    """Fit a temperature for each model (on the search split), or take those of another pool.
+    """Fit a temperature for each model of a pool.
+
+    Fit them on the search split; --like takes those of another pool.
 
     Example: encas pool calibrate pool --out calibrated
 
@@ -158,7 +150,3 @@ def calibrate(folder: Path, out: Path, like: Path | None, overwrite: bool, as_js
 
 def _emit_summary(summary: PoolSummary, as_json: bool) -> None:
     emit(as_json, summary.to_json(), summary_table(summary))
-
-
-for command in (build, compare, compress, cost, dedup, filter_, merge, quantize, split):
-    pool.add_command(command)

@@ -9,20 +9,20 @@ import click
 from ..cascade import Confidence
 from ..pools.pool import Pool
 from .console import emit, json_option
+from .option_texts import option
 
 
 @click.command()
 @click.argument("folder", metavar="POOL", type=click.Path(path_type=Path))
-@click.option("--max-members", default=5, show_default=True, help="Of cascades to search for.")
-@click.option(
+@option("--max-members", default=5, show_default=True)
+@option(
     "--confidence",
     type=click.Choice(["max_probability", "margin", "logit_gap"]),
     default="max_probability",
     show_default=True,
-    help="To search with; the latter two keep more, and serve all three.",
 )
-@click.option("--out", type=click.Path(path_type=Path), help="A pool of its own, without outputs.")
-@click.option("--overwrite", is_flag=True, help="Replace it if it exists.")
+@option("--out", type=click.Path(path_type=Path))
+@option("--overwrite", is_flag=True)
 @json_option
 def compress(
     folder: Path,

@@ -1,4 +1,4 @@
-"""`encas pool merge|filter|dedup|split|compare|cost`: pools out of pools."""
+"""`encas pool merge|filter|dedup|split|diff|cost`: pools out of pools."""
 
 from __future__ import annotations
 
@@ -19,18 +19,19 @@ from ..pools.pool_split import split_pool
 from ..pools.pool_tools import Wanted, filter_pool, find_twins, merge_pools
 from ..pools.pool_writing import write_pool
 from .console import emit, json_option
+from .option_texts import option
 from .pool_tables import comparison_table, summary_table
 
 path_type = click.Path(path_type=Path)
 folder_argument = click.argument("folder", metavar="POOL", type=path_type)
-out_option = click.option("--out", required=True, type=path_type, help="Folder to make.")
-overwrite_option = click.option("--overwrite", is_flag=True, help="Replace it if it exists.")
+out_option = option("--out", required=True, type=path_type)
+overwrite_option = option("--overwrite", is_flag=True)
 
 
 @click.command()
 @click.argument("folders", metavar="POOL...", type=path_type, nargs=-1, required=True)
 @out_option
-@click.option("--name", help="Of the merged pool; that of the first by default.")
+@option("--name")
 @overwrite_option
 @json_option
 def merge(
@@ -47,14 +48,12 @@ def merge(
 @click.command("filter")
 @folder_argument
 @out_option
-@click.option("--model", "names", multiple=True, help="Pattern of names to keep; repeat it.")
-@click.option("--without", multiple=True, help="Pattern of names to leave out; repeat it.")
-@click.option("--max", "most", metavar="COST=VALUE", multiple=True, help="Such as macs=1e9.")
-@click.option("--min-accuracy", default=0.0, help="On the pool's samples.")
-@click.option("--front", type=path_type, help="Only members of this front.")
-@click.option(
-    "--without-samples-of", "other", metavar="POOL", type=path_type, help="Leave its samples out."
-)
+@option("--model", "names", multiple=True)
+@option("--without", multiple=True)
+@option("--max", "most", metavar="COST=VALUE", multiple=True)
+@option("--min-accuracy", default=0.0)
+@option("--front", type=path_type)
+@option("--without-samples-of", "other", metavar="POOL", type=path_type)
 @overwrite_option
 @json_option
 def filter_(  # noqa: PLR0913, PLR0917 - one parameter for each option
@@ -69,7 +68,7 @@ def filter_(  # noqa: PLR0913, PLR0917 - one parameter for each option
     overwrite: bool,
     as_json: bool,
 ) -> None:
-    """Keep some of a pool's models, or of its samples.
+    """Keep some of a pool's models or samples.
 
     Example: encas pool filter pool --model 'resnet*' --max macs=5e9 --out resnets
     """
@@ -88,8 +87,8 @@ def filter_(  # noqa: PLR0913, PLR0917 - one parameter for each option
 @click.command()
 @folder_argument
 @out_option
-@click.option("--difference", default=0.01, show_default=True, help="Of the probabilities.")
-@click.option("--cost", default="macs", show_default=True, help="By which models are cheaper.")
+@option("--difference", default=0.01, show_default=True)
+@option("--cost", default="macs", show_default=True)
 @overwrite_option
 @json_option
 def dedup(
@@ -123,10 +122,10 @@ def dedup(
 @click.command()
 @folder_argument
 @out_option
-@click.option("--search", default=0.5, show_default=True, help="Share of the samples.")
-@click.option("--selection", default=0.25, show_default=True, help="Share of the samples.")
-@click.option("--test", default=0.25, show_default=True, help="Share of the samples.")
-@click.option("--seed", default=0, show_default=True)
+@option("--search", default=0.5, show_default=True)
+@option("--selection", default=0.25, show_default=True)
+@option("--test", default=0.25, show_default=True)
+@option("--seed", default=0, show_default=True)
 @json_option
 def split(
     folder: Path,
@@ -137,10 +136,11 @@ def split(
     seed: int,
     as_json: bool,
 ) -> None:
-    """Split a pool into OUT/search, OUT/selection and OUT/test, with the classes' shares.
+    """Split a pool into parts for search, selection and test.
 
-    The test samples are noted in all parts and in POOL itself: no search takes a pool that has
-    one of them, whatever the pool was made of.
+    OUT/search, OUT/selection and OUT/test have the classes' shares of the pool. The test samples
+    are noted in all parts and in POOL itself: no search takes a pool that has one of them,
+    whatever the pool was made of.
 
     Example: encas pool split pool --search .5 --selection .25 --test .25 --seed 1 --out parts
     """
@@ -160,10 +160,12 @@ def split(
 @click.argument("first", metavar="POOL", type=path_type)
 @click.argument("second", metavar="POOL2", type=path_type)
 @json_option
-def compare(first: Path, second: Path, as_json: bool) -> None:
-    """Compare two splits: samples that are in both, and how accuracies and confidences moved.
+def diff(first: Path, second: Path, as_json: bool) -> None:
+    """Compare two pools: shared samples, and what changed in the answers.
 
-    Example: encas pool compare parts/search parts/test
+    Samples that are in both, and how accuracies and confidences moved.
+
+    Example: encas pool diff parts/search parts/test
     """
     pools = Pool.load(first), Pool.load(second)
     comparison = compare_pools(*pools)
@@ -178,7 +180,9 @@ def compare(first: Path, second: Path, as_json: bool) -> None:
 @overwrite_option
 @json_option
 def cost(folder: Path, table: Path, out: Path, overwrite: bool, as_json: bool) -> None:
-    """Add costs from a CSV file: name,COST,... with one line for each model.
+    """Add costs from a CSV file.
+
+    Its lines are name,COST,... with one line for each model.
 
     Example: encas pool cost pool joules.csv --out priced
     """

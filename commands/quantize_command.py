@@ -11,30 +11,25 @@ from rich.table import Table
 
 from .console import emit, json_option, progress
 from .measuring_options import exporter_option, placement_options, taken_placement
+from .option_texts import option
 
 path_type = click.Path(path_type=Path)
 
 
 @click.command()
 @click.argument("folder", metavar="POOL", type=path_type)
-@click.option("--out", required=True, type=path_type, help="Folder to make.")
-@click.option("--model", "names", multiple=True, help="Only this one; may be given again.")
-@click.option(
-    "--to", "precision", type=click.Choice(["float16", "int8"]), required=True, help="Precision."
-)
-@click.option(
-    "--calibrate", metavar="DATA", default="", help="Samples that int8 scales are taken from."
-)
-@click.option("--samples", "n_calibration", default=256, show_default=True, help="So many of them.")
-@click.option(
-    "--data", metavar="DATA", default="", help="What the pool was built on, if it does not say."
-)
-@click.option("--overwrite", is_flag=True, help="Replace the folder if it exists.")
+@option("--out", required=True, type=path_type)
+@option("--model", "names", multiple=True)
+@option("--to", "precision", type=click.Choice(["float16", "int8"]), required=True)
+@option("--calibrate", metavar="DATA", default="")
+@option("--samples", "n_calibration", default=256, show_default=True)
+@option("--data", metavar="DATA", default="")
+@option("--overwrite", is_flag=True)
 @exporter_option
 @placement_options
 @json_option
 def quantize(folder: Path, *, out: Path, overwrite: bool, as_json: bool, **options: Any) -> None:
-    """Put models in float16 or static int8 beside a pool's models.
+    """Add models in float16 or static int8 to a pool's models.
 
     A converted model is a new one, NAME-float16 or NAME-int8, with an ONNX file in the new pool
     and stored outputs of its own, computed on --device: the search decides where it is good

@@ -8,22 +8,22 @@ import click
 
 from ..report.report_writing import write_report
 from .console import emit, json_option
+from .option_texts import option
 
 PATH = click.Path(path_type=Path)
 
 
 @click.command()
 @click.argument("fronts", metavar="FRONT.json...", nargs=-1, required=True, type=PATH)
-@click.option("--out", required=True, type=PATH, help="Page (.html) or first chart (.svg).")
-@click.option(
+@option("--out", required=True, type=PATH)
+@option(
     "--pool",
     "pools",
     multiple=True,
     type=PATH,
-    help="Single models to compare with; the first pool says which is best, the last is reported.",
 )
-@click.option("--bundle", "bundles", multiple=True, type=PATH, help="A chosen cascade.")
-@click.option("--profile", type=PATH, help="Measured times of the single models.")
+@option("--bundle", "bundles", multiple=True, type=PATH)
+@option("--profile", type=PATH)
 @json_option
 def report(
     fronts: tuple[Path, ...],

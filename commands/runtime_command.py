@@ -27,20 +27,20 @@ from .measuring_options import (
     taken_placement,
     taken_protocol,
 )
+from .option_texts import option
 
-backend_option = click.option(
+backend_option = option(
     "--backend",
     type=click.Choice(["staged", "graph"]),
     default="staged",
     show_default=True,
-    help="A session for each member, or the whole cascade as one graph: as fast, more memory.",
 )
 
 
 @click.command()
 @click.argument("bundle", metavar="BUNDLE", type=click.Path(path_type=Path))
-@click.option("--data", metavar="DATA", required=True, help="What to predict.")
-@click.option("--out", required=True, type=click.Path(path_type=Path), help=".npz to write.")
+@option("--data", metavar="DATA", required=True)
+@option("--out", required=True, type=click.Path(path_type=Path))
 @backend_option
 @placement_options
 @json_option
@@ -53,7 +53,9 @@ def run(
     as_json: bool,
     **where: Any,
 ) -> None:
-    """Predict data: label [N], stage [N] and probabilities [N, C] go to an .npz file.
+    """Predict data with a bundle.
+
+    label [N], stage [N] and probabilities [N, C] go to an .npz file.
 
     Images are preprocessed as the bundle's manifest says.
 
@@ -81,9 +83,9 @@ def run(
 
 @click.command()
 @click.argument("path", metavar="POOL|BUNDLE", type=click.Path(path_type=Path))
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="Profile to write.")
-@click.option("--model", "models", multiple=True, help="Only this one; may be given again.")
-@click.option("--data", metavar="DATA", help="Tells what samples look like, if nothing else does.")
+@option("--out", required=True, type=click.Path(path_type=Path))
+@option("--model", "models", multiple=True)
+@option("--data", metavar="DATA")
 @exporter_option
 @batch_sizes_option
 @protocol_options
@@ -120,12 +122,11 @@ def profile(
 
 @click.command()
 @click.argument("bundle", metavar="BUNDLE", type=click.Path(path_type=Path))
-@click.option("--data", metavar="DATA", help="Samples to time, whose exits are real.")
-@click.option(
+@option("--data", metavar="DATA")
+@option(
     "--profile",
     "profile_file",
     type=click.Path(path_type=Path),
-    help="Members' times to predict from; what it lacks is measured.",
 )
 @backend_option
 @batch_sizes_option
@@ -142,7 +143,7 @@ def bench(
     as_json: bool,
     **how: Any,
 ) -> None:
-    """Measure the composed cascade, beside the prediction and beside its members.
+    """Measure the composed cascade, beside the prediction and its members.
 
     The times go into the bundle's manifest. Without --data the input is random, and random input
     leaves at other stages than data does.
@@ -166,7 +167,7 @@ def bench(
 @click.command()
 @json_option
 def doctor(as_json: bool) -> None:
-    """Tell what works on this machine, what does not, and how to get it.
+    """Say what works on this machine, what does not, and the remedy.
 
     A device works when a model really loads on it.
 

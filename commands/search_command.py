@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import cast
 
 import click
 
@@ -20,6 +19,7 @@ from ..search.loop import Milestone
 from ..search.options import SearchOptions
 from .console import emit, json_option, note, progress
 from .front_command import front_table
+from .option_texts import option
 
 INTERRUPTED = 130
 LATENCY = "latency"
@@ -27,60 +27,48 @@ LATENCY = "latency"
 
 @click.command()
 @click.argument("folder", metavar="POOL", type=click.Path(path_type=Path))
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="Front to write.")
-@click.option(
-    "--evaluations", type=int, help="End after so many [default: 100,000; exact ends by itself]."
+@option("--out", required=True, type=click.Path(path_type=Path))
+@option("--evaluations", type=int)
+@option("--seconds", type=float)
+@option("--stagnation", type=int)
+@option("--max-members", default=5, show_default=True)
+@option("--seed", default=0, show_default=True)
+@option(
+    "--algorithm", type=click.Choice([AUTO, *sorted(ALGORITHMS)]), default=AUTO, show_default=True
 )
-@click.option("--seconds", type=float, help="End after so much wall time.")
-@click.option("--stagnation", type=int, help="End after so many without progress.")
-@click.option("--max-members", default=5, show_default=True, help="Members of a cascade, at most.")
-@click.option("--seed", default=0, show_default=True)
-@click.option(
-    "--algorithm",
-    default=AUTO,
-    show_default=True,
-    help=f"{', '.join(sorted(ALGORITHMS))}; auto takes the best one and says which.",
-)
-@click.option(
+@option(
     "--objective",
     "objectives",
     multiple=True,
     default=("macs",),
     show_default=True,
-    help="Cost besides the error: macs, params, latency, cost_<name>; may be repeated.",
 )
-@click.option(
-    "--metric", default="top1", show_default=True, help="top1, balanced, macro-f1 or cost:FILE."
-)
-@click.option("--confidence", default="max_probability", show_default=True)
-@click.option(
+@option("--metric", default="top1", show_default=True)
+@option("--confidence", default="max_probability", show_default=True)
+@option(
     "--mode",
     type=click.Choice(["cascade", "ensemble"]),
     default="cascade",
     show_default=True,
-    help="An ensemble never exits early.",
 )
-@click.option("--profile", type=click.Path(path_type=Path), help="Measured times, for latency.")
-@click.option("--batch-size", default=1, show_default=True, help="Rows per batch, for latency.")
-@click.option(
-    "--device",
-    help="Evaluate there [default: cpu]. By latency: measure there first what --profile lacks.",
-)
-@click.option("--threads", type=click.IntRange(min=1), help="Of a model that is measured.")
-@click.option(
+@option("--profile", type=click.Path(path_type=Path))
+@option("--batch-size", default=1, show_default=True)
+@option("--device", default="cpu", show_default=True)
+@option("--measure-on", metavar="DEVICE")
+@option("--threads", type=click.IntRange(min=1))
+@option(
     "--warm-start",
     metavar="FRONT.json",
     type=click.Path(path_type=Path),
-    help="Start from the cascades of an earlier front, whatever its costs were.",
 )
-@click.option("--resume", is_flag=True, help="Continue from the checkpoint beside the front.")
+@option("--resume", is_flag=True)
 @json_option
 def search(  # noqa: PLR0913 - one argument for each option
     folder: Path,
     *,
     out: Path,
     profile: Path | None,
-    device: str | None,
+    measure_on: str | None,
     threads: int | None,
     warm_start: Path | None,
     resume: bool,
@@ -94,17 +82,20 @@ def search(  # noqa: PLR0913 - one argument for each option
 
     Example: encas search pool --out front.json --evaluations 100000 --seed 1
 
-    Example: encas search pool --out front.json --objective latency --device cpu --batch-size 8
+    By latency, times come from --profile; what it lacks is measured on --measure-on.
+
+    Example: encas search pool --out front.json --objective latency --measure-on cpu
+    --batch-size 8
     """
-    is_measuring = device is not None and LATENCY in cast(tuple[str, ...], options["objectives"])
-    options["device"] = "cpu" if is_measuring else device or "cpu"
     asked = SearchOptions(**options)  # type: ignore[arg-type]  # click has parsed them
     if not out.resolve().parent.is_dir():
         raise FrontError("no such folder to write the front to", where=str(out.parent))
     pool = Pool.load(folder)
-    if device is not None and is_measuring:
+    if measure_on is not None:
+        if LATENCY not in asked.objectives:
+            raise click.UsageError("--measure-on goes with --objective latency")
         profile = profile or out.with_name(f"{out.stem}.profile.json")
-        _measure(folder, profile, asked.batch_size, Placement(device=device, n_threads=threads))
+        _measure(folder, profile, asked.batch_size, Placement(device=measure_on, n_threads=threads))
     settings = resolved(asked, pool)
     total = expected_evaluations(settings, pool)
     with progress(f"{settings.algorithm} on {folder.name}", total or settings.seconds) as show:

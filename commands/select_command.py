@@ -12,39 +12,32 @@ from ..fronts.front import Front
 from ..latency import LatencyProfile
 from ..pools.pool import Pool
 from .console import emit, json_option, selection_options
+from .option_texts import option
 
 
 @click.command()
 @click.argument("file", metavar="FRONT.json", type=click.Path(path_type=Path))
 @selection_options
-@click.option(
+@option(
     "--certify",
     metavar="POOL",
     type=click.Path(path_type=Path),
-    help="A split that had no part in the search: prove the accuracy, or the drop, on it.",
 )
-@click.option(
-    "--risk", default=0.05, show_default=True, help="Probability that a certificate is wrong."
-)
-@click.option(
+@option("--risk", default=0.05, show_default=True)
+@option(
     "--max-drop",
     type=float,
-    help="With --certify: the cheapest thresholds whose accuracy is at most so far below that of "
-    "the reference, such as 0.01.",
 )
-@click.option(
+@option(
     "--reference-model",
     metavar="NAME",
-    help="What --max-drop compares with [default: the best single model of the search split].",
 )
-@click.option(
+@option(
     "--population-only",
     is_flag=True,
-    help="With --max-drop: the risk is of the population's drop, not of the one that another split "
-    "of the same size will show; cheaper.",
 )
-@click.option("--profile", type=click.Path(path_type=Path), help="For a latency front.")
-@click.option("--out", type=click.Path(path_type=Path), help="Write a front of it alone.")
+@option("--profile", type=click.Path(path_type=Path))
+@option("--out", type=click.Path(path_type=Path))
 @json_option
 def select(  # noqa: PLR0913 - one argument for each option
     file: Path,

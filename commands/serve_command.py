@@ -17,6 +17,7 @@ from ..serving.service.policy import SloTarget
 from ..serving.service.queueing import QueueLimits
 from ..serving.service.tokens import BearerToken
 from .console import emit, json_option
+from .option_texts import option
 
 PATH = click.Path(path_type=Path)
 BYTES_PER_MB = 2**20
@@ -24,36 +25,35 @@ BYTES_PER_MB = 2**20
 
 @click.command()
 @click.argument("bundles", metavar="BUNDLE...", nargs=-1, required=True)
-@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
-@click.option("--http-port", default=8000, show_default=True, help="0: any free one.")
-@click.option("--grpc-port", default=8001, show_default=True, help="0: any free one.")
-@click.option("--no-grpc", is_flag=True, help="HTTP alone.")
-@click.option("--device", default="cpu", show_default=True, help="cpu, cuda:N or tensorrt:N.")
-@click.option("--threads", "n_threads", type=int, help="Threads of each member [all processors].")
-@click.option(
+@option("--host", default="127.0.0.1", show_default=True)
+@option("--http-port", default=8000, show_default=True)
+@option("--grpc-port", default=8001, show_default=True)
+@option("--no-grpc", is_flag=True)
+@option("--device", default="cpu", show_default=True)
+@option("--threads", "n_threads", type=int)
+@option(
     "--backend",
     type=click.Choice(["staged", "graph"]),
     default="staged",
     show_default=True,
-    help="As of `encas run`.",
 )
-@click.option("--workers", "n_workers", default=1, show_default=True, help="Batches at once.")
-@click.option("--max-batch-size", default=64, show_default=True, help="Rows per batch.")
-@click.option("--max-delay-ms", default=0.0, show_default=True, help="Wait for a fuller batch.")
-@click.option("--max-queue", default=1024, show_default=True, help="Rows that may wait.")
-@click.option("--max-request-mb", default=64.0, show_default=True, help="Of one request.")
-@click.option("--max-connections", default=1024, show_default=True)
-@click.option("--drain-s", default=30.0, show_default=True, help="For the last requests.")
-@click.option("--token-file", type=PATH, help="Clients must show the bearer token in there.")
-@click.option("--tls-cert", type=PATH, help="Certificate, PEM.")
-@click.option("--tls-key", type=PATH, help="Its key, PEM.")
-@click.option("--policy", type=click.Choice(["slo"]), help="Slide along the front under load.")
-@click.option("--p99-ms", type=float, help="What the policy aims for.")
-@click.option("--front-name", default="front", show_default=True, help="The model that adapts.")
-@click.option("--log-requests", is_flag=True, help="A line in the log for each request.")
+@option("--workers", "n_workers", default=1, show_default=True)
+@option("--max-batch-size", default=64, show_default=True)
+@option("--max-delay-ms", default=0.0, show_default=True)
+@option("--max-queue", default=1024, show_default=True)
+@option("--max-request-mb", default=64.0, show_default=True)
+@option("--max-connections", default=1024, show_default=True)
+@option("--drain-s", default=30.0, show_default=True)
+@option("--token-file", type=PATH)
+@option("--tls-cert", type=PATH)
+@option("--tls-key", type=PATH)
+@option("--policy", type=click.Choice(["slo"]))
+@option("--p99-ms", type=float)
+@option("--front-name", default="front", show_default=True)
+@option("--log-requests", is_flag=True)
 @json_option
 def serve(bundles: tuple[str, ...], as_json: bool, **options: Any) -> None:
-    """Serve bundles to tritonclient and everybody else who speaks the protocol (v2).
+    """Serve bundles over HTTP and gRPC (Open Inference Protocol, v2).
 
     HTTP and gRPC, batching across requests, Prometheus on /metrics, OpenAPI on /openapi.json. A
     bundle is known by its own name, or by the one in NAME=BUNDLE. SIGTERM answers what was

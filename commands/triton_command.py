@@ -12,6 +12,7 @@ from ..serving.triton.deployment import Deployment, write_deployment
 from ..serving.triton.layout_options import LayoutOptions
 from ..serving.triton.repository import write_repository
 from .console import emit, json_option
+from .option_texts import option
 
 PATH = click.Path(path_type=Path)
 CORES = click.Choice(["graph", "bls", "python"])
@@ -19,27 +20,27 @@ CORES = click.Choice(["graph", "bls", "python"])
 
 @click.command()
 @click.argument("bundles", metavar="BUNDLE...", nargs=-1, required=True, type=PATH)
-@click.option("--out", required=True, type=PATH, help="Repository to write.")
-@click.option(
+@option("--out", required=True, type=PATH)
+@option(
     "--layout",
     type=click.Choice(["graph", "bls", "ensemble", "python"]),
     default="graph",
     show_default=True,
 )
-@click.option("--around", type=CORES, default="graph", help="What an ensemble stands around.")
-@click.option("--target", type=click.Choice(["cpu", "gpu"]), default="gpu", show_default=True)
-@click.option("--tensorrt", is_flag=True, help="TensorRT engines, a profile for each bucket.")
-@click.option("--backend", type=click.Choice(["onnxruntime", "python"]), default="onnxruntime")
-@click.option("--max-batch-size", default=64, show_default=True)
-@click.option("--max-delay-ms", default=0.0, show_default=True, help="Wait for a fuller batch.")
-@click.option("--max-queue", default=1024, show_default=True, help="Requests that may wait.")
-@click.option("--instances", default=1, show_default=True, help="Copies of each model.")
-@click.option("--threads", type=int, help="Of each ONNX session on a CPU.")
-@click.option("--thresholds", help="Other thresholds, such as 0.5,0.7.")
-@click.option("--image-input", type=click.Choice(["files", "pixels"]), default="files")
-@click.option("--deploy", type=PATH, help="Folder for Dockerfile, compose.yaml, KServe manifest.")
-@click.option("--image", default="encas-triton:latest", help="Name of the image in these.")
-@click.option("--overwrite", is_flag=True, help="Replace an older repository.")
+@option("--around", type=CORES, default="graph")
+@option("--target", type=click.Choice(["cpu", "gpu"]), default="gpu", show_default=True)
+@option("--tensorrt", is_flag=True)
+@option("--backend", type=click.Choice(["onnxruntime", "python"]), default="onnxruntime")
+@option("--max-batch-size", default=64, show_default=True)
+@option("--max-delay-ms", default=0.0, show_default=True)
+@option("--max-queue", default=1024, show_default=True)
+@option("--instances", default=1, show_default=True)
+@option("--threads", type=int)
+@option("--thresholds")
+@option("--image-input", type=click.Choice(["files", "pixels"]), default="files")
+@option("--deploy", type=PATH)
+@option("--image", default="encas-triton:latest")
+@option("--overwrite", is_flag=True)
 @json_option
 def triton(
     bundles: tuple[Path, ...],

@@ -11,14 +11,15 @@ from rich.markup import escape
 from rich.table import Table
 
 from ..errors import MissingExtraError
-from ..search.algorithms import AUTO
+from ..search.algorithms import ALGORITHMS, AUTO
 from ..search.options import SearchOptions
 from .console import cascade_text, emit, json_option, note, progress
 from .measuring_options import exporter_option, placement_options, taken_placement
+from .option_texts import option
 
 try:
     from ..jobs.measure_latency import PATIENT, MeasureOptions
-    from ..jobs.tuning.tune_flow import tune
+    from ..jobs.tuning.tune_flow import tune as tune_pool
     from ..jobs.tuning.tune_report import Pair, TuneReport, TuneRound
     from ..jobs.tuning.tune_settings import TuneSettings
 except MissingExtraError as error:
@@ -27,28 +28,30 @@ except MissingExtraError as error:
 SEARCHING = ("evaluations", "seconds", "max_members", "seed", "algorithm")
 
 
-@click.command("tune")
+@click.command()
 @click.argument("folder", metavar="POOL", type=click.Path(path_type=Path))
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder to fill.")
-@click.option("--batch-size", type=click.IntRange(min=1), required=True, help="Rows per batch.")
-@click.option("--data", metavar="DATA", help="What the pool was built on, if it does not say.")
-@click.option("--evaluations", type=int, help="Of each search [default: the algorithm's own].")
-@click.option("--seconds", type=float, help="Of each search, at most.")
-@click.option("--max-members", default=5, show_default=True, help="Members of a cascade, at most.")
-@click.option("--seed", default=0, show_default=True)
-@click.option("--algorithm", default=AUTO, show_default=True, help="As of `encas search`.")
-@click.option("--every-model", is_flag=True, help="Measure models that are hopeless by MACs, too.")
-@click.option("--measure", "n_measured", default=10, show_default=True, help="Pairs of cascades.")
-@click.option("--export", "n_exported", default=3, show_default=True, help="Bundles, at most.")
-@click.option("--rounds", default=4, show_default=True, help="Of correcting, at most.")
-@click.option("--tolerance", default=0.05, show_default=True, help="Of predictions, in the median.")
+@option("--out", required=True, type=click.Path(path_type=Path))
+@option("--batch-size", type=click.IntRange(min=1), required=True)
+@option("--data", metavar="DATA")
+@option("--evaluations", type=int)
+@option("--seconds", type=float)
+@option("--max-members", default=5, show_default=True)
+@option("--seed", default=0, show_default=True)
+@option(
+    "--algorithm", type=click.Choice([AUTO, *sorted(ALGORITHMS)]), default=AUTO, show_default=True
+)
+@option("--every-model", is_flag=True)
+@option("--measure", "n_measured", default=10, show_default=True)
+@option("--export", "n_exported", default=3, show_default=True)
+@option("--rounds", default=4, show_default=True)
+@option("--tolerance", default=0.05, show_default=True)
 @exporter_option
 @placement_options
 @json_option
-def tune_command(
+def tune(
     folder: Path, *, out: Path, data: str | None, exporter: Any, as_json: bool, **options: Any
 ) -> None:
-    """Find the cascades that are fast on a device, not on paper.
+    """Find the cascades of a pool that are fast on a device, not on paper.
 
     Searches by MACs, measures the models that matter, searches by measured latency, measures
     cascades of both fronts, corrects the prediction by what was measured, and repeats that until
@@ -64,7 +67,7 @@ def tune_command(
         searching=SearchOptions(**{key: options.pop(key) for key in SEARCHING}),
         **options,
     )
-    report = tune(folder, out, settings=settings, watch=progress, data=data)
+    report = tune_pool(folder, out, settings=settings, watch=progress, data=data)
     emit(as_json, report.to_json(), _for_people(report, out))
     if not report.has_settled:
         note(

@@ -102,7 +102,7 @@ def make_supernet(
 def where_published(name: str) -> str:
     """Where a supernetwork's weights are to be had, for people."""
     if name not in PUBLISHED:
-        return f"{name} has no published weights: train it with `encas nat`"
+        return f"{name} has no published weights: train it with `encas nat run`"
     source = PUBLISHED[name]
     return (
         f"its authors publish {source.file} at {source.page}: fetch it and give its path as "

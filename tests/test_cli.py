@@ -1,23 +1,99 @@
+import subprocess
+import sys
+
+import click
 import pytest
 
 from encas import cli, errors
-from encas.cli import COMMANDS, main
+from encas.cli import group, main
+from encas.commands.command_table import ALONE, NOUNS, SHORT, STATIONS
+
+PATHS = [(noun, verb) for noun, entry in NOUNS.items() for verb in entry.verbs]
+PATHS += [(name,) for name in ALONE]
+each_command = pytest.mark.parametrize("path", PATHS, ids=" ".join)
 
 
-def test_help_lists_every_command(encas):
-    ran = encas("--help")
+def found(*path: str) -> click.Command:
+    """The command that these words name."""
+    command: click.Command = group
+    for word in path:
+        command = command.get_command(click.Context(command), word)
+    return command
+
+
+def test_help_lists_every_name_under_its_station(encas):
+    lines = encas("--help").out.splitlines()
+    for station, names in STATIONS.items():
+        below = lines[lines.index(f"{station}:") + 1 :]
+        words = [line.split()[0] for line in below if line.startswith("  ") and line[2] != " "]
+        assert tuple(words[: len(names)]) == names
+
+
+def test_stations_hold_every_name_once():
+    names = [name for names in STATIONS.values() for name in names]
+    assert sorted(names) == sorted([*NOUNS, *SHORT, *ALONE])
+
+
+def test_help_imports_nothing_heavy():
+    code = (
+        "import sys; from encas.cli import group; group.main(['--help'], standalone_mode=False); "
+        "assert not {'numpy', 'rich', 'encas.pools'} & set(sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+@each_command
+def test_command_help_begins_as_the_table_says_and_has_an_example(path):
+    first, *paragraphs = found(*path).help.split("\n\n")
+    entry = NOUNS[path[0]].verbs[path[1]] if len(path) == 2 else ALONE[path[0]]
+    assert " ".join(first.split()) == entry.text
+    assert any(paragraph.strip().startswith("Example: encas ") for paragraph in paragraphs)
+
+
+@each_command
+def test_command_help_is_printed(encas, path):
+    ran = encas(*path, "--help")
     assert ran.code == 0
-    for name in COMMANDS:
-        assert f"  {name} " in ran.out
+    assert f"Usage: encas {' '.join(path)} " in ran.out
 
 
-@pytest.mark.parametrize("name", sorted(COMMANDS))
-def test_command_help_has_an_example(encas, name):
-    ran = encas(name, "--help")
-    assert ran.code == 0
-    subcommands = [line.split()[0] for line in ran.out.partition("Commands:\n")[2].splitlines()]
-    pages = [encas(name, sub, "--help").out for sub in subcommands] or [ran.out]
-    assert all("Example: encas" in page for page in pages)
+def test_noun_help_lists_its_verbs(encas):
+    for noun, entry in NOUNS.items():
+        out = encas(noun, "--help").out
+        assert all(f"  {verb} " in out for verb in entry.verbs)
+
+
+def test_option_of_one_name_has_one_help_text():
+    texts: dict[str, set[str]] = {}
+    for path in PATHS:
+        for parameter in found(*path).params:
+            if isinstance(parameter, click.Option):
+                texts.setdefault(parameter.opts[0], set()).add(parameter.help or "")
+    assert {name: text for name, text in texts.items() if len(text) > 1 or "" in text} == {}
+
+
+@pytest.mark.parametrize("name", SHORT)
+def test_short_form_is_the_command_of_its_noun(name):
+    assert found(name) is found(*SHORT[name])
+
+
+def test_options_behind_a_noun_are_those_of_its_default_verb(encas):
+    assert (
+        encas("nat", "--supernet", "no-such").err
+        == encas("nat", "run", "--supernet", "no-such").err
+    )
+    assert "Commands:" in encas("nat", "--help").out
+
+
+def test_noun_without_a_default_verb_refuses_options(encas):
+    ran = encas("pool", "--out", "x")
+    assert (ran.code, "No such option" in ran.err) == (2, True)
+
+
+def test_unknown_verb_is_wrong_usage(encas):
+    ran = encas("front", "nonsense")
+    assert (ran.code, "No such command" in ran.err) == (2, True)
 
 
 def test_version_is_printed(encas):

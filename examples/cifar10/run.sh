@@ -17,7 +17,7 @@ for split in val test; do
     encas pool build --model "onnx:$data/weights/*.onnx" --preprocessing preprocessing.json \
         --data "$data/$split.zip" --out "$out/$split"
 done
-encas pool compare "$out/val" "$out/test"
+encas pool diff "$out/val" "$out/test"
 
 # 2. The trade-off between accuracy and multiply-adds, and what it is worth on the test.
 encas search "$out/val" --out "$out/front.json" --evaluations "$evaluations" --seed 1

@@ -17,7 +17,7 @@ def test_compare_writes_tables_pictures_and_a_page(encas, folder, tiny_pool, tmp
     out, exact = tmp_path / "out", tmp_path / "exact.json"
     find_front(tiny_pool, evaluations=3000, max_members=2).save(exact)
     arguments = ("--algorithms", "random,grid", "--seeds", "1..3", "--evaluations", 100)
-    more = ("--max-members", 2, "--test", tmp_path / "other", "--reference", 0.9, 4e7)
+    more = ("--max-members", 2, "--test-pool", tmp_path / "other", "--reference", 0.9, 4e7)
     ran = encas("compare", folder, "--out", out, *arguments, *more, "--exact-front", exact)
     assert ran.code == 0
     assert "random" in ran.out

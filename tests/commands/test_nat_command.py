@@ -8,8 +8,10 @@ pytest.importorskip("pymoo")
 
 import torch
 
-SMALL = ("--iterations", "1", "--archive", "8", "--evaluations", "50", "--epochs", "1",
-         "--warm-up-epochs", "1", "--batch-size", "24", "--samples", "100")  # fmt: skip
+SMALL = (
+    "--iterations", "1", "--archive-size", "8", "--surrogate-evaluations", "50",
+    "--epochs", "1", "--warm-up-epochs", "1", "--training-batch-size", "24", "--samples", "100",
+)  # fmt: skip
 
 
 @pytest.fixture(autouse=True)
@@ -62,9 +64,9 @@ def test_images_take_the_preprocessing_and_the_size(tmp_path, encas):
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
-        ((), 2, "Missing option '--supernet'"),
+        (("run",), 2, "Missing option '--supernet'"),
         (("--supernet", "small-fused"), 2, "Missing option '--data'"),
-        (("--supernet", "x", "--data", "SAMPLES", "--out", "OUT"), 1, "must be one of ofa-mbv3"),
+        (("--supernet", "x", "--data", "SAMPLES", "--out", "OUT"), 2, "'x' is not one of"),
         (
             ("--supernet", "alphanet", "--data", "SAMPLES", "--out", "OUT"),
             1,
@@ -95,7 +97,7 @@ def run_folder(samples, tmp_path_factory):
     from encas.cli import group  # noqa: PLC0415
 
     out = tmp_path_factory.mktemp("runs") / "run"
-    call = ("nat", "--supernet", "small-fused", "--data", samples, "--out", out, *SMALL)
+    call = ("nat", "run", "--supernet", "small-fused", "--data", samples, "--out", out, *SMALL)
     done = CliRunner().invoke(group, [str(word) for word in call])
     assert done.exit_code == 0, done.output
     return out
@@ -131,7 +133,7 @@ def test_a_run_becomes_a_pool_a_front_and_a_bundle(run_folder, tmp_path, encas):
         (("RUN", "RUN", "--out", "OUT"), 1, "is given twice"),
         (("no", "--out", "OUT"), 1, "no finished run: it has no run.json"),
         (("RUN", "--data", "SAMPLES", "--out", "OUT"), 1, "120 of 150 samples are among those"),
-        (("RUN", "--limit", "0", "--out", "OUT"), 2, "0 is not in the range x>=1"),
+        (("RUN", "--per-run", "0", "--out", "OUT"), 2, "0 is not in the range x>=1"),
     ],
 )
 def test_bad_input_of_nat_pool(arguments, code, words, samples, run_folder, tmp_path, encas):

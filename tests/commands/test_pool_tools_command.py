@@ -77,10 +77,10 @@ def test_split_then_search_of_the_test_part_is_refused(encas, pool):
 
 def test_compare_tells_shared_samples_and_drift(encas, pool):
     encas("pool", "split", pool, "--out", "parts")
-    apart = encas("pool", "compare", "parts/search", "parts/test", "--json").json
+    apart = encas("pool", "diff", "parts/search", "parts/test", "--json").json
     assert apart["n_shared"] == 0
     assert len(apart["models"]) == 3
-    same = encas("pool", "compare", "pool", "parts/test").out
+    same = encas("pool", "diff", "pool", "parts/test").out
     assert "2 of 8 samples of tiny are in tiny-test (by hash)" in same
 
 

@@ -156,7 +156,7 @@ def test_select_damaged_front_is_refused(encas, front_file):
 def test_search_by_latency_measures_first_what_is_missing(encas, loop, tmp_path, patient):
     file, profile = tmp_path / "f.json", tmp_path / "f.profile.json"
     asked = ("search", loop.pool, "--out", file, "--objective", "latency", "--batch-size", 2)
-    ran = encas(*asked, "--device", "cpu", "--threads", 1, "--evaluations", 100)
+    ran = encas(*asked, "--measure-on", "cpu", "--threads", 1, "--evaluations", 100)
     assert ran.code == 0, ran.err
     measured = LatencyProfile.load(profile)
     assert measured.members == ("small", "medium", "large")
