@@ -172,10 +172,20 @@ class LatencyProfile:
     def cascade_ms(
         self, members: Sequence[str], reach: Sequence[float], *, batch_size: int
     ) -> float:
-        """Predicted milliseconds per batch of a cascade with these members and reaches [k]."""
+        """Predicted milliseconds per batch of a cascade with these members and reaches [k].
+
+        Moving the batch to the device is included.
+        """
         rows = np.asarray(reach, np.float64) * batch_size
         times = [float(self.member_ms(m, float(b))) for m, b in zip(members, rows, strict=True)]
-        return sum(times) + self.overhead_ms(rows)
+        return sum(times) + self.overhead_ms(rows) + self.moving_ms(batch_size)
+
+    def moving_ms(self, batch_size: int) -> float:
+        """Milliseconds to move a batch to the device, whichever member is first.
+
+        Members take the same samples, so the median over them is one figure for all cascades.
+        """
+        return float(np.median([self.transfer_ms(member, batch_size) for member in self.members]))
 
     def overhead_ms(self, rows: DoubleArray) -> float:
         """Corrected milliseconds of a batch besides its members, which get `rows` [k] rows."""

@@ -6,21 +6,18 @@ whoever has the data can hold the bundle against them without the pool or the mo
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from .arrays import FloatArray, IntArray, frozen
 from .cascade import Cascade, StageOutputs, combined, confidence_of, decide
 from .entries import Flip
 from .errors import ManifestError
-
-DigestArray: TypeAlias = NDArray[np.uint64]
+from .sample_identity import DigestArray
 
 CHUNK = 1024
 
@@ -30,7 +27,7 @@ class Reference:
     """Expected decisions of a cascade with k members on n samples.
 
     Args:
-        digest: uint64 [n], of the samples as the runtime takes them (`digests_of`).
+        digest: uint64 [n], of the samples as the runtime takes them (`input_digests`).
         label: int64 [n], the expected answers.
         stage: int64 [n], the expected exit stages, from 1.
         confidence: float32 [n, k], after each stage, as if every sample ran every member.
@@ -131,12 +128,6 @@ class Reference:
             expected_label=int(self.label[i]),
             margin=float(np.nan_to_num(margin, nan=1.0)),
         )
-
-
-def digests_of(x: NDArray[Any]) -> DigestArray:
-    """A 64-bit digest of each sample of `x` [n, ...]: equal samples, equal digests."""
-    digests = (hashlib.blake2b(sample.tobytes(), digest_size=8).digest() for sample in x)
-    return np.frombuffer(b"".join(digests), "<u8").astype(np.uint64)
 
 
 def _decided(

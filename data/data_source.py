@@ -6,11 +6,8 @@ preprocessings differ. `open_source` (data/open_source.py) makes one of a DATA s
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -18,14 +15,12 @@ from numpy.typing import NDArray
 
 from ..arrays import ByteArray, IntArray, frozen
 from ..errors import DataError
+from ..sample_identity import array_bytes, sample_hashes
 from .dataset import Dataset
 from .image_files import ImageFiles
 from .preprocessing import Preprocessing
 
 Read: TypeAlias = Callable[[IntArray, "Preprocessing | None"], NDArray[Any]]
-
-DIGEST_BYTES = 32
-HASH_THREADS = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -69,16 +64,7 @@ class DataSource:
 
     def sample_hashes(self) -> ByteArray:
         """The SHA-256 of each sample's bytes, uint8 [n_samples, 32]."""
-        hashes = np.empty((self.n_samples, DIGEST_BYTES), np.uint8)
-
-        def fill(row: int) -> None:
-            digest = hashlib.sha256(self.raw(row)).digest()
-            hashes[row] = np.frombuffer(digest, np.uint8)
-
-        with ThreadPoolExecutor(HASH_THREADS) as pool:
-            for _ in pool.map(fill, range(self.n_samples)):
-                pass
-        return frozen(hashes)
+        return sample_hashes(self.raw, self.n_samples)
 
     def dataset(self, preprocessing: Preprocessing | None) -> Dataset:
         """The samples that one preprocessing makes.
@@ -131,7 +117,7 @@ def source_of_pixels(
         classes=classes,
         is_image=True,
         read=read,
-        raw=partial(_array_bytes, x),
+        raw=lambda row: array_bytes(x[row]),
     )
 
 
@@ -145,10 +131,5 @@ def source_of_samples(
         classes=classes,
         is_image=False,
         read=lambda rows, _preprocessing: x[rows],
-        raw=partial(_array_bytes, x),
+        raw=lambda row: array_bytes(x[row]),
     )
-
-
-def _array_bytes(x: NDArray[Any], row: int) -> bytes:
-    sample = np.ascontiguousarray(x[row])
-    return f"{sample.dtype.str}{list(sample.shape)}".encode() + sample.tobytes()

@@ -152,6 +152,7 @@ class LatencyCost:
     name: str = "latency"
     _sizes: DoubleArray = field(init=False, repr=False)
     _times: DoubleArray = field(init=False, repr=False)
+    _fixed_ms: float = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         measured = set(self.profile.members)
@@ -169,6 +170,8 @@ class LatencyCost:
         times = np.stack([self.profile.member_ms(member, sizes) for member in self.members])
         object.__setattr__(self, "_sizes", sizes)
         object.__setattr__(self, "_times", times)
+        fixed_ms = self.profile.overhead_ms(np.zeros(1)) + self.profile.moving_ms(self.batch_size)
+        object.__setattr__(self, "_fixed_ms", fixed_ms)
 
     def values(self, members: IntArray, counts: Counts, *, n_samples: int) -> DoubleArray:
         """See `Objective.values`."""
@@ -184,9 +187,7 @@ class LatencyCost:
         share = (rows - self._sizes[left]) / (self._sizes[right] - self._sizes[left])
         low, high = self._times[member, left], self._times[member, right]
         times = low + share * (high - low)
-        return times + np.where(
-            is_last, self.profile.overhead_ms(np.zeros(1)), self.profile.exit_ms(rows)
-        )
+        return times + np.where(is_last, self._fixed_ms, self.profile.exit_ms(rows))
 
 
 def summed_over_stages(
@@ -234,8 +235,8 @@ def cost_objective(
         return LinearCost(name=name, costs=pool.costs(name.removeprefix("cost_")))
     if profile is None:
         raise ProfileError(
-            "the objective latency needs measured times: give --profile PROFILE.json, or --device "
-            "to measure them there first"
+            "the objective latency needs measured times: give --profile PROFILE.json, or "
+            "--measure-on DEVICE to measure them first"
         )
     return LatencyCost(profile=profile, members=pool.names, batch_size=batch_size)
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import ExportError, MissingExtraError
+from ..pools.models.onnx_graph import real_inputs
 from ..runtime.device import Device, usable_processors
 from ..runtime.ort_opening import first_line, open_session
 from .onnx_model import (
@@ -15,7 +16,6 @@ from .onnx_model import (
     ModelProto,
     all_graphs,
     fresh_name,
-    real_inputs,
     tensor_names,
     weight_bytes,
 )

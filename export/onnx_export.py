@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ..arrays import FloatArray
 from ..errors import ExportError
+from ..pools.models.onnx_graph import ends_in_softmax, frozen_batch
 from ..pools.models.source_model import SourceModel
 from . import onnx_source
 from .batch_axis import spell_out_reshapes
@@ -119,7 +120,7 @@ def _from_onnx(
     path = source.onnx_file
     assert path is not None  # export_member asked
     original = onnx_source.read_source(path)
-    has_softmax = onnx_source.ends_in_softmax(original.graph)
+    has_softmax = ends_in_softmax(original.graph)
     if source.kind == "logits" and has_softmax:
         raise ExportError(
             "the SPEC says kind=logits, but the file ends in a softmax", where=str(path)
@@ -136,7 +137,7 @@ def _from_onnx(
         temperature=temperature,
         where=str(path),
     )
-    frozen = onnx_source.frozen_batch(original)
+    frozen = frozen_batch(original)
     try:
         model = spell_out_reshapes(tidy(model))
     except ExportError as cause:

@@ -89,12 +89,6 @@ def tidy(model: ModelProto) -> ModelProto:
     return model
 
 
-def real_inputs(graph: GraphProto) -> list[onnx.ValueInfoProto]:
-    """The inputs of a graph that have no default."""
-    defaults = {tensor.name for tensor in graph.initializer}
-    return [value for value in graph.input if value.name not in defaults]
-
-
 def weight_bytes(model: ModelProto) -> int:
     """The size of all weights of a model in memory."""
     graphs = all_graphs(model.graph)

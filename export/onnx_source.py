@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ..arrays import FloatArray
 from ..errors import ExportError, MissingExtraError
+from ..pools.models.onnx_graph import frozen_batch, real_inputs
 from ..runtime.device import Device, usable_processors
 from ..runtime.ort_opening import open_session
 from .batch_axis import thaw
@@ -20,7 +21,6 @@ from .onnx_model import (
     NodeProto,
     fresh_name,
     load_model,
-    real_inputs,
     tensor_names,
     with_names,
 )
@@ -32,7 +32,6 @@ except ImportError as error:
 
 INPUT_TYPES = (TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.UINT8)
 OUTPUT_TYPES = (TensorProto.FLOAT, TensorProto.FLOAT16)
-PASSED_ON = ("Identity", "Cast", "Dropout")
 CHUNK = 64
 
 
@@ -71,20 +70,6 @@ def input_dtype(model: ModelProto) -> str:
     """The type of the samples that a model takes, for example "float32"."""
     elem_type = real_inputs(model.graph)[0].type.tensor_type.elem_type
     return str(helper.tensor_dtype_to_np_dtype(elem_type))
-
-
-def frozen_batch(model: ModelProto) -> int | None:
-    """The only batch size that a model takes, None where it takes any."""
-    return int(real_inputs(model.graph)[0].type.tensor_type.shape.dim[0].dim_value) or None
-
-
-def ends_in_softmax(graph: GraphProto) -> bool:
-    """Whether what the graph gives comes out of a softmax."""
-    producers = {name: node for node in graph.node for name in node.output}
-    node = producers.get(graph.output[0].name)
-    while node is not None and node.op_type in PASSED_ON:
-        node = producers.get(node.input[0])
-    return node is not None and node.op_type == "Softmax"
 
 
 def raw_outputs(path: Path, model: ModelProto) -> Callable[[NDArray[Any]], FloatArray]:

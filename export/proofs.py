@@ -14,9 +14,10 @@ from ..cascade import Cascade, StageOutputs
 from ..data.dataset import Dataset
 from ..entries import INPUT, Flip, MemberProof, Proof
 from ..errors import DataError, ExportError
-from ..reference import Reference, digests_of
+from ..reference import Reference
 from ..runtime.executor import Prediction
 from ..runtime.session import Session, SessionInfo, random_batch
+from ..sample_identity import input_digests
 
 if TYPE_CHECKING:
     from .onnx_export import ExportedModel
@@ -161,7 +162,7 @@ def require(proof: Proof) -> Proof:
 def dataset_digests(dataset: Dataset) -> NDArray[np.uint64]:
     """The digest of every sample of a data set, uint64 [n_samples]."""
     return np.concatenate(
-        [digests_of(dataset.samples(rows)) for rows in _batches(dataset.n_samples)]
+        [input_digests(dataset.samples(rows)) for rows in _batches(dataset.n_samples)]
     )
 
 

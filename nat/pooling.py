@@ -21,7 +21,7 @@ from ..data.data_source import DataSource
 from ..data.open_source import open_source
 from ..errors import DataError, SearchError
 from ..pools.models.model_requests import ModelRequest
-from ..pools.pool_samples import is_among
+from ..sample_identity import is_among
 from .joint_runs import JOINT_FILE, JointRun
 from .nat_runs import NatRun
 from .subnet_evaluating import SubnetEvaluator, evaluator_of, search_source

@@ -9,7 +9,6 @@ J. Yu, T. Huang, "Universally Slimmable Networks", ICCV 2019, arXiv 1903.05134, 
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -22,6 +21,7 @@ from ..data.data_source import DataSource
 from ..data.open_source import open_source
 from ..errors import DataError
 from ..pools.models.run_settings import Precision
+from ..sample_identity import array_hash
 from .learning import autocast
 from .nat_runs import NatRun
 from .recipe import macs_of
@@ -94,8 +94,7 @@ def macs_of_genomes(space: Space, genomes: IntArray, *, n_classes: int) -> Doubl
 
 def samples_hash(table: SampleTable) -> str:
     """The SHA-256 of a table's samples, as they are stored."""
-    x = np.ascontiguousarray(table.x.cpu().numpy())
-    return hashlib.sha256(f"{x.dtype.str}{list(x.shape)}".encode() + x.tobytes()).hexdigest()
+    return array_hash(table.x.cpu().numpy())
 
 
 def evaluator_of(run: NatRun, *, data: str | None = None) -> SubnetEvaluator:

@@ -13,8 +13,9 @@ import numpy as np
 from ..arrays import ByteArray, DoubleArray, FloatArray, IntArray, frozen
 from ..errors import PoolError
 from ..intervals import wilson_interval
+from ..sample_identity import is_among
 from .pool import Pool
-from .pool_samples import is_among, sample_hashes
+from .pool_samples import hashes_of
 
 KnownBy: TypeAlias = Literal["hash", "outputs", "place"]
 
@@ -110,7 +111,7 @@ def _identities(
     if common:
         names = common[:TELLING_MODELS]
         return _fingerprints(first, names), _fingerprints(second, names), "outputs"
-    return sample_hashes(first), sample_hashes(second), "place"
+    return hashes_of(first), hashes_of(second), "place"
 
 
 def _fingerprints(pool: Pool, names: Sequence[str]) -> ByteArray:

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from ..arrays import ByteArray, IntArray, frozen
 from ..errors import PoolError
 from ..files import inside, read_json
+from ..sample_identity import HASH_BYTES
 from ..schema import check
 from .absent_output import AbsentOutput
 from .model import Model, pool_sha256
@@ -32,7 +33,6 @@ LABEL_FILE = "label.npy"
 OUTPUTS = "outputs"
 HASH_FILES = {"samples": "samples.npy", "held_out": "held_out.npy"}
 CONTENDERS = "contenders"
-HASH_BYTES = 32
 
 
 class PoolFields(TypedDict):

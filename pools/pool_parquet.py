@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ..errors import MissingExtraError
 from ..files import new_file
 from .pool import Pool
-from .pool_samples import sample_hashes
+from .pool_samples import hashes_of
 
 try:
     import pyarrow
@@ -31,7 +31,7 @@ def export_parquet(pool: Pool, path: Path) -> None:
     its name, a list of n_classes outputs as stored. The file's metadata under "encas" state each
     model's kind, costs, source and temperature.
     """
-    hashes = sample_hashes(pool)
+    hashes = hashes_of(pool)
     row_bytes = sum(output.dtype.itemsize for output in pool.outputs) * pool.n_classes
     n_rows = max(1, GROUP_BYTES // row_bytes)
     with new_file(path) as temporary, parquet.ParquetWriter(temporary, _schema(pool)) as writer:

@@ -6,7 +6,6 @@ known by its place among the pool's labels, which tells the same split of the sa
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -17,29 +16,23 @@ from numpy.typing import NDArray
 
 from ..arrays import BoolArray, ByteArray, frozen
 from ..errors import PoolError, SourceError
+from ..sample_identity import is_among, place_hashes
 from .model import Model
 from .models.specs import rebased_spec
 from .pool import Pool
-from .pool_io import HASH_BYTES
 from .pool_writing import write_pool
 
 
-def sample_hashes(pool: Pool) -> ByteArray:
-    """The SHA-256 that each sample is known by, uint8 [n_samples, 32]."""
-    if pool.samples is not None:
-        return pool.samples
-    head = hashlib.sha256(pool.label.tobytes()).digest()
-    digests = [
-        hashlib.sha256(head + row.to_bytes(8, "big")).digest() for row in range(pool.n_samples)
-    ]
-    return frozen(np.frombuffer(b"".join(digests), np.uint8).reshape(-1, HASH_BYTES).copy())
+def hashes_of(pool: Pool) -> ByteArray:
+    """What each sample of a pool is known by, uint8 [n_samples, 32]."""
+    return place_hashes(pool.label) if pool.samples is None else pool.samples
 
 
 def held_out_rows(pool: Pool) -> BoolArray:
     """Which samples of a pool are kept for the test, bool [n_samples]."""
     if pool.held_out is None or not len(pool.held_out):
         return np.zeros(pool.n_samples, np.bool_)
-    return is_among(sample_hashes(pool), pool.held_out)
+    return is_among(hashes_of(pool), pool.held_out)
 
 
 def refuse_held_out(pool: Pool, *, purpose: str) -> None:
@@ -59,26 +52,6 @@ def refuse_held_out(pool: Pool, *, purpose: str) -> None:
             f"{purpose}; use the search part that `encas pool split` made",
             where=f"pool {pool.name}",
         )
-
-
-def is_among(hashes: ByteArray, others: ByteArray) -> BoolArray:
-    """Which hashes [n, 32] are among others [m, 32], bool [n]."""
-    return np.isin(_as_keys(hashes), _as_keys(others))
-
-
-def union(first: ByteArray | None, second: ByteArray | None) -> ByteArray | None:
-    """All hashes of two sets, sorted, each once; None where both are None."""
-    given = [hashes for hashes in (first, second) if hashes is not None]
-    return frozen(np.unique(np.concatenate(given), axis=0)) if given else None
-
-
-def positions(hashes: ByteArray, among: ByteArray) -> NDArray[np.int64]:
-    """The first row of `among` [m, 32] with each of `hashes` [n, 32]; -1 where there is none."""
-    keys, wanted = _as_keys(among), _as_keys(hashes)
-    order = np.argsort(keys, kind="stable")
-    found = np.searchsorted(keys, wanted, sorter=order).clip(max=len(keys) - 1)
-    rows = order[found]
-    return np.where(keys[rows] == wanted, rows, -1).astype(np.int64)
 
 
 def moved_models(pool: Pool, out: Path) -> tuple[Model, ...]:
@@ -128,7 +101,3 @@ def _moved(source: str, base: Path, out: Path) -> str:
         return rebased_spec(source, base=base, folder=out) if source else ""
     except SourceError:
         return source
-
-
-def _as_keys(hashes: ByteArray) -> NDArray[np.void]:
-    return np.ascontiguousarray(hashes).view(f"V{HASH_BYTES}").ravel()

@@ -16,9 +16,10 @@ from ..arrays import ByteArray, IntArray, frozen
 from ..data.splits import stratified_order
 from ..errors import PoolError
 from ..files import new_folder
+from ..sample_identity import union
 from .pool import Pool
 from .pool_io import read_index, stored_models
-from .pool_samples import held_out_rows, sample_hashes, union, write_part
+from .pool_samples import hashes_of, held_out_rows, write_part
 from .pool_writing import write_index
 
 PARTS = ("search", "selection", "test")
@@ -41,7 +42,7 @@ def split_pool(pool: Pool, out: Path, shares: Mapping[str, float], *, seed: int)
         PoolError: the shares make no split, or a part would be empty.
     """
     rows = split_rows(pool, shares, seed=seed)
-    hashes = sample_hashes(pool)
+    hashes = hashes_of(pool)
     test = hashes[rows["test"]] if "test" in rows else hashes[:0]
     known = replace(pool, samples=hashes, held_out=union(pool.held_out, frozen(test)))
     if out.exists():
@@ -62,7 +63,7 @@ def split_rows(pool: Pool, shares: Mapping[str, float], *, seed: int) -> dict[st
     """
     _check_shares(shares)
     distinct, first, inverse = np.unique(
-        sample_hashes(pool), axis=0, return_index=True, return_inverse=True
+        hashes_of(pool), axis=0, return_index=True, return_inverse=True
     )
     inverse = inverse.ravel()
     is_held_out = np.zeros(len(distinct), np.bool_)

@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 
 from ..arrays import FloatArray, IntArray
 from ..errors import PoolError
+from ..sample_identity import positions, union
 from .model import Model
 from .pool import Pool
-from .pool_samples import moved_models, positions, sample_hashes, union, write_part
+from .pool_samples import hashes_of, moved_models, write_part
 from .pool_writing import write_pool
 
 CACHED_MODELS = 8
@@ -123,7 +124,7 @@ def filter_pool(
         raise PoolError(f"none of {pool.n_models} models is left", where=f"pool {pool.name}")
     rows: IntArray | None = None
     if without is not None:
-        is_other = positions(sample_hashes(pool), sample_hashes(without)) < 0
+        is_other = positions(hashes_of(pool), hashes_of(without)) < 0
         rows = np.flatnonzero(is_other).astype(np.int64)
         if not len(rows):
             raise PoolError(f"none of {pool.n_samples} samples is left", where=f"pool {pool.name}")

@@ -113,7 +113,7 @@ def bench(
         setting=setting,
         timing=Timing.of(name, batch_size, measured.times_ms.ravel().tolist()),
         mean_ms=measured.typical_ms,
-        predicted_ms=predicted_ms + profile.transfer_ms(cascade.members[0], batch_size),
+        predicted_ms=predicted_ms,
         reach=tuple(reach.tolist()),
         data=data,
     )

@@ -77,6 +77,24 @@ def test_cascade_ms_counts_the_call_once():
     assert found == pytest.approx(2.5 + 20.0 + 2 * 0.75)
 
 
+def test_moving_a_batch_is_the_median_over_members_and_part_of_the_prediction():
+    still = profile()
+    taking = {("a", 1): 0.1, ("a", 4): 0.4, ("b", 1): 0.3, ("b", 4): 0.8}
+    moved = replace(
+        still,
+        timings=tuple(
+            replace(timing, transfer_ms=taking[timing.name, timing.batch_size])
+            for timing in still.timings
+        ),
+    )
+    assert still.moving_ms(4) == 0
+    assert moved.moving_ms(1) == pytest.approx(0.2)
+    assert moved.moving_ms(4) == pytest.approx(0.6)
+    for members, reach in ((["a"], [1.0]), (["b", "a"], [1.0, 0.5])):
+        whole = moved.cascade_ms(members, reach, batch_size=4)
+        assert whole == pytest.approx(still.cascade_ms(members, reach, batch_size=4) + 0.6)
+
+
 def test_profile_saved_and_loaded_is_the_same(tmp_path):
     path = tmp_path / "profile.json"
     profile(0.25, 0.5).save(path)

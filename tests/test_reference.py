@@ -3,7 +3,8 @@ import pytest
 
 from encas.cascade import Cascade, decide
 from encas.errors import ManifestError
-from encas.reference import CHUNK, Reference, digests_of
+from encas.reference import CHUNK, Reference
+from encas.sample_identity import input_digests
 
 CASCADE = Cascade(members=("cheap", "middle", "dear"), thresholds=(0.6, 0.65))
 
@@ -77,12 +78,12 @@ def test_find_gives_the_row_of_each_known_sample(reference):
 
 def test_digests_are_of_the_samples_bytes():
     x = np.arange(24, dtype=np.float32).reshape(4, 2, 3)
-    digests = digests_of(x)
+    digests = input_digests(x)
     assert digests.dtype == np.uint64
     assert len(set(digests.tolist())) == 4
-    assert np.array_equal(digests_of(x[[2, 0]]), digests[[2, 0]])
-    assert np.array_equal(digests_of(np.asfortranarray(x)), digests)
-    assert len(digests_of(x[:0])) == 0
+    assert np.array_equal(input_digests(x[[2, 0]]), digests[[2, 0]])
+    assert np.array_equal(input_digests(np.asfortranarray(x)), digests)
+    assert len(input_digests(x[:0])) == 0
 
 
 def test_reference_file_that_is_foreign_is_refused(tmp_path, reference):

@@ -38,9 +38,8 @@ class Composed:
     measured_ms: float
 
     def predicted_ms(self, profile: LatencyProfile) -> float:
-        """What a profile predicts, moving the batch to the device included."""
-        predicted = profile.cascade_ms(self.cascade.members, self.reach, batch_size=self.batch_size)
-        return predicted + profile.transfer_ms(self.cascade.members[0], self.batch_size)
+        """What a profile predicts."""
+        return profile.cascade_ms(self.cascade.members, self.reach, batch_size=self.batch_size)
 
     def error(self, profile: LatencyProfile) -> float:
         """(predicted - measured) / measured."""

@@ -16,7 +16,7 @@ from ..models.class_map import class_columns
 from ..models.model_requests import ModelFilter, ModelRefusal, ModelRequest, expand
 from ..models.run_settings import RunSettings
 from ..pool import Pool
-from ..pool_samples import sample_hashes
+from ..pool_samples import hashes_of
 from .build_plan import BuildOptions
 from .build_run import (
     BuildReport,
@@ -123,7 +123,7 @@ def build_pool(request: BuildRequest, out: Path, *, watcher: Watcher | None = No
 
 def _held_out(folder: Path) -> ByteArray:
     pool = Pool.load(folder)
-    return sample_hashes(pool) if pool.held_out is None else pool.held_out
+    return hashes_of(pool) if pool.held_out is None else pool.held_out
 
 
 def _hire(request: BuildRequest, n_models: int) -> Hiring:

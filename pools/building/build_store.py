@@ -13,13 +13,13 @@ from ...arrays import ByteArray
 from ...data.data_source import DataSource
 from ...errors import PoolError
 from ...files import read_json, unfinished_files, write_atomically
+from ...sample_identity import union
 from ..model import Kind, Model
 from ..models.model_requests import ModelRequest
 from ..models.specs import rebased_spec, with_option
 from ..pool import Pool
 from ..pool_faults import pool_faults
 from ..pool_io import OUTPUTS, POOL_FILE, StoredModel, stored_models
-from ..pool_samples import union
 from ..pool_writing import About, store_outputs, write_index
 from .build_job import BuildAnswer
 from .build_plan import BuildOptions

@@ -17,11 +17,12 @@ from typing import TypeAlias
 import numpy as np
 
 from ...errors import MissingExtraError, SourceError
+from .onnx_graph import frozen_batch, load_inlined, real_inputs
 
 try:
     import onnx
     import onnxruntime
-    from onnx import GraphProto, ModelProto, NodeProto, inliner, numpy_helper
+    from onnx import GraphProto, ModelProto, NodeProto, numpy_helper
 except ImportError as error:
     raise MissingExtraError("counting what ONNX models cost", extra="export") from error
 
@@ -45,7 +46,6 @@ POINTWISE = (
     *("QLinearMul", "QLinearSigmoid", "QLinearSoftmax", "QuickGelu", "SkipLayerNormalization"),
 )
 PAST_KEY = {"Attention": 4, "MultiHeadAttention": 6}
-PASSED_ON = ("Cast", "Dropout", "Identity")
 QUIET = 4
 
 
@@ -66,7 +66,7 @@ def onnx_costs(path: Path, sample_shape: Shape) -> Mapping[str, float]:
     Raises:
         SourceError: the file cannot be read or run, or its multiply-adds cannot be counted.
     """
-    model = _load(path)
+    model = load_inlined(path)
     faults = list(_refusals(model))
     if faults:
         raise SourceError(*faults, REMEDY, where=str(path))
@@ -74,7 +74,7 @@ def onnx_costs(path: Path, sample_shape: Shape) -> Mapping[str, float]:
         tensor.name: Tensor(shape=tuple(tensor.dims), n_bytes=numpy_helper.to_array(tensor).nbytes)
         for tensor in model.graph.initializer
     }
-    batch = _frozen_batch(model) or 1
+    batch = frozen_batch(model) or 1
     tensors = weights | _observed(model, (batch, *sample_shape), where=str(path))
     counted = [n for n in model.graph.node if n.op_type in COUNTERS]
     floats = [tensor for tensor in model.graph.initializer if _is_parameter(tensor)]
@@ -83,25 +83,6 @@ def onnx_costs(path: Path, sample_shape: Shape) -> Mapping[str, float]:
         "params": sum(prod(tensor.dims) for tensor in floats),
         "memory_bytes": sum(w.n_bytes for w in weights.values()) + _peak(model.graph, tensors),
     }
-
-
-def ends_in_softmax(path: Path) -> bool:
-    """Whether what an ONNX model gives comes out of a softmax."""
-    graph = _load(path).graph
-    producers = {name: node for node in graph.node for name in node.output}
-    node = producers.get(graph.output[0].name)
-    while node is not None and node.op_type in PASSED_ON:
-        node = producers.get(node.input[0])
-    return node is not None and node.op_type == "Softmax"
-
-
-def _load(path: Path) -> ModelProto:
-    try:
-        model = onnx.load_model(str(path))
-        return inliner.inline_local_functions(model) if model.functions else model
-    except Exception as cause:
-        # protobuf's and onnx's exceptions share no base class but Exception.
-        raise SourceError(f"not an ONNX file that can be read: {cause}", where=str(path)) from cause
 
 
 def _refusals(model: ModelProto) -> Iterator[str]:
@@ -132,19 +113,9 @@ def _is_parameter(tensor: onnx.TensorProto) -> bool:
     return tensor.data_type not in (onnx.TensorProto.INT64, onnx.TensorProto.BOOL)
 
 
-def _inputs(model: ModelProto) -> list[onnx.ValueInfoProto]:
-    defaults = {tensor.name for tensor in model.graph.initializer}
-    return [value for value in model.graph.input if value.name not in defaults]
-
-
-def _frozen_batch(model: ModelProto) -> int:
-    dims = [value.type.tensor_type.shape.dim for value in _inputs(model)]
-    return int(dims[0][0].dim_value) if dims and dims[0] else 0
-
-
 def _observed(model: ModelProto, shape: Shape, *, where: str) -> dict[str, Tensor]:
     """Every tensor that appears when an input of zeros runs."""
-    inputs = _inputs(model)
+    inputs = real_inputs(model.graph)
     if len(inputs) != 1:
         names = [value.name for value in inputs]
         raise SourceError(f"expected one input, got {names}", where=where)

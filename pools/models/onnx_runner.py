@@ -13,7 +13,8 @@ from ...data.preprocessing import Preprocessing
 from ...errors import SourceError
 from ...runtime.device import Device
 from ...runtime.ort_opening import NUMPY_TYPES, open_session
-from .onnx_costs import ends_in_softmax, onnx_costs
+from .onnx_costs import onnx_costs
+from .onnx_graph import ends_in_softmax, frozen_batch, load_inlined
 from .run_settings import RunSettings
 from .source_model import SourceModel
 
@@ -48,9 +49,9 @@ class OnnxRunner:
             raise SourceError(f"cannot feed an input of type {inputs[0].type}", where=source.spec)
         self._input = inputs[0].name
         self._dtype = np.dtype(NUMPY_TYPES[inputs[0].type])
-        first = inputs[0].shape[0]
-        self.frozen_batch = first if isinstance(first, int) and first > 0 else None
-        is_softmax = source.kind is None and ends_in_softmax(self._path)
+        model = load_inlined(self._path)
+        self.frozen_batch = frozen_batch(model)
+        is_softmax = source.kind is None and ends_in_softmax(model.graph)
         self.kind = "probabilities" if is_softmax else source.kind or "logits"
 
     def costs(self, sample: NDArray[Any]) -> Mapping[str, float]:

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -46,6 +48,8 @@ def test_latency_cost_equals_profile_prediction(tiny_pool, counts):
         for n, s in zip(tiny_pool.names, (1, 3, 9), strict=True)
     }
     profile = profile_of(times, gate_ms=0.25)
+    moving = tuple(replace(timing, transfer_ms=0.5) for timing in profile.timings)
+    profile = replace(profile, timings=moving)
     latency = cost_objective("latency", tiny_pool, profile=profile, batch_size=8)
     values = latency.values(*counts, n_samples=8)
     members, c = counts

@@ -9,7 +9,6 @@ from encas.export.onnx_model import (
     MAX_IR_VERSION,
     fresh_name,
     load_model,
-    real_inputs,
     rename_tensors,
     save_model,
     tensor_names,
@@ -17,6 +16,7 @@ from encas.export.onnx_model import (
     weight_bytes,
     with_names,
 )
+from encas.pools.models.onnx_graph import real_inputs
 
 
 def model_with_if() -> onnx.ModelProto:

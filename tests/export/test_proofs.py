@@ -20,11 +20,12 @@ from encas.export.proofs import (
     require,
     storage_margin,
 )
-from encas.reference import Reference, digests_of
+from encas.reference import Reference
 from encas.runtime.executor import Runner
 from encas.runtime.ort_session import OrtSession
 from encas.runtime.predicting import predict
 from encas.runtime.session import FakeSession
+from encas.sample_identity import input_digests
 
 
 def exported_like(raw, *, kind="logits", temperature=1.0, frozen_batch=None) -> ExportedModel:
@@ -194,7 +195,7 @@ def test_dense_outputs_run_members_on_any_rows(rng):
 
 def test_dataset_digests_are_those_of_its_samples(digits):
     every = digits.samples(np.arange(digits.n_samples))
-    assert np.array_equal(dataset_digests(digits), digests_of(every))
+    assert np.array_equal(dataset_digests(digits), input_digests(every))
 
 
 @pytest.mark.torch

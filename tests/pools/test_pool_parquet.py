@@ -8,7 +8,7 @@ import pytest
 parquet = pytest.importorskip("pyarrow.parquet")
 
 from encas.pools.pool_parquet import export_parquet  # noqa: E402
-from encas.pools.pool_samples import sample_hashes  # noqa: E402
+from encas.pools.pool_samples import hashes_of  # noqa: E402
 
 
 @pytest.mark.parametrize("group_bytes", [2**28, 3 * 3 * 3 * 4])
@@ -20,7 +20,7 @@ def test_export_has_a_row_for_each_sample(tiny_pool, tmp_path, monkeypatch, grou
     np.testing.assert_array_equal(table["label"].to_numpy(), tiny_pool.label)
     for name, output in zip(tiny_pool.names, tiny_pool.outputs, strict=True):
         np.testing.assert_array_equal(np.stack(table[name].to_pylist()), output)
-    assert table["sample"][3].as_py() == sample_hashes(tiny_pool)[3].tobytes().hex()
+    assert table["sample"][3].as_py() == hashes_of(tiny_pool)[3].tobytes().hex()
     about = json.loads(table.schema.metadata[b"encas"])
     assert about["sha256"] == tiny_pool.sha256
     assert about["models"]["dear"]["costs"] == {"macs": 2e7, "params": 3e4}

@@ -9,16 +9,9 @@ from encas.errors import PoolError
 from encas.pools.pool import Pool
 from encas.pools.pool_check import check_pool
 from encas.pools.pool_npz import export_npz, import_npz
-from encas.pools.pool_samples import (
-    held_out_rows,
-    is_among,
-    positions,
-    refuse_held_out,
-    sample_hashes,
-    union,
-    write_part,
-)
+from encas.pools.pool_samples import hashes_of, held_out_rows, refuse_held_out, write_part
 from encas.pools.pool_split import mark_held_out
+from encas.sample_identity import is_among, positions, union
 from encas.search.finder import find_front
 
 
@@ -33,19 +26,19 @@ def known(tiny_pool, hashes) -> Pool:
 
 
 def test_hashes_of_a_pool_without_any_tell_the_same_labels_again(tiny_pool):
-    first = sample_hashes(tiny_pool)
+    first = hashes_of(tiny_pool)
     assert first.shape == (8, 32)
     assert len(np.unique(first, axis=0)) == 8
     other_models = Pool.of(
         outputs=[tiny_pool.outputs[0]], label=tiny_pool.label, names=["x"], costs={"macs": [1]}
     )
-    np.testing.assert_array_equal(sample_hashes(other_models), first)
+    np.testing.assert_array_equal(hashes_of(other_models), first)
     other_labels = replace(tiny_pool, label=tiny_pool.label[::-1])
-    assert not is_among(sample_hashes(other_labels), first).any()
+    assert not is_among(hashes_of(other_labels), first).any()
 
 
 def test_hashes_of_samples_come_first(known, hashes):
-    np.testing.assert_array_equal(sample_hashes(known), hashes)
+    np.testing.assert_array_equal(hashes_of(known), hashes)
 
 
 def test_positions_find_the_first_row_of_each(hashes):
@@ -121,7 +114,7 @@ def test_refusal_without_any_record_is_none(tiny_pool, known):
 
 def test_mark_in_a_folder_is_seen_by_whoever_loads_it(tiny_pool, tmp_path):
     stored = tiny_pool.save(tmp_path / "pool")
-    known = sample_hashes(stored)
+    known = hashes_of(stored)
     mark_held_out(tmp_path / "pool", samples=known, held_out=known[:3])
     loaded = check_pool(tmp_path / "pool")
     assert loaded.sha256 == stored.sha256

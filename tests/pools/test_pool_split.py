@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from encas.errors import PoolError
 from encas.pools.pool import Pool
 from encas.pools.pool_check import check_pool
-from encas.pools.pool_samples import held_out_rows, is_among, refuse_held_out, sample_hashes
+from encas.pools.pool_samples import hashes_of, held_out_rows, refuse_held_out
 from encas.pools.pool_split import PARTS, split_pool, split_rows
+from encas.sample_identity import is_among
 
 SHARES = {"search": 0.5, "selection": 0.25, "test": 0.25}
 
@@ -81,14 +82,14 @@ def test_split_again_with_another_seed_keeps_the_test_samples(whole, tmp_path):
     stored = whole.save(tmp_path / "whole")
     first = split_pool(stored, tmp_path / "first", SHARES, seed=0)
     again = split_pool(Pool.load(tmp_path / "whole"), tmp_path / "second", SHARES, seed=9)
-    old, new = sample_hashes(first["test"]), sample_hashes(again["test"])
+    old, new = hashes_of(first["test"]), hashes_of(again["test"])
     assert is_among(old, new).all()
     assert len(new) == len(old)
-    assert not is_among(sample_hashes(again["search"]), old).any()
+    assert not is_among(hashes_of(again["search"]), old).any()
 
 
 def test_split_that_wants_fewer_test_samples_than_there_are_keeps_them_all(whole):
-    hashes = sample_hashes(whole)
+    hashes = hashes_of(whole)
     marked = replace(whole, samples=hashes, held_out=hashes[:80])
     rows = split_rows(marked, {"search": 0.5, "selection": 0.5, "test": 0}, seed=0)
     assert set(rows["test"]) == set(range(80))
@@ -96,7 +97,7 @@ def test_split_that_wants_fewer_test_samples_than_there_are_keeps_them_all(whole
 
 
 def test_equal_samples_stay_together(whole):
-    hashes = np.array(sample_hashes(whole))
+    hashes = np.array(hashes_of(whole))
     hashes[1::2] = hashes[::2]
     doubled = replace(whole, samples=hashes)
     rows = split_rows(doubled, SHARES, seed=3)

@@ -12,7 +12,7 @@ torch = pytest.importorskip("torch")
 from onnx import TensorProto, helper, numpy_helper  # noqa: E402
 
 from encas.errors import SourceError  # noqa: E402
-from encas.pools.models.onnx_costs import ends_in_softmax, onnx_costs  # noqa: E402
+from encas.pools.models.onnx_costs import onnx_costs  # noqa: E402
 from encas.pools.models.timm_models import import_timm  # noqa: E402
 from encas.pools.models.torch_costs import torch_costs  # noqa: E402
 
@@ -138,16 +138,6 @@ def test_costs_of_no_onnx_file_are_refused(tmp_path):
     (tmp_path / "m.onnx").write_bytes(b"no model at all")
     with pytest.raises(SourceError, match="not an ONNX file that can be read"):
         onnx_costs(tmp_path / "m.onnx", (6,))
-
-
-def test_softmax_at_the_end_is_seen_through_casts(tmp_path):
-    soft = [
-        helper.make_node("Softmax", ["x"], ["s"]),
-        helper.make_node("Identity", ["s"], ["y"]),
-    ]
-    plain = [helper.make_node("Relu", ["x"], ["y"])]
-    assert ends_in_softmax(save(tmp_path / "s.onnx", soft, {}))
-    assert not ends_in_softmax(save(tmp_path / "p.onnx", plain, {}))
 
 
 EXPORTED = ("test_resnet", "test_efficientnet", "test_vit", "test_convnext", "test_mambaout")
