@@ -163,9 +163,7 @@ class NatRun:
         """
         path = folder / RUN_FILE
         if not path.is_file():
-            fault = (
-                f"no finished run: it has no {RUN_FILE}; `encas nat run --resume` goes on with one"
-            )
+            fault = f"no finished run: no {RUN_FILE}; `encas nat run --resume` goes on with one"
             raise SearchError(fault, where=str(folder))
         content: Any = read_json(path, error=SearchError)
         check(content, "nat_run", error=SearchError, where=str(path))
