@@ -43,11 +43,13 @@ types: $(DEV) ## strict types of the sources
 
 bench: $(DEV) ## every benchmark; the JSON goes to build/bench
 	@mkdir -p build/bench
-	@for script in benchmarks/*.py; do \
-	    name=$$(basename $$script .py); \
+	@failed=; for script in benchmarks/*.py; do \
+	    name=$$(basename $$script .py); code=0; \
 	    echo "== $$name"; \
-	    $(BIN)/python $$script | tee build/bench/$$name.json; \
-	done
+	    $(BIN)/python $$script | tee build/bench/$$name.json || code=$$?; \
+	    case $$code in 0|77) ;; *) failed="$$failed $$name";; esac; \
+	done; \
+	if [ -n "$$failed" ]; then echo "failed:$$failed" >&2; exit 1; fi
 
 wheel: $(DEV) ## build/dist/encas-VERSION-py3-none-any.whl
 	rm -rf build/lib build/bdist.*

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from cifar10 import REPOSITORY
+from cifar10 import REPOSITORY, skip
 
 from encas.data.dataset import Dataset
 from encas.data.open_data import open_views
@@ -21,6 +21,8 @@ BUILD = REPOSITORY / "build" / "resnets"
 def resnet_pool(data: Path, split: str) -> Pool:
     """The stored outputs on val.zip or test.zip; they are computed once, in build/resnets."""
     weights = sorted((data / "cifar10" / "weights").glob("*.onnx"))
+    if not weights:
+        skip(f"the real networks are not here: {data / 'cifar10' / 'weights'}")
     request = BuildRequest(
         models=tuple(f"{path.stem}=onnx:{path.resolve()}" for path in weights),
         data=str((data / "cifar10" / f"{split}.zip").resolve()),

@@ -96,6 +96,27 @@ def test_unknown_verb_is_wrong_usage(encas):
     assert (ran.code, "No such command" in ran.err) == (2, True)
 
 
+@pytest.mark.parametrize(
+    ("words", "completed"),
+    [
+        ("encas fr", {"front"}),
+        ("encas front s", {"show", "select"}),
+        ("encas search --algo", {"--algorithm"}),
+        ("encas search pool --algorithm mo", {"mo-gomea"}),
+    ],
+)
+def test_shell_completion_knows_nouns_verbs_options_and_choices(
+    words, completed, monkeypatch, capsys
+):
+    monkeypatch.setenv("_ENCAS_COMPLETE", "bash_complete")
+    monkeypatch.setenv("COMP_WORDS", words)
+    monkeypatch.setenv("COMP_CWORD", str(len(words.split()) - 1))
+    with pytest.raises(SystemExit):
+        main([])
+    lines = capsys.readouterr().out.splitlines()
+    assert {line.partition(",")[2] for line in lines} == completed
+
+
 def test_version_is_printed(encas):
     assert encas("--version").out == f"encas, version {cli.__version__}\n"
 
