@@ -37,8 +37,8 @@ from encas.intervals import wilson_interval
 from encas.pools.building.build_pool import BuildRequest, build_pool
 from encas.pools.models.specs import source_model
 from encas.pools.pool import Pool
-from encas.report.content import report_of
-from encas.report.svg import draw
+from encas.reports.content import report_of
+from encas.reports.svg import draw
 from encas.search.finder import find_front
 
 EXAMPLE = Path(__file__).resolve().parent.parent / "examples" / "cifar10"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from ..report.report_writing import write_report
+from ..reports.report_writing import write_report
 from .console import emit, json_option
 
 PATH = click.Path(path_type=Path)

@@ -20,7 +20,7 @@ from ..jobs.measure_latency import MeasureOptions, bench_bundle, profile_path
 from ..jobs.verify_bundle import verify_bundle
 from ..latency import LatencyProfile
 from ..pools.pool import Pool
-from ..report.report_writing import write_report
+from ..reports.report_writing import write_report
 from ..runtime.bench import profiled_sizes
 from ..runtime.clock import StabilityProtocol
 from ..runtime.loading import load

@@ -18,8 +18,8 @@ from ...latency import LatencyProfile
 from ...manifest import Manifest
 from ...pools.pool import Pool
 from ...pools.pool_tools import Wanted, filter_pool
-from ...report.content import report_of
-from ...report.page import html_page
+from ...reports.content import report_of
+from ...reports.page import html_page
 from ...runtime.bench import profiled_sizes
 from ...runtime.ort_session import OrtSession
 from ...runtime.profiler import profile_members

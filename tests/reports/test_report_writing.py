@@ -5,7 +5,7 @@ from xml.etree import ElementTree
 import pytest
 
 from encas.errors import FrontError
-from encas.report.report_writing import write_report
+from encas.reports.report_writing import write_report
 
 
 @pytest.fixture
