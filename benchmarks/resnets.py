@@ -10,7 +10,7 @@ from cifar10 import REPOSITORY
 from encas.data.dataset import Dataset
 from encas.data.open_data import open_views
 from encas.jobs.pool_targets import PoolModels
-from encas.pools.building.build_pool import BuildRequest, build_pool
+from encas.pools.building.build_pool import build_pool
 from encas.pools.pool import Pool
 from encas.runtime.placement import Placement
 
@@ -21,13 +21,14 @@ BUILD = REPOSITORY / "build" / "resnets"
 def resnet_pool(data: Path, split: str) -> Pool:
     """The stored outputs on val.zip or test.zip; they are computed once, in build/resnets."""
     weights = sorted((data / "cifar10" / "weights").glob("*.onnx"))
-    request = BuildRequest(
-        models=tuple(f"{path.stem}=onnx:{path.resolve()}" for path in weights),
-        data=str((data / "cifar10" / f"{split}.zip").resolve()),
+    report = build_pool(
+        [f"{path.stem}=onnx:{path.resolve()}" for path in weights],
+        data=(data / "cifar10" / f"{split}.zip").resolve(),
         preprocessing=PREPROCESSING,
         workers=1,
+        out=BUILD / split,
     )
-    return Pool.load(build_pool(request, BUILD / split).path)
+    return Pool.load(report.path)
 
 
 def opened(pool: Pool, folder: Path, n_threads: int) -> tuple[PoolModels, Dataset]:

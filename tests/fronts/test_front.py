@@ -70,7 +70,6 @@ def test_load_bad_cascades_are_all_named(front, tmp_path):
         ({"max_cost": 10}, 2),
         ({"min_accuracy": 0.8, "max_cost": 10}, 1),
         ({"knee": True}, 1),
-        ({}, 1),
         ({"knee": True, "min_accuracy": 0.84}, 2),
     ],
 )
@@ -80,6 +79,14 @@ def test_choose_limits_give_the_expected_cascade(front, limits, index):
 
 def test_select_returns_the_cascade(front):
     assert front.select(max_cost=100).members == ("a", "b")
+
+
+@pytest.mark.parametrize("ask", ["select", "index_of"])
+def test_choose_without_a_constraint_is_refused_and_names_all(front, ask):
+    match = r"min_accuracy=, max_cost= or max_latency_ms=, or knee=True"
+    for one in (front, front.with_cascades(front.cascades[:1])):
+        with pytest.raises(FrontError, match=match):
+            getattr(one, ask)()
 
 
 def test_choose_nothing_fits_names_the_nearest_miss(front):

@@ -19,7 +19,7 @@ from encas.pools.pool_samples import (
     write_part,
 )
 from encas.pools.pool_split import mark_held_out
-from encas.search.finder import find_front
+from encas.search.front_finding import find_front
 
 
 @pytest.fixture
