@@ -1,4 +1,4 @@
-"""encas: cascades of image classifiers, searched, exported, proven, executed, measured, served.
+"""Cascades of image classifiers: searched, exported, proven, executed, measured, served.
 
 A pool holds the stored outputs of classifiers that you already have. A search finds the front of
 cascades that trade accuracy against cost; one of them is exported as a bundle that runs anywhere.
@@ -7,14 +7,13 @@ cascades that trade accuracy against cost; one of them is exported as a bundle t
     >>> import encas
     >>> rng = np.random.default_rng(0)
     >>> label = rng.integers(0, 10, 500)
-    >>> sharpness = np.array([2, 4, 8])[:, None, None]
-    >>> logits = rng.normal(size=(3, 500, 10)) + sharpness * np.eye(10)[label]
+    >>> logits = rng.normal(size=(3, 500, 10)) + np.eye(10)[label] * [[[2]], [[4]], [[8]]]
     >>> pool = encas.Pool.of(
     ...     outputs=logits, kind="logits", label=label,
     ...     names=["small", "medium", "large"], costs={"macs": [1e6, 5e6, 4e7]})
     >>> front = encas.find_front(pool, seed=0)
     >>> print(front.select(min_accuracy=0.99))
-    small (0.9) > large
+    small (0.56) > medium
 
 Names are imported when first used: `import encas` needs neither numba nor onnxruntime nor torch.
 """

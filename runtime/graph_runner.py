@@ -7,13 +7,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
 
 from ..arrays import frozen
 from ..cascade import Cascade
 from ..data.samples import Batch, Samples
-from ..errors import SessionError
+from ..errors import MissingExtraError, SessionError
 from ..manifest import Manifest
 from .batching import Batching
 from .executor import DEFAULT_BATCHING, Prediction
@@ -21,6 +20,11 @@ from .ort_opening import open_session, setting_of
 from .ort_session import OUTPUT, WARM_UP_CALLS, answers_of, check_output, checked_inputs
 from .placement import DEFAULT_PLACEMENT, Placement
 from .session import HostSamples, SessionInfo, samples_of
+
+try:
+    import onnxruntime
+except ImportError as error:
+    raise MissingExtraError("running ONNX models", extra="cpu") from error
 
 if TYPE_CHECKING:
     from ..data.raw_images import ImageReader, RawImages
