@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from ..arrays import DoubleArray
 from ..errors import FrontError, MissingExtraError
 from .front_labels import cost_label, distinct_names, quality_label
@@ -48,8 +50,9 @@ def draw_fronts(
         error, cost = singles.T
         ax.plot(cost, 1 - error, "o", color="0.6", markersize=4, label=singles_name)
     for front, name in zip(fronts, distinct_names(fronts), strict=True):
-        error, cost = front.points.T
-        ax.plot(cost, 1 - error, ".-", drawstyle="steps-post", linewidth=1.2, label=name)
+        # On another pool than the one searched, a front keeps its order, not that of the costs.
+        error, cost = front.points[np.argsort(front.points[:, 1], kind="stable")].T
+        ax.plot(cost, 1 - error, ".-", drawstyle="steps-post", markersize=4, label=name)
     drawn = [
         *(front.points[:, 1] for front in fronts),
         *([] if singles is None else [singles[:, 1]]),
