@@ -131,16 +131,15 @@ def _measure(
     folder: Path, profile: Path, batch_size: int, *, device: str, n_threads: int | None
 ) -> None:
     """Adds to a profile what predictions at a batch size need and it does not know yet."""
-    from ..jobs import measure_latency as job  # noqa: PLC0415 - needs onnxruntime
+    from ..jobs.measure_latency import profile_models  # noqa: PLC0415 - needs onnxruntime
 
     with progress(f"measuring on {device}", None) as done:
-        measured = job.profile_models(
+        measured = profile_models(
             folder,
             batch_sizes=profiled_sizes(batch_size),
             out=profile,
             device=device,
             n_threads=n_threads,
-            protocol=job.PATIENT,
             on_timing=lambda known: done(len(known.timings)),
         )
     note(f"{profile}: {len(measured.timings)} times of {len(measured.members)} models")

@@ -67,7 +67,7 @@ def profile_models(  # noqa: PLR0913 - what is measured, where and how
     exporter: Exporter = "dynamo",
     gpu_memory_bytes: int | None = None,
     cuda_graphs: bool = False,
-    protocol: StabilityProtocol = DEFAULT_PROTOCOL,
+    protocol: StabilityProtocol | None = None,
     on_timing: OnTiming = lambda _profile: None,
 ) -> LatencyProfile:
     """Measures the models of a pool, or the members of a bundle, and writes the profile.
@@ -83,7 +83,7 @@ def profile_models(  # noqa: PLR0913 - what is measured, where and how
         exporter: of a pool's torch modules, "dynamo" or "legacy".
         gpu_memory_bytes: the most memory of a GPU for each session; None: no limit.
         cuda_graphs: replay each batch size as one CUDA graph.
-        protocol: when a measurement counts.
+        protocol: when a measurement counts; None: with patience.
         on_timing: is given the profile so far after each measurement.
 
     Raises:
@@ -96,7 +96,7 @@ def profile_models(  # noqa: PLR0913 - what is measured, where and how
         gpu_memory_bytes=gpu_memory_bytes,
         cuda_graphs=cuda_graphs,
     )
-    options = MeasureOptions(placement=placement, protocol=protocol, exporter=exporter)
+    options = MeasureOptions(placement=placement, protocol=protocol or PATIENT, exporter=exporter)
     with _targets(pool_or_bundle, options, None if data is None else str(data)) as targets:
         return profile_targets(
             _chosen(targets, models), batch_sizes, out=Path(out), options=options,

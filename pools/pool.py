@@ -209,14 +209,15 @@ class Pool:
         names: Sequence[str] | None = None,
         kind: Kind = "probabilities",
         costs: Mapping[str, Sequence[float] | NDArray[Any]] | None = None,
+        sources: Sequence[str] | None = None,
         name: str = "pool",
         classes: tuple[str, ...] | None = None,
         data: str = "",
     ) -> Pool:
         """Makes a pool in memory of outputs [n_models, n_samples, n_classes] and label [n_samples].
 
-        Give `models`, or `names` (default model_0 ..) with `costs` (name -> [n_models]) and one
-        `kind` for all.
+        Give `models`, or `names` (default model_0 ..) with `costs` (name -> [n_models]), `sources`
+        (a SPEC for each, which the export needs) and one `kind` for all.
 
         Raises:
             PoolError: names every fault: no arrays, shapes, NaN, infinities, negative
@@ -225,7 +226,7 @@ class Pool:
         """
         arrays = output_arrays(outputs, where=name)
         if models is None:
-            models = models_of(names, costs, kind, len(arrays), where=name)
+            models = models_of(names, costs, kind, sources, len(arrays), where=name)
         faults = pool_faults(models, arrays, np.asarray(label), classes)
         if faults:
             raise PoolError(*faults, where=name)

@@ -42,6 +42,7 @@ def models_of(
     names: Sequence[str] | None,
     costs: Mapping[str, Sequence[float] | NDArray[Any]] | None,
     kind: Kind,
+    sources: Sequence[str] | None,
     n_models: int,
     *,
     where: str,
@@ -49,29 +50,39 @@ def models_of(
     """A record for each model; they are called model_0, ... where no names are given.
 
     Raises:
-        PoolError: there are not as many names or costs as models, or a cost has no proper name.
+        PoolError: there are not as many names, costs or sources as models, or a cost has no
+            proper name.
     """
     names = names if names is not None else [f"model_{i}" for i in range(n_models)]
     costs = {} if costs is None else costs
-    faults = _shape_faults(names, costs)
+    sources = [""] * n_models if sources is None else sources
+    faults = _shape_faults(names, costs, sources)
     if faults:
         raise PoolError(*faults, where=where)
     wrong = [f"{key} has {len(v)} values" for key, v in costs.items() if len(v) != n_models]
+    wrong += [f"{len(sources)} sources"] if len(sources) != n_models else []
     if len(names) != n_models or wrong:
         counts = "; ".join([f"{len(names)} names", *wrong])
         raise PoolError(
             f"{n_models} models need as many names and costs, got {counts}", where=where
         )
     return [
-        Model(name=str(name), kind=kind, costs={key: float(v[i]) for key, v in costs.items()})
+        Model(
+            name=str(name),
+            kind=kind,
+            costs={key: float(v[i]) for key, v in costs.items()},
+            source=str(sources[i]),
+        )
         for i, name in enumerate(names)
     ]
 
 
-def _shape_faults(names: object, costs: object) -> list[str]:
-    faults: list[str] = []
-    if isinstance(names, (str, bytes)) or not hasattr(names, "__len__"):
-        faults.append(f"names must be a list with one name for each model, got {_said(names)}")
+def _shape_faults(names: object, costs: object, sources: object) -> list[str]:
+    faults = [
+        f"{what}s must be a list with one {what} for each model, got {_said(given)}"
+        for what, given in (("name", names), ("source", sources))
+        if isinstance(given, (str, bytes)) or not hasattr(given, "__len__")
+    ]
     if not isinstance(costs, Mapping):
         wanted = 'costs must be a dict of lists with one number for each model, as {"macs": [..]}'
         return [*faults, f"{wanted}, got {_said(costs)}"]

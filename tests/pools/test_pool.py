@@ -187,6 +187,8 @@ def test_of_what_is_no_array_says_what_it_wanted(outputs, got):
     [
         ({"names": "ab"}, "names must be a list with one name for each model, got a str"),
         ({"names": 2}, "names must be .* got 2"),
+        ({"sources": "onnx:a.onnx"}, "sources must be a list with one source .* got a str"),
+        ({"sources": ["onnx:a.onnx"]}, "need as many names and costs, got 2 names; 1 sources"),
         ({"costs": [1, 2]}, "costs must be a dict of lists .* got a list"),
         ({"costs": {"macs": 5.0}}, "cost 'macs' must be a list with one number .* got 5.0"),
         ({"costs": {"macs": [1.0]}}, "2 models need as many names and costs, got 2 names; macs h"),
