@@ -220,7 +220,7 @@ def _chosen(targets: Sequence[Target], models: Sequence[str]) -> list[Target]:
 def _targets(
     what: Pool | str | Path, options: MeasureOptions, data: str | None
 ) -> AbstractContextManager[list[Target]]:
-    if not isinstance(what, Pool) and (Path(what) / MANIFEST_FILE).is_file():
+    if isinstance(what, (str, Path)) and (Path(what) / MANIFEST_FILE).is_file():
         return _bundle_targets(Path(what), options)
     from .pool_targets import pool_targets  # noqa: PLC0415 - a bundle is measured without onnx
 
