@@ -54,6 +54,11 @@ class Cascade:
         if faults:
             raise CascadeError(*faults, where="cascade")
 
+    def __str__(self) -> str:
+        """The members in order, each with the threshold above which a sample leaves."""
+        gates = [f" ({threshold:g})" for threshold in self.thresholds] + [""]
+        return " > ".join(m + gate for m, gate in zip(self.members, gates, strict=True))
+
     @property
     def n_stages(self) -> int:
         """The number of members."""

@@ -216,18 +216,18 @@ class LatencyProfile:
         """The SHA-256 of the profile's JSON."""
         return hashlib.sha256(json_text(self.to_json()).encode()).hexdigest()
 
-    def save(self, path: Path) -> None:
+    def save(self, path: str | Path) -> None:
         """Writes the profile as JSON, atomically."""
-        write_atomically(path, json_text(self.to_json()))
+        write_atomically(Path(path), json_text(self.to_json()))
 
     @classmethod
-    def load(cls, path: Path) -> LatencyProfile:
+    def load(cls, path: str | Path) -> LatencyProfile:
         """Reads a profile.
 
         Raises:
             ProfileError: the file is missing, foreign or has faults.
         """
-        content: Any = read_json(path, error=ProfileError)
+        content: Any = read_json(Path(path), error=ProfileError)
         check(content, "profile", error=ProfileError, where=str(path))
         return cls(
             setting=Setting(**content["setting"]),
@@ -248,6 +248,21 @@ class LatencyProfile:
                 where="latency profile",
             )
         return self._curves[member]
+
+
+def given_profile(profile: LatencyProfile | str | Path | None) -> LatencyProfile | None:
+    """A profile as a user names it: the value itself, its file, or none.
+
+    Raises:
+        ProfileError: it is none of these, or the file has faults.
+    """
+    if profile is None or isinstance(profile, LatencyProfile):
+        return profile
+    if isinstance(profile, (str, Path)):  # pyright: ignore[reportUnnecessaryIsInstance]
+        return LatencyProfile.load(profile)
+    raise ProfileError(
+        f"expected a LatencyProfile or the path of one, got {type(profile).__name__}"
+    )
 
 
 def _curves_of(timings: Sequence[Timing]) -> dict[str, tuple[DoubleArray, DoubleArray]]:

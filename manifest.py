@@ -160,24 +160,25 @@ class Manifest:
         }
         return _plain(content)
 
-    def save(self, bundle: Path) -> None:
+    def save(self, bundle: str | Path) -> None:
         """Writes `manifest.json` into the folder `bundle`, atomically."""
-        write_atomically(bundle / MANIFEST_FILE, json_text(self.to_json()))
+        write_atomically(Path(bundle) / MANIFEST_FILE, json_text(self.to_json()))
 
     @classmethod
-    def load(cls, bundle: Path) -> Manifest:
+    def load(cls, bundle: str | Path) -> Manifest:
         """Reads the manifest of the folder `bundle`; no other file is opened.
 
         Raises:
             ManifestError: the manifest is missing, has faults, or names a path outside.
         """
-        path = bundle / MANIFEST_FILE
+        folder = Path(bundle)
+        path = folder / MANIFEST_FILE
         content: Any = read_json(path, error=ManifestError, max_bytes=MAX_MANIFEST_BYTES)
         check(content, "manifest", error=ManifestError, where=str(path))
         try:
             manifest = _manifest_of(content)
             for entry in manifest.files:
-                inside(bundle, entry.file, error=ManifestError)
+                inside(folder, entry.file, error=ManifestError)
         except (CascadeError, ManifestError) as cause:
             raise ManifestError(*cause.faults, where=str(path)) from cause
         return manifest

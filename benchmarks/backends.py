@@ -23,7 +23,7 @@ from executor_overhead import CASCADE, in_turns
 from resnets import resnet_pool
 
 from encas.data.open_data import open_views
-from encas.export.bundle import export_bundle
+from encas.export.bundle import write_bundle
 from encas.export.bundle_options import BundleOptions
 from encas.export.member_views import views_of
 from encas.jobs.export_front import members_of
@@ -53,7 +53,7 @@ def main() -> None:
     evidence = evidence_of(pool, CASCADE.members, dataset)
     with tempfile.TemporaryDirectory() as name:
         for weights in ("branches", "top"):
-            export_bundle(
+            write_bundle(
                 Path(name) / weights,
                 CASCADE,
                 members,

@@ -34,7 +34,7 @@ from encas.evaluate.stage_table import StageTable
 from encas.fronts.accuracy_drop import clopper_pearson, is_drop_small
 from encas.fronts.certify import fixed_sequence, level_for_another_split, threshold_path
 from encas.pools.pool import Pool
-from encas.search.finder import find_front
+from encas.search.front_finding import find_front
 
 Decision = Callable[[int, int], bool]
 # The chosen cascades: the cheapest that are so much more accurate than the best network, on val.

@@ -18,7 +18,7 @@ from cifar10 import arguments, load, machine, median, volume
 
 from encas.fronts.scoring import evaluate_front
 from encas.pools.pool import Pool
-from encas.search.finder import find_front
+from encas.search.front_finding import find_front
 
 KNOWN = {3: 0.70575, 4: 0.72213}
 GOAL, SECONDS = 0.7260, 20.0

@@ -16,7 +16,7 @@ from cifar10 import arguments, load, machine, median, volume
 
 from encas.fronts.scoring import evaluate_front
 from encas.pools.pool import Pool
-from encas.search.finder import find_front
+from encas.search.front_finding import find_front
 
 GOAL = 0.7239
 

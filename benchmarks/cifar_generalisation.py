@@ -33,7 +33,7 @@ from encas.fronts.scoring import evaluate_front, score
 from encas.pools.calibration import fit_temperatures
 from encas.pools.pool import Pool
 from encas.pools.pool_split import split_rows
-from encas.search.finder import find_front
+from encas.search.front_finding import find_front
 
 BUDGETS = np.geomspace(2e6, 60e6, 20)
 TIE = 0.001

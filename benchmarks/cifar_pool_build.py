@@ -22,7 +22,7 @@ import torch
 from cifar10 import machine
 from torch import nn
 
-from encas.pools.building.build_pool import BuildRequest, build_pool
+from encas.pools.building.build_pool import build_pool
 from encas.pools.models.specs import source_model
 from encas.pools.pool import Pool
 
@@ -99,13 +99,14 @@ def differences(
     split: str, data: Path, models: tuple[str, ...], folder: Path, workers: int | None
 ) -> list[dict[str, object]]:
     """The pool of a split beside the known outputs."""
-    request = BuildRequest(
-        models=models,
-        data=str(data / f"{split}.zip"),
+    report = build_pool(
+        models,
+        data=data / f"{split}.zip",
         preprocessing=EXAMPLE / "preprocessing.json",
         workers=workers,
+        out=folder / split,
     )
-    pool = Pool.load(build_pool(request, folder / split).path)
+    pool = Pool.load(report.path)
     known = np.load(data / f"{split}_outputs.npz", allow_pickle=False)
     np.testing.assert_array_equal(pool.label, known["label"])
     names = known["model"].tolist()

@@ -22,7 +22,7 @@ from encas.fronts.scoring import evaluate_front
 from encas.jobs.run_contest import ContestPlan, run_plan
 from encas.pools.pool import Pool
 from encas.search.algorithms import ALGORITHMS
-from encas.search.finder import find_front
+from encas.search.front_finding import find_front
 from encas.search.options import SearchOptions
 
 # Exhaustive search is no rival: where it can be had, nothing is better.

@@ -37,7 +37,7 @@ from encas.pools.models.source_model import SourceModel
 from encas.runtime.bench import batches_of
 from encas.runtime.executor import Runner
 from encas.runtime.loading import Batching
-from encas.search.finder import find_front
+from encas.search.front_finding import find_front
 
 BATCH_SIZES = (1, 8, 32)
 CASCADE = Cascade(members=("resnet20", "resnet32", "resnet56"), thresholds=(0.8, 0.7))

@@ -28,7 +28,7 @@ from resnets import resnet_pool
 from encas.cascade import Cascade, confidence_of, softmax
 from encas.data.dataset import Dataset
 from encas.data.open_data import open_views
-from encas.export.bundle import export_bundle
+from encas.export.bundle import write_bundle
 from encas.export.bundle_options import BundleOptions
 from encas.export.member_views import Member, views_of
 from encas.export.proofs import Evidence
@@ -130,7 +130,7 @@ def _evidence(x: np.ndarray, stored: np.ndarray) -> Evidence:
 
 def _exported(cascade: Cascade, members: Sequence[Member], evidence: Evidence) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
-        manifest: Manifest = export_bundle(
+        manifest: Manifest = write_bundle(
             Path(folder) / "bundle",
             cascade,
             members,

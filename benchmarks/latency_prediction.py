@@ -23,7 +23,7 @@ from encas.jobs.tuning.correction import fitted
 from encas.jobs.tuning.tune_bench import Conditions, TuneBench
 from encas.runtime.bench import profiled_sizes
 from encas.runtime.profiler import profile_members
-from encas.search.finder import find_front
+from encas.search.front_finding import find_front
 
 N_CASCADES, CORRECTING = 40, 4
 LIMIT = 0.05

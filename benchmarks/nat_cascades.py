@@ -37,7 +37,7 @@ from encas.nat.subnet_evaluating import evaluator_of, macs_of_genomes
 from encas.nat.subnets import subnet_name
 from encas.pools.model import Model
 from encas.pools.pool import Pool
-from encas.search.finder import find_front
+from encas.search.front_finding import find_front
 from nat import SUPERNETS, adapted, compared, setup
 
 RIVALS: dict[str, dict[str, Any]] = {

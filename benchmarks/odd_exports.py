@@ -24,7 +24,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from encas.cascade import Cascade
 from encas.errors import ExportError
-from encas.export.bundle import export_bundle
+from encas.export.bundle import write_bundle
 from encas.export.bundle_options import BundleOptions
 from encas.export.member_views import Member
 from encas.pools.models.specs import source_model
@@ -103,7 +103,7 @@ def exported(folder: Path, spec: str) -> dict[str, Any]:
     member = Member(name="odd", source=source_model(spec))
     options = BundleOptions(exporter="legacy", graph=None, overwrite=True)
     try:
-        manifest = export_bundle(
+        manifest = write_bundle(
             bundle, Cascade(members=("odd",), thresholds=()), [member], options=options
         )
     except ExportError as error:

@@ -39,7 +39,7 @@ from encas.fronts.indicators import hypervolume
 from encas.pools.pool import Pool
 from encas.pools.pool_io import CONTENDERS
 from encas.search.cascade_problem import CascadeProblem, decode
-from encas.search.finder import find_front
+from encas.search.front_finding import find_front
 
 MEMBERS = 5
 MOST_SECONDS, MOST_GB = 60.0, 4.0

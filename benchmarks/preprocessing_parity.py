@@ -24,7 +24,7 @@ from PIL import Image
 
 from encas.data.open_source import open_source
 from encas.data.pixels import pixel_steps, read_pixels
-from encas.pools.building.build_pool import BuildRequest, build_pool
+from encas.pools.building.build_pool import build_pool
 from encas.pools.models.model_runner import preprocessing_of
 from encas.pools.models.specs import source_model
 from encas.pools.models.timm_models import import_timm
@@ -69,7 +69,7 @@ def parity(name: str, folder: Path) -> dict[str, object]:
     pixels = read_pixels(data, pixel_steps(preprocessing), 0, data.n_samples)
     ours = preprocessing.normalised(pixels)
     theirs = timm_samples(name, folder / "images")
-    build_pool(BuildRequest(models=(spec,), data=data.name, workers=1), folder / name)
+    build_pool(spec, data=data.name, workers=1, out=folder / name)
     stored = Pool.load(folder / name).outputs[0]
     with torch.inference_mode():
         expected = source.build()(theirs).numpy()

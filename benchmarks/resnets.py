@@ -10,7 +10,7 @@ from cifar10 import REPOSITORY, skip
 from encas.data.dataset import Dataset
 from encas.data.open_data import open_views
 from encas.jobs.pool_targets import PoolModels
-from encas.pools.building.build_pool import BuildRequest, build_pool
+from encas.pools.building.build_pool import build_pool
 from encas.pools.pool import Pool
 from encas.runtime.placement import Placement
 
@@ -23,13 +23,14 @@ def resnet_pool(data: Path, split: str) -> Pool:
     weights = sorted((data / "cifar10" / "weights").glob("*.onnx"))
     if not weights:
         skip(f"the real networks are not here: {data / 'cifar10' / 'weights'}")
-    request = BuildRequest(
-        models=tuple(f"{path.stem}=onnx:{path.resolve()}" for path in weights),
-        data=str((data / "cifar10" / f"{split}.zip").resolve()),
+    report = build_pool(
+        [f"{path.stem}=onnx:{path.resolve()}" for path in weights],
+        data=(data / "cifar10" / f"{split}.zip").resolve(),
         preprocessing=PREPROCESSING,
         workers=1,
+        out=BUILD / split,
     )
-    return Pool.load(build_pool(request, BUILD / split).path)
+    return Pool.load(report.path)
 
 
 def opened(pool: Pool, folder: Path, n_threads: int) -> tuple[PoolModels, Dataset]:

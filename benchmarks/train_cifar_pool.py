@@ -34,12 +34,12 @@ from encas.fronts.front import Front
 from encas.fronts.scored_cascade import ScoredCascade
 from encas.fronts.scoring import evaluate_front
 from encas.intervals import wilson_interval
-from encas.pools.building.build_pool import BuildRequest, build_pool
+from encas.pools.building.build_pool import build_pool
 from encas.pools.models.specs import source_model
 from encas.pools.pool import Pool
-from encas.report.content import report_of
-from encas.report.svg import draw
-from encas.search.finder import find_front
+from encas.reports.content import report_of
+from encas.reports.svg import draw
+from encas.search.front_finding import find_front
 
 EXAMPLE = Path(__file__).resolve().parent.parent / "examples" / "cifar10"
 PREPROCESSING = EXAMPLE / "preprocessing.json"
@@ -216,18 +216,19 @@ def varied(x: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
 
 def pool_on(split: str, options: argparse.Namespace) -> Pool:
     """The pool of all networks on a split."""
-    models = tuple(
+    models = [
         f"{recipe.name}={recipe.spec}&weights={options.out / 'weights' / recipe.name}.pt"
         for recipe in chosen_recipes(options)
-    )
-    request = BuildRequest(
-        models=models,
-        data=str(options.data / "cifar10" / f"{split}.zip"),
+    ]
+    report = build_pool(
+        models,
+        data=options.data / "cifar10" / f"{split}.zip",
         preprocessing=PREPROCESSING,
         workers=options.workers,
         name=f"cifar10-small-{split}",
+        out=options.out / split,
     )
-    return Pool.load(build_pool(request, options.out / split).path)
+    return Pool.load(report.path)
 
 
 def summary(pools: dict[str, Pool], front: Front, on_test: Front) -> dict[str, Any]:

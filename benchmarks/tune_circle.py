@@ -20,27 +20,25 @@ from resnets import resnet_pool
 
 from encas.commands.console import progress
 from encas.demo.demo_pools import make_pools, pool_path, train_networks
-from encas.jobs.measure_latency import PATIENT, MeasureOptions
-from encas.jobs.tuning.tune_flow import tune
-from encas.jobs.tuning.tune_settings import TuneSettings
-from encas.runtime.placement import Placement
-from encas.search.options import SearchOptions
+from encas.jobs.tuning.tune_pool import tune
 
 
 def main() -> None:
     options = arguments(__doc__, pool="cifar", batch_size=8, threads=1, measured=10, exported=1)
     out = REPOSITORY / "build" / f"tune-{options.pool}-{options.batch_size}"
     shutil.rmtree(out, ignore_errors=True)
-    settings = TuneSettings(
+    report = tune(
+        _pool(options.data, options.pool),
+        out=out,
         batch_size=options.batch_size,
-        measuring=MeasureOptions(
-            placement=Placement(n_threads=options.threads), protocol=PATIENT, exporter="legacy"
-        ),
-        searching=SearchOptions(max_members=3, evaluations=50_000),
+        n_threads=options.threads,
+        exporter="legacy",
+        max_members=3,
+        evaluations=50_000,
         n_measured=options.measured,
         n_exported=options.exported,
+        watch=progress,
     )
-    report = tune(_pool(options.data, options.pool), out, settings=settings, watch=progress)
     ratios = np.array([pair.speed_up for pair in report.pairs])
     found = {
         **machine(),

@@ -22,7 +22,7 @@ from cifar10 import arguments, load, machine, median
 
 from encas.fronts.front import Front
 from encas.pools.pool import Pool
-from encas.search.finder import find_front
+from encas.search.front_finding import find_front
 
 SIGMA = 0.5
 NEAR = 0.999

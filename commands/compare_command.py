@@ -13,8 +13,8 @@ from ..fronts.front import Front
 from ..jobs.run_contest import ContestPlan, run_plan, seeds_of
 from ..latency import LatencyProfile
 from ..pools.pool import Pool
-from ..report.contest_page import SUMMARY_COLUMNS, summary_rows
-from ..report.contest_writing import write_contest
+from ..reports.contest_page import SUMMARY_COLUMNS, summary_rows
+from ..reports.contest_writing import write_contest
 from ..search.options import SearchOptions
 from .console import emit, json_option, progress
 from .option_texts import option

@@ -20,6 +20,7 @@ from rich.progress import (
 
 from ..cascade import Cascade
 from ..files import json_text
+from ..fronts.front import Front
 from .option_texts import option
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -68,7 +69,27 @@ def selection_options(command: Command) -> Command:
     return command
 
 
+def taken_limits(limits: Mapping[str, Any], front: Front, *, other: str = "") -> dict[str, Any]:
+    """What `selection_options` were given; of a front of one cascade, that one needs no words.
+
+    Args:
+        limits: the options' values.
+        front: what is chosen from.
+        other: another option of the command that names a cascade.
+
+    Raises:
+        UsageError: nothing was given.
+    """
+    if any(value is not None and value is not False for value in limits.values()):
+        return dict(limits)
+    if len(front) == 1:
+        return {"knee": True}
+    raise click.UsageError(
+        f"say which of {len(front)} cascades: --min-accuracy, --max-cost, --max-latency-ms or "
+        f"--knee{other}"
+    )
+
+
 def cascade_text(cascade: Cascade) -> str:
     """A cascade in a line: its members in order, each with its threshold."""
-    gates = [f" ({threshold:g})" for threshold in cascade.thresholds] + [""]
-    return " > ".join(m + gate for m, gate in zip(cascade.members, gates, strict=True))
+    return str(cascade)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 from rich.table import Table
@@ -13,14 +13,13 @@ from ..entries import MemberProof, Proof
 from ..export.verify import Verdict
 from ..fronts.front import Front
 from ..intervals import wilson_interval
+from ..jobs.export_front import export_bundle
 from ..jobs.verify_bundle import verify_bundle
 from ..manifest import Manifest
-from ..pools.pool import Pool
-from .console import emit, json_option, note, selection_options
+from .console import emit, json_option, note, selection_options, taken_limits
 from .option_texts import option
 
 if TYPE_CHECKING:
-    from ..export.graph import WeightPlace
     from ..export.onnx_export import Exporter
 
 
@@ -53,7 +52,7 @@ def export(  # noqa: PLR0913 - one argument for each option
     index: int | None,
     data: str | None,
     exporter: Exporter,
-    graph: str,
+    graph: Literal["branches", "top", "none"],
     overwrite: bool,
     as_json: bool,
     **limits: Any,
@@ -66,19 +65,20 @@ def export(  # noqa: PLR0913 - one argument for each option
 
     Example: encas export front.json pool --out bundle --min-accuracy 0.9 --data digits:search
     """
-    from ..export.bundle_options import BundleOptions  # noqa: PLC0415 - needs onnx, which verify does not
-    from ..jobs.export_front import export_from_front  # noqa: PLC0415
-
     loaded = Front.load(front)
-    weights: WeightPlace | None = None if graph == "none" else graph  # type: ignore[assignment]
-    manifest = export_from_front(
+    if index is None:
+        limits = taken_limits(limits, loaded, other=", or --index")
+    manifest = export_bundle(
         loaded,
-        loaded.index_of(**limits) if index is None else index,
-        Pool.load(folder),
-        out,
+        folder,
+        out=out,
+        index=index,
         data=data,
-        options=BundleOptions(exporter=exporter, graph=weights, overwrite=overwrite),
+        exporter=exporter,
+        graph=None if graph == "none" else graph,
+        overwrite=overwrite,
         on_step=note,
+        **limits,
     )
     emit(as_json, manifest.to_json(), _bundle_table(out, manifest))
     if data is None:
@@ -103,7 +103,7 @@ def verify(bundle: Path, data: str, folder: Path | None, as_json: bool) -> None:
 
     Example: encas verify bundle --data digits:test
     """
-    verdict = verify_bundle(bundle, data, pool=Pool.load(folder) if folder else None)
+    verdict = verify_bundle(bundle, data=data, pool=folder)
     emit(as_json, _verdict_json(verdict), _verdict_table(bundle, verdict))
     verdict.require()
 

@@ -15,10 +15,9 @@ from ..nat.pooling import (
     samples_of,
     write_subnets,
 )
-from ..pools.building.build_pool import BuildRequest
 from .console import json_option, note, progress
 from .option_texts import option
-from .pool_build_command import run_and_show, run_options, run_settings
+from .pool_build_command import run_and_show, run_options
 
 path_type = click.Path(path_type=Path)
 
@@ -64,11 +63,5 @@ def pool(
     if missing:
         with progress("calibrating subnets", len(missing)) as show:
             write_subnets(missing, train=train_data, device=options["device"], tell=show)
-    request = BuildRequest(
-        requests=tuple(subnet.request for subnet in subnets),
-        data=samples.data,
-        rows=samples.rows,
-        settings=run_settings(options),
-        **options,
-    )
-    run_and_show(request, out, as_json=as_json)
+    requests = [subnet.request for subnet in subnets]
+    run_and_show(requests, out, as_json=as_json, data=samples.data, rows=samples.rows, **options)

@@ -9,18 +9,15 @@ from typing import Any
 import click
 
 from ..evaluate.pool_summary import summarise
-from ..pools.building.build_pool import BuildRequest, build_pool
+from ..pools.building.build_pool import build_pool
 from ..pools.building.build_run import BuildReport
-from ..pools.models.model_requests import PRESETS, ModelFilter, ModelRefusal
-from ..pools.models.run_settings import RunSettings
+from ..pools.models.model_requests import PRESETS, ModelRefusal, ModelRequest
 from ..pools.pool import Pool
 from .build_progress import Bars
 from .console import Command, emit, json_option, note
 from .option_texts import option
 from .pool_tables import summary_table
 
-FILTERS = ("max_params", "max_macs", "max_resolution", "tag")
-SETTINGS = ("device", "precision", "n_threads", "batch_size")
 path_type = click.Path(path_type=Path)
 
 
@@ -73,30 +70,19 @@ def build(out: Path, as_json: bool, **options: Any) -> None:
 
     Example: encas pool build --model 'onnx:nets/*.onnx' --data val.zip --out pool
     """
-    filters = {key: options.pop(key) for key in FILTERS}
-    options["settings"] = run_settings(options)
-    run_and_show(BuildRequest(wanted=ModelFilter(**filters), **options), out, as_json=as_json)
+    run_and_show(options.pop("models"), out, as_json=as_json, **options)
 
 
-def run_settings(options: dict[str, Any]) -> RunSettings:
-    """How models run, taken out of the values of `run_options`."""
-    settings = {key: options.pop(key) for key in SETTINGS}
-    settings["precision"] = settings["precision"] or _default_precision(settings["device"])
-    return RunSettings(**settings)
-
-
-def run_and_show(request: BuildRequest, out: Path, *, as_json: bool) -> None:
+def run_and_show(
+    models: Sequence[str | ModelRequest], out: Path, *, as_json: bool, **options: Any
+) -> None:
     """Builds a pool under bars, prints it, and says what is not in it."""
     with Bars() as bars:
-        report = build_pool(request, out, watcher=bars)
+        report = build_pool(models, out=out, watcher=bars, **options)
     summary = summarise(Pool.load(out))
     emit(as_json, summary.to_json() | {"build": _report_json(report)}, summary_table(summary))
     _note_all("failed", report.refusals)
     _note_all("have no macs", report.unpriced)
-
-
-def _default_precision(device: str) -> str:
-    return "float32" if device == "cpu" else "float16"
 
 
 def _report_json(report: BuildReport) -> dict[str, Any]:

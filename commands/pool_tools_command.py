@@ -144,8 +144,7 @@ def split(
 
     Example: encas pool split pool --search .5 --selection .25 --test .25 --seed 1 --out parts
     """
-    shares = {"search": search, "selection": selection, "test": test}
-    parts = split_pool(Pool.load(folder), out, shares, seed=seed)
+    parts = split_pool(folder, out=out, search=search, selection=selection, test=test, seed=seed)
     table = Table("part", "samples", "folder")
     for name, part in parts.items():
         table.add_row(name, str(part.n_samples), str(part.path))

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from ..report.report_writing import write_report
+from ..reports.report_writing import report as write_report
 from .console import emit, json_option
 from .option_texts import option
 
@@ -37,5 +37,5 @@ def report(
 
     Example: encas report front.json front_test.json --pool pool/test --out report.html
     """
-    write_report(fronts, out, pools=pools, bundles=bundles, profile=profile)
+    write_report(*fronts, out=out, pools=pools, bundles=bundles, profile=profile)
     emit(as_json, {"path": str(out)}, f"{out}: a report of {len(fronts)} fronts")

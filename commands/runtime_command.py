@@ -101,19 +101,20 @@ def profile(
 
     Example: encas profile pool --device cpu --batch-size 1 --batch-size 8 --out profile.json
     """
-    from ..jobs.measure_latency import MeasureOptions, profile_path  # noqa: PLC0415 - needs onnxruntime
+    from ..jobs.measure_latency import profile_models  # noqa: PLC0415 - needs onnxruntime
 
-    options = MeasureOptions(
-        placement=taken_placement(what),
-        protocol=taken_protocol(what),
-        exporter=what.pop("exporter"),
-    )
+    placement = taken_placement(what)
+    protocol = taken_protocol(what)
     with progress("measuring", None) as done:
-        measured = profile_path(
+        measured = profile_models(
             path,
-            batch_sizes,
+            batch_sizes=batch_sizes,
             out=out,
-            options=options,
+            device=placement.device,
+            n_threads=placement.n_threads,
+            gpu_memory_bytes=placement.gpu_memory_bytes,
+            cuda_graphs=placement.cuda_graphs,
+            protocol=protocol,
             on_timing=lambda known: done(len(known.timings)),
             **what,
         )

@@ -11,7 +11,6 @@ from ..fronts.front import Front
 from ..latency import LatencyProfile
 from ..pools.pool import Pool
 from ..runtime.bench import profiled_sizes
-from ..runtime.placement import Placement
 from ..search.algorithms import ALGORITHMS, AUTO
 from ..search.automatic import expected_evaluations, resolved
 from ..search.finder import search_pool
@@ -95,7 +94,7 @@ def search(  # noqa: PLR0913 - one argument for each option
         if LATENCY not in asked.objectives:
             raise click.UsageError("--measure-on goes with --objective latency")
         profile = profile or out.with_name(f"{out.stem}.profile.json")
-        _measure(folder, profile, asked.batch_size, Placement(device=measure_on, n_threads=threads))
+        _measure(folder, profile, asked.batch_size, device=measure_on, n_threads=threads)
     settings = resolved(asked, pool)
     total = expected_evaluations(settings, pool)
     with progress(f"{settings.algorithm} on {folder.name}", total or settings.seconds) as show:
@@ -119,16 +118,19 @@ def search(  # noqa: PLR0913 - one argument for each option
         raise click.exceptions.Exit(INTERRUPTED)
 
 
-def _measure(folder: Path, profile: Path, batch_size: int, placement: Placement) -> None:
+def _measure(
+    folder: Path, profile: Path, batch_size: int, *, device: str, n_threads: int | None
+) -> None:
     """Adds to a profile what predictions at a batch size need and it does not know yet."""
-    from ..jobs import measure_latency as job  # noqa: PLC0415 - needs onnxruntime
+    from ..jobs.measure_latency import profile_models  # noqa: PLC0415 - needs onnxruntime
 
-    with progress(f"measuring on {placement.device}", None) as done:
-        measured = job.profile_path(
+    with progress(f"measuring on {device}", None) as done:
+        measured = profile_models(
             folder,
-            profiled_sizes(batch_size),
+            batch_sizes=profiled_sizes(batch_size),
             out=profile,
-            options=job.MeasureOptions(placement=placement, protocol=job.PATIENT),
+            device=device,
+            n_threads=n_threads,
             on_timing=lambda known: done(len(known.timings)),
         )
     note(f"{profile}: {len(measured.timings)} times of {len(measured.members)} models")

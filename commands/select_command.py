@@ -11,7 +11,7 @@ from ..fronts.cascade_choice import Demand, make_choice
 from ..fronts.front import Front
 from ..latency import LatencyProfile
 from ..pools.pool import Pool
-from .console import emit, json_option, selection_options
+from .console import emit, json_option, selection_options, taken_limits
 from .option_texts import option
 
 
@@ -55,7 +55,7 @@ def select(  # noqa: PLR0913 - one argument for each option
     """Print the one cascade of a front that fits best; exit 1 if none does.
 
     With a lower limit of accuracy: the cheapest. With upper limits alone: the most accurate. With
-    --knee, or no limit: the knee. What the next cheaper and the next more accurate cascade would
+    --knee: the best compromise. What the next cheaper and the next more accurate cascade would
     change is printed with it.
 
     Example: encas select front.json --min-accuracy 0.95 --certify held_out --max-drop 0.01
@@ -74,7 +74,8 @@ def select(  # noqa: PLR0913 - one argument for each option
             population_only=population_only,
             profile=LatencyProfile.load(profile) if profile else None,
         )
-    choice = make_choice(Front.load(file), demand=demand, **limits)
+    front = Front.load(file)
+    choice = make_choice(front, demand=demand, **taken_limits(limits, front))
     if out is not None:
         choice.front.save(out)
     emit(as_json, choice.to_json(), "\n".join(choice.lines()))

@@ -12,20 +12,15 @@ from rich.table import Table
 
 from ..errors import MissingExtraError
 from ..search.algorithms import ALGORITHMS, AUTO
-from ..search.options import SearchOptions
 from .console import cascade_text, emit, json_option, note, progress
 from .measuring_options import exporter_option, placement_options, taken_placement
 from .option_texts import option
 
 try:
-    from ..jobs.measure_latency import PATIENT, MeasureOptions
-    from ..jobs.tuning.tune_flow import tune as tune_pool
+    from ..jobs.tuning.tune_pool import tune as tune_pool
     from ..jobs.tuning.tune_report import Pair, TuneReport, TuneRound
-    from ..jobs.tuning.tune_settings import TuneSettings
 except MissingExtraError as error:
     raise MissingExtraError("tuning", extra="export") from error
-
-SEARCHING = ("evaluations", "seconds", "max_members", "seed", "algorithm")
 
 
 @click.command()
@@ -48,9 +43,7 @@ SEARCHING = ("evaluations", "seconds", "max_members", "seed", "algorithm")
 @exporter_option
 @placement_options
 @json_option
-def tune(
-    folder: Path, *, out: Path, data: str | None, exporter: Any, as_json: bool, **options: Any
-) -> None:
+def tune(folder: Path, *, out: Path, as_json: bool, **options: Any) -> None:
     """Find the cascades of a pool that are fast on a device, not on paper.
 
     Searches by MACs, measures the models that matter, searches by measured latency, measures
@@ -60,14 +53,17 @@ def tune(
 
     Example: encas tune pool --device cpu --threads 1 --batch-size 8 --out tuned
     """
-    settings = TuneSettings(
-        measuring=MeasureOptions(
-            placement=taken_placement(options), protocol=PATIENT, exporter=exporter
-        ),
-        searching=SearchOptions(**{key: options.pop(key) for key in SEARCHING}),
+    placement = taken_placement(options)
+    report = tune_pool(
+        folder,
+        out=out,
+        device=placement.device,
+        n_threads=placement.n_threads,
+        gpu_memory_bytes=placement.gpu_memory_bytes,
+        cuda_graphs=placement.cuda_graphs,
+        watch=progress,
         **options,
     )
-    report = tune_pool(folder, out, settings=settings, watch=progress, data=data)
     emit(as_json, report.to_json(), _for_people(report, out))
     if not report.has_settled:
         note(

@@ -9,7 +9,7 @@ from ..fronts.front import Front
 from ..fronts.scoring import score
 from ..latency import LatencyProfile
 from ..pools.pool import Pool
-from ..report.comparison import best_single_model
+from ..reports.comparison import best_single_model
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

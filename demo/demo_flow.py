@@ -12,15 +12,15 @@ from pathlib import Path
 from typing import Protocol
 
 from ..data.open_data import open_data
-from ..export.bundle_options import BundleOptions
+from ..export.onnx_export import Exporter
 from ..fronts.front import Front
 from ..fronts.scoring import evaluate_front
-from ..jobs.export_front import export_from_front
-from ..jobs.measure_latency import MeasureOptions, bench_bundle, profile_path
+from ..jobs.export_front import export_bundle
+from ..jobs.measure_latency import MeasureOptions, bench_bundle, profile_models
 from ..jobs.verify_bundle import verify_bundle
 from ..latency import LatencyProfile
 from ..pools.pool import Pool
-from ..report.report_writing import write_report
+from ..reports.report_writing import report
 from ..runtime.bench import profiled_sizes
 from ..runtime.clock import StabilityProtocol
 from ..runtime.loading import load
@@ -36,10 +36,10 @@ TEST_DATA = "digits:test"
 REPORT_FILE, PROFILE_FILE = "report.html", "profile.json"
 # The clock's own rule of agreement; a call takes microseconds, so shorter windows hold enough.
 PROTOCOL = StabilityProtocol(min_window_ms=10, max_windows=200)
-# One thread: networks this small lose time on a second one. The legacy exporter takes a hundredth
-# of a second for each, and every exported model is proven anyway.
-MEASURING = MeasureOptions(placement=Placement(n_threads=1), protocol=PROTOCOL, exporter="legacy")
-EXPORTING = BundleOptions(exporter="legacy", overwrite=True)
+# Networks this small lose time on a second thread.
+N_THREADS = 1
+# It takes a hundredth of a second for each network, and every exported one is proven anyway.
+EXPORTER: Exporter = "legacy"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,18 +128,19 @@ def run_demo(
         SearchOptions(objectives=("latency",), batch_size=largest), profile=profile
     )
     loop.measure(by_latency, profile)
-    report = write_report(
-        (*by_macs.fronts, *by_latency.fronts),
-        out / REPORT_FILE,
+    page = report(
+        *by_macs.fronts,
+        *by_latency.fronts,
+        out=out / REPORT_FILE,
         pools=[pool_path(out, "selection"), pool_path(out, "test")],
         bundles=[by_macs.bundle, by_latency.bundle],
         profile=out / PROFILE_FILE,
     )
     return DemoResult(
         path=out / REPORT_FILE,
-        table=report.table,
+        table=page.table,
         notes=(*by_macs.notes, *by_latency.notes),
-        verdicts=report.verdicts,
+        verdicts=page.verdicts,
     )
 
 
@@ -168,16 +169,17 @@ class _Loop:
         choice = choose_on_selection(fronts["selection"], self.pools["selection"], profile=profile)
         bundle = self.out / f"bundle{suffix}"
         with self.watch(f"exporting and verifying {bundle.name}", 1) as done:
-            export_from_front(
+            export_bundle(
                 front,
-                choice.index,
                 self.pools["search"],
-                bundle,
+                out=bundle,
+                index=choice.index,
                 data=self.pools["search"].data,
-                options=EXPORTING,
+                exporter=EXPORTER,
+                overwrite=True,
             )
             proof = self._verify(bundle)
-            prediction = predict(load(bundle, n_threads=1), open_data(TEST_DATA))
+            prediction = predict(load(bundle, n_threads=N_THREADS), open_data(TEST_DATA))
             save_predictions(prediction, self.out / f"predictions{suffix}.npz")
             done(1)
         notes = (choice.note(objective), f"{bundle.name}: {proof}.")
@@ -189,11 +191,13 @@ class _Loop:
         path.unlink(missing_ok=True)
         sizes = sorted({b for size in self.settings.batch_sizes for b in profiled_sizes(size)})
         with self.watch("measuring networks", len(self.settings.recipes) * len(sizes)) as done:
-            return profile_path(
+            return profile_models(
                 pool_path(self.out, "search"),
-                sizes,
+                batch_sizes=sizes,
                 out=path,
-                options=MEASURING,
+                n_threads=N_THREADS,
+                exporter=EXPORTER,
+                protocol=PROTOCOL,
                 on_timing=lambda profile: done(len(profile.timings)),
             )
 
@@ -203,7 +207,7 @@ class _Loop:
             bench_bundle(
                 chosen.bundle,
                 self.settings.batch_sizes,
-                options=MEASURING,
+                options=MeasureOptions(placement=Placement(n_threads=N_THREADS), protocol=PROTOCOL),
                 data=TEST_DATA,
                 profile=profile,
             )
@@ -230,7 +234,7 @@ class _Loop:
         return finding.front
 
     def _verify(self, bundle: Path) -> str:
-        verdict = verify_bundle(bundle, TEST_DATA, pool=self.pools["test"])
+        verdict = verify_bundle(bundle, data=TEST_DATA, pool=self.pools["test"])
         verdict.require()
         flips = {flip.sample for proof in verdict.proofs for flip in proof.flips}
         agree = verdict.n_samples - len(flips)

@@ -57,7 +57,7 @@ REFERENCE_FILE = "reference.npy"
 VERSIONED = ("numpy", "onnx", "onnxruntime", "onnxscript", "torch")
 
 
-def export_bundle(
+def write_bundle(
     path: Path,
     cascade: Cascade,
     members: Sequence[Member],
@@ -138,7 +138,7 @@ def _inputs(
     ]
 
 
-def _export(  # noqa: PLR0913, PLR0917 - a step of `export_bundle`
+def _export(  # noqa: PLR0913, PLR0917 - a step of `write_bundle`
     folder: Path,
     j: int,
     member: Member,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
+from pathlib import Path
 
 import numpy as np
 
@@ -13,9 +14,9 @@ from ..errors import PoolError
 from ..evaluate.counts import Counts
 from ..evaluate.genome import cascades_of, genes_of
 from ..evaluate.objectives import Error, Objective, error_objective, front_costs
-from ..latency import LatencyProfile
-from ..pools.pool import Pool
-from .front import Front
+from ..latency import LatencyProfile, given_profile
+from ..pools.pool import Pool, given_pool
+from .front import Front, given_front
 from .scored_cascade import PoolReference, ScoredCascade
 
 CACHE_BYTES = 2**30
@@ -111,13 +112,24 @@ def scored_from_counts(
     ]
 
 
-def evaluate_front(front: Front, pool: Pool, *, profile: LatencyProfile | None = None) -> Front:
+def evaluate_front(
+    front: Front | str | Path,
+    pool: Pool | str | Path,
+    *,
+    profile: LatencyProfile | str | Path | None = None,
+) -> Front:
     """The same cascades in the same order, scored on another pool (never chosen by it).
+
+    Args:
+        front: the front, or its file.
+        pool: the other pool, or its folder.
+        profile: measured times of its models, or their file; for latency fronts.
 
     Raises:
         PoolError: the pool has no model of a member's name.
         ProfileError: a latency front without a profile of the pool's models.
     """
+    front, pool, profile = given_front(front), given_pool(pool), given_profile(profile)
     costs = front_costs(front.objectives, pool, profile=profile, batch_size=front.batch_size)
     error = error_objective(front.metric, pool)
     scored = score([item.cascade for item in front.cascades], pool, error, costs)

@@ -28,15 +28,19 @@ def choose(
     """The index of the cascade that fits best.
 
     Among the cascades that keep every limit: with a lower limit of accuracy the cheapest one,
-    with upper limits of cost alone the most accurate one, with `knee` (or no limit at all) the
-    knee: the cascade furthest from the line between the ends of what fits, error and cost each
-    scaled to [0, 1].
+    with upper limits of cost alone the most accurate one, with `knee` the knee: the cascade
+    furthest from the line between the ends of what fits, error and cost each scaled to [0, 1].
 
     Raises:
-        FrontError: nothing fits; the nearest miss is named.
+        FrontError: nothing fits; the nearest miss is named. Or nothing was asked for.
     """
     if not cascades:
         raise FrontError("the front has no cascades")
+    if min_accuracy is None and max_cost is None and max_latency_ms is None and not knee:
+        raise FrontError(
+            "say which cascade: give min_accuracy=, max_cost= or max_latency_ms=, or knee=True for "
+            "the best compromise"
+        )
     fits = np.ones(len(cascades), np.bool_)
     missed: list[str] = []
     points = points_of(cascades)
@@ -56,7 +60,7 @@ def choose(
             f"none of {len(cascades)} cascades has {' and '.join(missed)}; nearest miss: "
             + _nearest_miss(cascades, objective, min_accuracy, max_cost, max_latency_ms)
         )
-    return _best(points, fits, by_accuracy=min_accuracy is None, knee=knee or not missed)
+    return _best(points, fits, by_accuracy=min_accuracy is None, knee=knee)
 
 
 def latencies(cascades: Sequence[ScoredCascade], *, objective: str) -> DoubleArray:

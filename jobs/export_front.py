@@ -4,72 +4,90 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..data.open_data import open_views
 from ..entries import Expected
-from ..errors import ExportError
+from ..errors import ExportError, FrontError
 from ..evaluate.class_metrics import TOP1
-from ..export.bundle import OnStep, export_bundle
-from ..export.bundle_options import DEFAULT_OPTIONS, BundleDescription, BundleOptions
-from ..export.member_views import Member, views_of
-from ..fronts.front import Front
+from ..fronts.front import Front, given_front
 from ..intervals import wilson_interval
 from ..manifest import Manifest
 from ..pools.models.specs import source_model
-from ..pools.pool import Pool
+from ..pools.pool import Pool, given_pool
 from .verify_bundle import evidence_of
 
+if TYPE_CHECKING:
+    from ..export.bundle import OnStep
+    from ..export.graph import WeightPlace
+    from ..export.member_views import Member
+    from ..export.onnx_export import Exporter
 
-def export_from_front(
-    front: Front,
-    index: int,
-    pool: Pool,
-    out: Path,
+
+def export_bundle(  # noqa: PLR0913 - what is exported, and how
+    front: Front | str | Path,
+    pool: Pool | str | Path,
     *,
-    data: str | None = None,
-    options: BundleOptions = DEFAULT_OPTIONS,
+    out: str | Path,
+    index: int | None = None,
+    min_accuracy: float | None = None,
+    max_cost: float | None = None,
+    max_latency_ms: float | None = None,
+    knee: bool = False,
+    data: str | Path | None = None,
+    exporter: Exporter = "dynamo",
+    graph: WeightPlace | None = "branches",
+    overwrite: bool = False,
     on_step: OnStep = lambda _text: None,
 ) -> Manifest:
-    """Exports the cascade `index` of a front.
+    """Exports one cascade of a front as a bundle; it is there proven, or not at all.
 
     Args:
-        front: the front.
-        index: which of its cascades.
-        pool: has the cascade's members with their SPECs; its outputs are what the decisions are
-            proven against.
-        out: the bundle to be.
-        data: the data that the pool was built on; without, only the members are proven.
-        options: how the bundle is made.
+        front: the front, or its file.
+        pool: has the cascade's members with their SPECs, or its folder; its outputs are what the
+            decisions are proven against.
+        out: the bundle to be, a folder.
+        index: which cascade; or, instead, what `Front.select` takes:
+        min_accuracy: the cheapest cascade that is so accurate.
+        max_cost: the most accurate cascade that costs no more.
+        max_latency_ms: the same, by predicted ms per batch.
+        knee: the best compromise of what fits.
+        data: the DATA that the pool was built on; without, only the members are proven.
+        exporter: of torch modules: "dynamo", or "legacy", which is faster on tiny ones.
+        graph: where cascade.onnx has the weights: in its "branches" (faster on a CPU), or at the
+            "top" (less memory); None for no such graph.
+        overwrite: replace the bundle if it exists.
         on_step: is told what is done next.
 
     Raises:
+        FrontError: no cascade fits, or none was asked for.
         ExportError: the front has no such cascade, a member has no SPEC, or a proof failed.
+        MissingExtraError: what the export needs is not installed.
     """
-    if not 0 <= index < len(front.cascades):
-        raise ExportError(f"the front has the cascades 0..{len(front.cascades) - 1}, got {index}")
-    cascade = front.cascades[index].cascade
+    from ..export.bundle import write_bundle  # noqa: PLC0415 - needs onnx
+    from ..export.bundle_options import BundleDescription, BundleOptions  # noqa: PLC0415 - likewise
+    from ..export.member_views import views_of  # noqa: PLC0415 - likewise
+
+    front, pool, folder = given_front(front), given_pool(pool), Path(out)
+    limits = {"min_accuracy": min_accuracy, "max_cost": max_cost, "max_latency_ms": max_latency_ms}
+    place = _place(front, index, knee=knee, **limits)
+    cascade = front.cascades[place].cascade
     members = members_of(pool, cascade.members)
-    dataset = None
-    if data is not None:
-        dataset = open_views(data, views_of(members).preprocessings)
+    dataset = None if data is None else open_views(str(data), views_of(members).preprocessings)
     description = BundleDescription(
-        name=out.name,
-        expected=_expected(front, index),
+        name=folder.name,
+        expected=_expected(front, place),
         classes=pool.classes or (dataset.classes if dataset else None),
         splits={"search": front.pool.n_samples},
-        provenance={
-            "pool": front.pool.name,
-            "pool_sha256": front.pool.sha256,
-            **{key: str(front.search[key]) for key in ("algorithm", "seed") if key in front.search},
-        },
+        provenance=_provenance(front),
     )
-    return export_bundle(
-        out,
+    return write_bundle(
+        folder,
         cascade,
         members,
         evidence=evidence_of(pool, cascade.members, dataset) if dataset else None,
         description=description,
-        options=options,
+        options=BundleOptions(exporter=exporter, graph=graph, overwrite=overwrite),
         on_step=on_step,
     )
 
@@ -80,7 +98,9 @@ def members_of(pool: Pool, names: Sequence[str]) -> list[Member]:
     Raises:
         ExportError: names every model that has no SPEC.
     """
-    models = [pool.models[pool.index(name)] for name in names]
+    from ..export.member_views import Member  # noqa: PLC0415 - needs onnx
+
+    models = [pool[name] for name in names]
     faults = [
         f"{model.name} has no source: import the pool with the array source [M], a SPEC for each"
         for model in models
@@ -98,6 +118,27 @@ def members_of(pool: Pool, names: Sequence[str]) -> list[Member]:
         )
         for model in models
     ]
+
+
+def _place(front: Front, index: int | None, *, knee: bool, **limits: float | None) -> int:
+    is_limited = knee or any(limit is not None for limit in limits.values())
+    if index is None and not is_limited:
+        raise FrontError(
+            "say which cascade: give index=, min_accuracy=, max_cost= or max_latency_ms=, or "
+            "knee=True for the best compromise"
+        )
+    if index is None:
+        return front.index_of(knee=knee, **limits)
+    if is_limited:
+        raise FrontError("give the index of a cascade, or limits to choose one by, not both")
+    if not 0 <= index < len(front.cascades):
+        raise ExportError(f"the front has the cascades 0..{len(front.cascades) - 1}, got {index}")
+    return index
+
+
+def _provenance(front: Front) -> dict[str, str]:
+    searched = {key: str(front.search[key]) for key in ("algorithm", "seed") if key in front.search}
+    return {"pool": front.pool.name, "pool_sha256": front.pool.sha256, **searched}
 
 
 def _expected(front: Front, index: int) -> tuple[Expected, ...]:

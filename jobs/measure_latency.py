@@ -17,6 +17,7 @@ from ..data.samples import Batch
 from ..errors import ProfileError
 from ..latency import LatencyProfile
 from ..manifest import MANIFEST_FILE, Manifest
+from ..pools.pool import Pool, given_pool
 from ..runtime.bench import Bench, batches_of, bench, profiled_sizes
 from ..runtime.clock import DEFAULT_PROTOCOL, StabilityProtocol
 from ..runtime.executor import Predictor
@@ -54,35 +55,53 @@ class MeasureOptions:
     exporter: Exporter = "dynamo"
 
 
-def profile_path(
-    path: Path,
-    batch_sizes: Sequence[int],
+def profile_models(  # noqa: PLR0913 - what is measured, where and how
+    pool_or_bundle: Pool | str | Path,
     *,
-    out: Path,
-    options: MeasureOptions,
+    out: str | Path,
+    batch_sizes: Sequence[int] = (1, 8),
+    device: str = "cpu",
+    n_threads: int | None = None,
     models: Sequence[str] = (),
-    data: str | None = None,
+    data: str | Path | None = None,
+    exporter: Exporter = "dynamo",
+    gpu_memory_bytes: int | None = None,
+    cuda_graphs: bool = False,
+    protocol: StabilityProtocol | None = None,
     on_timing: OnTiming = lambda _profile: None,
 ) -> LatencyProfile:
     """Measures the models of a pool, or the members of a bundle, and writes the profile.
 
     Args:
-        path: the pool or bundle.
+        pool_or_bundle: a pool, or the folder of a pool or bundle.
+        out: the profile's file; what it knows already is not measured again.
         batch_sizes: rows per call.
-        out: the profile; what it knows already is not measured again.
-        options: where and how.
+        device: "cpu", "cuda:0", "tensorrt:0", ...
+        n_threads: intra-operator threads; None: every processor there is.
         models: only these; empty: all.
         data: tells the shape of a sample where neither SPEC nor preprocessing does.
+        exporter: of a pool's torch modules, "dynamo" or "legacy".
+        gpu_memory_bytes: the most memory of a GPU for each session; None: no limit.
+        cuda_graphs: replay each batch size as one CUDA graph.
+        protocol: when a measurement counts; None: with patience.
         on_timing: is given the profile so far after each measurement.
 
     Raises:
         ProfileError: a measurement did not settle, or `out` is of another setting.
         EncasError: a model cannot be exported or loaded.
     """
-    with _targets(path, options, data) as targets:
+    placement = Placement(
+        device=device,
+        n_threads=n_threads,
+        gpu_memory_bytes=gpu_memory_bytes,
+        cuda_graphs=cuda_graphs,
+    )
+    options = MeasureOptions(placement=placement, protocol=protocol or PATIENT, exporter=exporter)
+    with _targets(pool_or_bundle, options, None if data is None else str(data)) as targets:
         return profile_targets(
-            _chosen(targets, models), batch_sizes, out=out, options=options, on_timing=on_timing
-        )
+            _chosen(targets, models), batch_sizes, out=Path(out), options=options,
+            on_timing=on_timing,
+        )  # fmt: skip
 
 
 def profile_targets(
@@ -94,7 +113,7 @@ def profile_targets(
     known: LatencyProfile | None = None,
     on_timing: OnTiming = lambda _profile: None,
 ) -> LatencyProfile:
-    """Measures models and writes the profile; see `profile_path`.
+    """Measures models and writes the profile; see `profile_models`.
 
     Args:
         targets: the models.
@@ -199,13 +218,14 @@ def _chosen(targets: Sequence[Target], models: Sequence[str]) -> list[Target]:
 
 
 def _targets(
-    path: Path, options: MeasureOptions, data: str | None
+    what: Pool | str | Path, options: MeasureOptions, data: str | None
 ) -> AbstractContextManager[list[Target]]:
-    if (path / MANIFEST_FILE).is_file():
-        return _bundle_targets(path, options)
+    if isinstance(what, (str, Path)) and (Path(what) / MANIFEST_FILE).is_file():
+        return _bundle_targets(Path(what), options)
     from .pool_targets import pool_targets  # noqa: PLC0415 - a bundle is measured without onnx
 
-    return pool_targets(path, options.placement, exporter=options.exporter, data=data)
+    pool = given_pool(what)
+    return pool_targets(pool, options.placement, exporter=options.exporter, data=data)
 
 
 @contextmanager

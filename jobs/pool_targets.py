@@ -170,9 +170,9 @@ def spec_targets(
 
 @contextmanager
 def pool_targets(
-    path: Path, placement: Placement, *, exporter: Exporter, data: str | None = None
+    pool: Pool, placement: Placement, *, exporter: Exporter, data: str | None = None
 ) -> Generator[list[Target]]:
     """What to measure of a pool; see `PoolModels`."""
     with tempfile.TemporaryDirectory(prefix="encas-") as folder:
-        models = PoolModels(Pool.load(path), Path(folder), placement, exporter=exporter, data=data)
+        models = PoolModels(pool, Path(folder), placement, exporter=exporter, data=data)
         yield models.targets(keep_files=False)

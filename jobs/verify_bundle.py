@@ -11,16 +11,36 @@ from ..data.open_data import open_bundle_data
 from ..export.proofs import Evidence, storage_margin
 from ..export.verify import Verdict, verify
 from ..manifest import Manifest
-from ..pools.pool import Pool
+from ..pools.pool import Pool, given_pool
 
 
-def verify_bundle(bundle: Path, data: str, *, pool: Pool | None = None) -> Verdict:
-    """Verifies a bundle on data, and against a pool's stored outputs where one is given."""
-    dataset = open_bundle_data(bundle, data)
+def verify_bundle(
+    bundle: str | Path, *, data: str | Path, pool: Pool | str | Path | None = None
+) -> Verdict:
+    """Verifies a bundle: hashes, numbers, and every decision on data.
+
+    Samples that the bundle was proven on must get the same label and leave at the same stage as
+    then; on others the executor and the graph must decide as the members run one by one do.
+
+    Args:
+        bundle: the folder.
+        data: the DATA to verify on, with labels.
+        pool: compare with its stored outputs, too; it was built on `data`. The pool or its folder.
+
+    Returns:
+        What was found; `.require()` raises an error unless everything agrees.
+
+    Raises:
+        ManifestError: the bundle has faults, or a file is not the one hashed.
+        DataError: there is no such data, or it is not what the pool was built on.
+    """
+    folder = Path(bundle)
+    dataset = open_bundle_data(folder, str(data))
     evidence = None
     if pool is not None:
-        evidence = evidence_of(pool, Manifest.load(bundle).cascade.members, dataset)
-    return verify(bundle, dataset, evidence=evidence)
+        members = Manifest.load(folder).cascade.members
+        evidence = evidence_of(given_pool(pool), members, dataset)
+    return verify(folder, dataset, evidence=evidence)
 
 
 def evidence_of(pool: Pool, names: Sequence[str], dataset: Dataset) -> Evidence:

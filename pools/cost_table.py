@@ -16,7 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from ..errors import PoolError
-from .model import Model
+from .model import Model, cost_name_fault
 
 
 def read_costs(path: Path) -> dict[str, dict[str, float]]:
@@ -39,7 +39,7 @@ def read_costs(path: Path) -> dict[str, dict[str, float]]:
             where=str(path),
         )
     table: dict[str, dict[str, float]] = {}
-    faults: list[str] = []
+    faults = [fault for cost in costs if (fault := cost_name_fault(cost)) is not None]
     for number, row in enumerate(rows[1:], start=2):
         if not any(cell.strip() for cell in row):
             continue

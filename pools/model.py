@@ -33,6 +33,13 @@ class Model:
     temperature: float = 1.0
 
 
+def cost_name_fault(name: object) -> str | None:
+    """What is wrong with the name of a cost: it must be a word such as macs, params or joules."""
+    if isinstance(name, str) and name.replace("-", "_").replace(".", "_").isidentifier():
+        return None
+    return f"a cost must be named by a word such as macs, params or joules, got {name!r}"
+
+
 def array_sha256(array: NDArray[Any]) -> str:
     """The SHA-256 of the array's .npy serialisation, whether it lies in memory or in a file."""
     digest = _DigestFile()

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from html import escape
 from pathlib import Path
-from typing import Any, TypeAlias, cast
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -13,14 +14,18 @@ from numpy.typing import ArrayLike, NDArray
 from ..arrays import ByteArray, FloatArray, IntArray, frozen
 from ..cascade import softmax
 from ..errors import PoolError
+from ..html_table import html_table
 from .absent_output import AbsentOutput
 from .model import Kind, Model, array_sha256, pool_sha256
+from .pool_arrays import models_of, output_arrays
 from .pool_faults import pool_faults
 from .pool_io import read_pool
 from .pool_writing import About, write_pool
 
 Rows: TypeAlias = "slice | IntArray"
 ALL_ROWS = slice(None)
+# Of the table that a notebook shows.
+SHOWN_MODELS = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -52,6 +57,43 @@ class Pool:
     path: Path | None = None
     samples: ByteArray | None = None
     held_out: ByteArray | None = None
+
+    def __repr__(self) -> str:
+        return (
+            f"Pool({self.name!r}, {self.n_models} models, {self.n_samples} samples, "
+            f"{self.n_classes} classes)"
+        )
+
+    def _repr_html_(self) -> str:
+        costs = sorted({cost for model in self.models for cost in model.costs})
+        rows = [
+            (m.name, m.kind, *(f"{m.costs[c]:.4g}" if c in m.costs else "" for c in costs))
+            for m in self.models[:SHOWN_MODELS]
+        ]
+        table = "".join(html_table(("model", "stored", *costs), rows, text_columns=(1,)))
+        more = self.n_models - len(rows)
+        return f"<p>{escape(repr(self))}</p>{table}" + (f"<p>and {more} more</p>" if more else "")
+
+    def __len__(self) -> int:
+        """The number of classifiers."""
+        return len(self.models)
+
+    def __iter__(self) -> Iterator[Model]:
+        """The records of the classifiers, in order."""
+        return iter(self.models)
+
+    def __contains__(self, name: object) -> bool:
+        """Whether there is a classifier of that name."""
+        return name in self.names
+
+    def __getitem__(self, key: str | int) -> Model:
+        """The record of a classifier, by its name or its position.
+
+        Raises:
+            PoolError: there is none of that name.
+            IndexError: there is none at that position.
+        """
+        return self.models[self.index(key) if isinstance(key, str) else key]
 
     @property
     def n_models(self) -> int:
@@ -167,22 +209,24 @@ class Pool:
         names: Sequence[str] | None = None,
         kind: Kind = "probabilities",
         costs: Mapping[str, Sequence[float] | NDArray[Any]] | None = None,
+        sources: Sequence[str] | None = None,
         name: str = "pool",
         classes: tuple[str, ...] | None = None,
         data: str = "",
     ) -> Pool:
         """Makes a pool in memory of outputs [n_models, n_samples, n_classes] and label [n_samples].
 
-        Give `models`, or `names` (default model_0 ..) with `costs` (name -> [n_models]) and one
-        `kind` for all.
+        Give `models`, or `names` (default model_0 ..) with `costs` (name -> [n_models]), `sources`
+        (a SPEC for each, which the export needs) and one `kind` for all.
 
         Raises:
-            PoolError: names every fault: shapes, NaN, infinities, negative probabilities, rows
-                far from sum 1, labels out of range, duplicate names, negative costs.
+            PoolError: names every fault: no arrays, shapes, NaN, infinities, negative
+                probabilities, rows far from sum 1, labels out of range, duplicate names, costs
+                that are negative or have no proper name.
         """
-        arrays = tuple(_as_output(output) for output in cast("Sequence[Any]", outputs))
+        arrays = output_arrays(outputs, where=name)
         if models is None:
-            models = _models_of(names, costs or {}, kind, len(arrays), where=name)
+            models = models_of(names, costs, kind, sources, len(arrays), where=name)
         faults = pool_faults(models, arrays, np.asarray(label), classes)
         if faults:
             raise PoolError(*faults, where=name)
@@ -214,27 +258,14 @@ class Pool:
         return Pool.load(path)
 
 
-def _as_output(output: Any) -> NDArray[Any]:
-    array = np.asarray(output)
-    return array.astype(np.float32) if array.dtype == np.float64 else array
+def given_pool(pool: Pool | str | Path) -> Pool:
+    """A pool as a user names it: the value itself, or the folder that it lies in.
 
-
-def _models_of(
-    names: Sequence[str] | None,
-    costs: Mapping[str, Sequence[float] | NDArray[Any]],
-    kind: Kind,
-    n_models: int,
-    *,
-    where: str,
-) -> list[Model]:
-    names = names if names is not None else [f"model_{i}" for i in range(n_models)]
-    wrong = [f"{key} has {len(v)} values" for key, v in costs.items() if len(v) != n_models]
-    if len(names) != n_models or wrong:
-        counts = "; ".join([f"{len(names)} names", *wrong])
-        raise PoolError(
-            f"{n_models} models need as many names and costs, got {counts}", where=where
-        )
-    return [
-        Model(name=str(name), kind=kind, costs={key: float(v[i]) for key, v in costs.items()})
-        for i, name in enumerate(names)
-    ]
+    Raises:
+        PoolError: it is neither, or the folder has faults.
+    """
+    if isinstance(pool, Pool):
+        return pool
+    if isinstance(pool, (str, Path)):  # pyright: ignore[reportUnnecessaryIsInstance]
+        return Pool.load(pool)
+    raise PoolError(f"expected a Pool or the path of one, got {type(pool).__name__}")

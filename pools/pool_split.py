@@ -17,7 +17,7 @@ from ..data.splits import stratified_order
 from ..errors import PoolError
 from ..files import new_folder
 from ..sample_identity import union
-from .pool import Pool
+from .pool import Pool, given_pool
 from .pool_io import read_index, stored_models
 from .pool_samples import hashes_of, held_out_rows, write_part
 from .pool_writing import write_index
@@ -26,33 +26,48 @@ PARTS = ("search", "selection", "test")
 SHARE_TOLERANCE = 1e-6
 
 
-def split_pool(pool: Pool, out: Path, shares: Mapping[str, float], *, seed: int) -> dict[str, Pool]:
-    """Writes the parts of a pool, atomically: out/search, out/selection and out/test.
+def split_pool(
+    pool: Pool | str | Path,
+    *,
+    search: float = 0.5,
+    selection: float = 0.25,
+    test: float = 0.25,
+    seed: int = 0,
+    out: str | Path | None = None,
+) -> dict[str, Pool]:
+    """Splits a pool into parts by name: "search", "selection" and "test".
 
     Every part has the classes' shares. Samples that an earlier split kept for the test stay in
     the test part; equal samples stay together.
 
     Args:
-        pool: the whole; where it is stored, its test samples are noted there, too.
-        out: a new folder.
-        shares: of search, selection and test; they add up to 1. A part of share 0 is not made.
+        pool: the whole, or its folder; where it is stored, its test samples are noted there, too.
+        search: share of the samples to search on. The shares add up to 1; a part of share 0 is
+            not made.
+        selection: share to choose a cascade on.
+        test: share to report on; it never chooses anything.
         seed: the same seed gives the same parts.
+        out: a new folder for out/search, out/selection and out/test, written atomically; without
+            it, the parts of a pool in memory stay in memory.
 
     Raises:
-        PoolError: the shares make no split, or a part would be empty.
+        PoolError: the shares make no split, a part would be empty, `out` exists, or is missing
+            for a pool that lies in a folder.
     """
-    rows = split_rows(pool, shares, seed=seed)
-    hashes = hashes_of(pool)
-    test = hashes[rows["test"]] if "test" in rows else hashes[:0]
-    known = replace(pool, samples=hashes, held_out=union(pool.held_out, frozen(test)))
-    if out.exists():
-        raise PoolError("already exists; give another path", where=str(out))
-    with new_folder(out, error=PoolError) as folder:
-        for name, chosen in rows.items():
-            write_part(known, folder / name, rows=chosen, name=f"{pool.name}-{name}")
-        if pool.path is not None:
-            mark_held_out(pool.path, samples=hashes, held_out=known.held_out)
-    return {name: Pool.load(out / name) for name in rows}
+    whole = given_pool(pool)
+    if out is None and whole.path is not None:
+        raise PoolError(
+            "the pool lies in a folder, and so must its parts: give out=, a new folder for them",
+            where=str(whole.path),
+        )
+    shares = {"search": search, "selection": selection, "test": test}
+    rows = split_rows(whole, shares, seed=seed)
+    hashes = hashes_of(whole)
+    tested = hashes[rows["test"]] if "test" in rows else hashes[:0]
+    known = replace(whole, samples=hashes, held_out=union(whole.held_out, frozen(tested)))
+    if out is None:
+        return {name: known.take(at, name=f"{known.name}-{name}") for name, at in rows.items()}
+    return _written(known, Path(out), rows)
 
 
 def split_rows(pool: Pool, shares: Mapping[str, float], *, seed: int) -> dict[str, IntArray]:
@@ -86,6 +101,18 @@ def split_rows(pool: Pool, shares: Mapping[str, float], *, seed: int) -> dict[st
     if empty:
         raise PoolError(f"no samples are left for {', '.join(empty)}", where=f"pool {pool.name}")
     return rows
+
+
+def _written(pool: Pool, out: Path, rows: Mapping[str, IntArray]) -> dict[str, Pool]:
+    """The parts of a pool as folders; where the pool is one, it notes its test samples, too."""
+    if out.exists():
+        raise PoolError("already exists; give another path", where=str(out))
+    with new_folder(out, error=PoolError) as folder:
+        for name, chosen in rows.items():
+            write_part(pool, folder / name, rows=chosen, name=f"{pool.name}-{name}")
+        if pool.path is not None and pool.samples is not None:
+            mark_held_out(pool.path, samples=pool.samples, held_out=pool.held_out)
+    return {name: Pool.load(out / name) for name in rows}
 
 
 def _counts(shares: Mapping[str, float], n: int, n_held_out: int) -> dict[str, int]:

@@ -15,15 +15,19 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
 
 from ..arrays import FloatArray, IntArray
-from ..errors import SessionError
+from ..errors import MissingExtraError, SessionError
 from .device import Device
 from .gather_model import gather_model
 from .ort_opening import first_line, open_session
 from .session import SessionInfo
+
+try:
+    import onnxruntime
+except ImportError as error:
+    raise MissingExtraError("running ONNX models", extra="cpu") from error
 
 GRAPH_ID = "gpu_graph_id"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
@@ -14,6 +14,9 @@ from ..data.samples import Batch, SampleRows, Samples
 from ..errors import SessionError
 from .batching import Batching
 from .session import Held, Session, SessionInfo, samples_of
+
+if TYPE_CHECKING:
+    from ..data.raw_images import ImageReader, RawImages
 
 DEFAULT_BATCHING = Batching()
 WARM_UP_CALLS = 3
@@ -69,12 +72,13 @@ class Predictor(Protocol):
         """Name of each input -> what its samples look like; most cascades have one."""
         ...
 
-    def __call__(self, x: Batch) -> Prediction:
+    def __call__(self, x: Batch | RawImages) -> Prediction:
         """Predicts samples, n from 0; threads may call at the same time.
 
         Args:
             x: [n, *input_shape]; where there are several inputs, one array for each by its name;
-                or samples that are read when a member asks for them.
+                or samples that are read when a member asks for them. What `load` opened takes
+                images, too: see there.
         """
         ...
 
@@ -86,6 +90,7 @@ class Runner:
         cascade: the exit rule.
         sessions: one for each member, in order.
         batching: how many rows a session gets at once.
+        images: makes samples of images; None: only samples are taken.
 
     Raises:
         SessionError: the sessions do not fit the cascade or each other.
@@ -97,10 +102,12 @@ class Runner:
         sessions: Sequence[Session],
         *,
         batching: Batching = DEFAULT_BATCHING,
+        images: ImageReader | None = None,
     ) -> None:
         self._cascade = cascade
         self._sessions = tuple(sessions)
         self._batching = batching
+        self._images = images
         faults = _faults(cascade, [session.info for session in self._sessions])
         if faults:
             raise SessionError(*faults, where="cascade")
@@ -139,7 +146,7 @@ class Runner:
             finally:
                 call.release()
 
-    def __call__(self, x: Batch) -> Prediction:
+    def __call__(self, x: Batch | RawImages) -> Prediction:
         """Predicts samples.
 
         Args:
@@ -147,8 +154,9 @@ class Runner:
 
         Raises:
             SessionError: an input is missing, or has another shape or type.
+            DataError: an image cannot be read.
         """
-        samples = samples_of(x, self._inputs)
+        samples = samples_of(x, self._inputs, self._images)
         limit = self._batching.max_held_rows
         if len(samples) <= limit:
             return self._predicted(samples)

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
 
 from ..arrays import frozen
 from ..cascade import Cascade
 from ..data.samples import Batch, Samples
-from ..errors import SessionError
+from ..errors import MissingExtraError, SessionError
 from ..manifest import Manifest
 from .batching import Batching
 from .executor import DEFAULT_BATCHING, Prediction
@@ -21,6 +20,14 @@ from .ort_opening import open_session, setting_of
 from .ort_session import OUTPUT, WARM_UP_CALLS, answers_of, check_output, checked_inputs
 from .placement import DEFAULT_PLACEMENT, Placement
 from .session import HostSamples, SessionInfo, samples_of
+
+try:
+    import onnxruntime
+except ImportError as error:
+    raise MissingExtraError("running ONNX models", extra="cpu") from error
+
+if TYPE_CHECKING:
+    from ..data.raw_images import ImageReader, RawImages
 
 THRESHOLDS = "thresholds"
 GRAPH_OUTPUTS = (OUTPUT, "label", "stage")
@@ -34,6 +41,7 @@ class GraphRunner:
         model: the content of the graph's file, or its path where weights lie beside it.
         placement: where and how it runs.
         batching: how many rows the session gets at once.
+        images: makes samples of images; None: only samples are taken.
 
     Raises:
         SessionError: the graph cannot be loaded there, or takes or gives something else.
@@ -46,6 +54,7 @@ class GraphRunner:
         *,
         placement: Placement = DEFAULT_PLACEMENT,
         batching: Batching = DEFAULT_BATCHING,
+        images: ImageReader | None = None,
     ) -> None:
         if placement.cuda_graphs:
             raise SessionError(
@@ -55,6 +64,7 @@ class GraphRunner:
             )
         place = placement.place
         self._cascade, self._batching = manifest.cascade, batching
+        self._images = images
         self._session = open_session(
             model,
             device=place,
@@ -106,13 +116,14 @@ class GraphRunner:
             for _ in range(WARM_UP_CALLS):
                 self._answers(feeds | more)
 
-    def __call__(self, x: Batch) -> Prediction:
+    def __call__(self, x: Batch | RawImages) -> Prediction:
         """Predicts samples; there may be none.
 
         Raises:
             SessionError: an input is missing, or has another shape or type.
+            DataError: an image cannot be read.
         """
-        samples = samples_of(x, self._inputs)
+        samples = samples_of(x, self._inputs, self._images)
         n_samples = len(samples)
         probabilities = np.empty((n_samples, self.info.n_classes), np.float32)
         label, stage = np.empty(n_samples, np.int64), np.empty(n_samples, np.int64)

@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from ..bundle_files import verified_bytes, verified_path
+from ..data.raw_images import ImageReader
 from ..entries import FileEntry, MemberEntry
 from ..errors import ManifestError
 from ..manifest import Manifest
@@ -37,6 +38,11 @@ def load(
 ) -> Predictor:
     """Opens a bundle: everything in it is verified before it is loaded, and warmed up after.
 
+    What it returns is called with samples [n, *input_shape], or with images that become samples as
+    the manifest says: paths, Pillow images, one of these or a list of them, uint8 arrays
+    [n, height, width, 3], or a list of uint8 arrays [height, width, 3] of different sizes. Where
+    the manifest's dtype is uint8, uint8 arrays are samples, never images.
+
     Args:
         bundle: the folder.
         device: "cpu", "cuda:0", "tensorrt:0", ...
@@ -61,10 +67,11 @@ def load(
         cuda_graphs=cuda_graphs,
         buckets=batching.buckets,
     )
+    images = ImageReader(inputs=manifest.inputs, where=str(folder))
     if backend == "graph":
-        return open_graph(folder, manifest, placement, batching=batching)
+        return open_graph(folder, manifest, placement, batching=batching, images=images)
     sessions = open_members(folder, manifest, placement)
-    runner = Runner(manifest.cascade, sessions, batching=batching)
+    runner = Runner(manifest.cascade, sessions, batching=batching, images=images)
     runner.warm_up()
     return runner
 
@@ -118,6 +125,7 @@ def open_graph(
     *,
     batching: Batching = DEFAULT_BATCHING,
     is_warmed: bool = True,
+    images: ImageReader | None = None,
 ) -> Predictor:
     """The whole cascade of a bundle as one graph; its file is verified first.
 
@@ -127,6 +135,7 @@ def open_graph(
         placement: where and how it runs.
         batching: how many rows it gets at once.
         is_warmed: run every size of batch once; a proof that nobody times can do without.
+        images: makes samples of images; None: only samples are taken.
 
     Raises:
         ManifestError: the bundle has no graph, or its file is not the one hashed.
@@ -140,7 +149,7 @@ def open_graph(
             where=str(bundle),
         )
     model = verified_model(bundle, manifest.graph, manifest.graph.external)
-    runner = GraphRunner(manifest, model, placement=placement, batching=batching)
+    runner = GraphRunner(manifest, model, placement=placement, batching=batching, images=images)
     if is_warmed:
         runner.warm_up()
     return runner

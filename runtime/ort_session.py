@@ -7,18 +7,22 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
 
 from ..arrays import FloatArray
 from ..entries import INPUT
-from ..errors import SessionError
+from ..errors import MissingExtraError, SessionError
 from .binding import Bindings, DeviceBatch, DeviceStore
 from .device import Device, device_name
 from .engines import EnginePlan, engine_key
 from .ort_opening import NUMPY_TYPES, first_line, open_session, setting_of
 from .placement import DEFAULT_PLACEMENT, Placement
 from .session import Held, HostSamples, SessionInfo, checked_batch
+
+try:
+    import onnxruntime
+except ImportError as error:
+    raise MissingExtraError("running ONNX models", extra="cpu") from error
 
 OUTPUT = "probabilities"
 WARM_UP_CALLS = 3

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,9 @@ from ..data.samples import ArraySamples, Batch, Samples
 from ..entries import INPUT
 from ..errors import SessionError
 from ..latency import Setting
+
+if TYPE_CHECKING:
+    from ..data.raw_images import ImageReader, RawImages
 
 NO_DEVICE = Setting(device="none", device_name="", provider="stored", n_threads=0, versions={})
 
@@ -203,30 +206,42 @@ def checked_batch(x: NDArray[Any], info: SessionInfo) -> NDArray[Any]:
     return x
 
 
-def samples_of(x: Batch, inputs: Mapping[str, SessionInfo]) -> Samples:
+def samples_of(
+    x: Batch | RawImages, inputs: Mapping[str, SessionInfo], images: ImageReader | None = None
+) -> Samples:
     """What a caller gave, checked as far as it is there already.
 
     Args:
         x: one array where there is one input, or an array for each input, or samples that are
-            read later.
+            read later, or images.
         inputs: name of an input -> a member that reads it.
+        images: makes samples of images; None where there are none.
 
     Raises:
         SessionError: an input is missing or unknown, or has another shape, type or length.
+        DataError: images that no samples can be made of.
     """
     # Arrays first: asking for the protocol costs more than all that follows.
-    if not isinstance(x, (np.ndarray, Mapping)):  # noqa: SIM102 - of two lines, one is ignored
-        if isinstance(x, Samples):  # pyright: ignore[reportUnnecessaryIsInstance]
+    if not isinstance(x, (np.ndarray, Mapping)):
+        if isinstance(x, Samples):
             return x
-    arrays = dict(x) if isinstance(x, Mapping) else {INPUT: np.asarray(x)}
-    if set(arrays) != set(inputs):
-        raise SessionError(
-            f"expected samples for {', '.join(inputs)}, got {', '.join(arrays) or 'none'}; "
-            "members that want different preprocessings take one array each, by input",
-            where="cascade",
-        )
-    checked = {name: checked_batch(np.asarray(a), inputs[name]) for name, a in arrays.items()}
-    lengths = {name: len(array) for name, array in checked.items()}
-    if len(set(lengths.values())) > 1:
-        raise SessionError(f"the inputs have different numbers of samples: {lengths}")
+        if images is not None and images.takes(x):
+            return images.read(x)
+    try:
+        arrays = dict(x) if isinstance(x, Mapping) else {INPUT: np.asarray(x)}
+        if set(arrays) != set(inputs):
+            raise SessionError(
+                f"expected samples for {', '.join(inputs)}, got {', '.join(arrays) or 'none'}; "
+                "members that want different preprocessings take one array each, by input",
+                where="cascade",
+            )
+        checked = {name: checked_batch(np.asarray(a), inputs[name]) for name, a in arrays.items()}
+        lengths = {name: len(array) for name, array in checked.items()}
+        if len(set(lengths.values())) > 1:
+            raise SessionError(f"the inputs have different numbers of samples: {lengths}")
+    except SessionError:
+        # Images as an array are looked for where nothing else fits: samples pay nothing for it.
+        if images is None or not images.takes(x):
+            raise
+        return images.read(x)
     return ArraySamples(arrays=checked)

@@ -1,4 +1,4 @@
-"""`find_front`: a pool in, a front out; the one door to every search algorithm."""
+"""Searches a pool: options in, a front out; the one door to every search algorithm."""
 
 from __future__ import annotations
 
@@ -11,9 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from ..arrays import DoubleArray, IntArray
-from ..cascade import Confidence
 from ..errors import SearchError
-from ..evaluate.class_metrics import TOP1
 from ..evaluate.evaluator_choice import contenders_of, evaluator_for
 from ..evaluate.genome import cascades_of
 from ..evaluate.objectives import LatencyCost, LinearCost, error_objective, front_costs
@@ -25,7 +23,7 @@ from ..latency import LatencyProfile
 from ..pools.pool import Pool
 from ..pools.pool_samples import refuse_held_out
 from ..version import __version__
-from .algorithms import ALGORITHMS, AUTO, Mode, Setup
+from .algorithms import ALGORITHMS, Setup
 from .automatic import resolved
 from .cascade_problem import decode
 from .checkpoint import Checkpoint
@@ -46,68 +44,6 @@ class Finding:
     interrupted: bool
 
 
-def find_front(  # noqa: PLR0913 - one keyword for each option of a search
-    pool: Pool,
-    *,
-    evaluations: int | None = None,
-    seconds: float | None = None,
-    stagnation: int | None = None,
-    max_members: int = 5,
-    seed: int = 0,
-    algorithm: str = AUTO,
-    objective: str | Sequence[str] = "macs",
-    profile: LatencyProfile | None = None,
-    batch_size: int = 1,
-    metric: str = TOP1,
-    confidence: Confidence = "max_probability",
-    mode: Mode = "cascade",
-    reference: Sequence[float] | None = None,
-    device: str = "cpu",
-    warm_start: Front | None = None,
-) -> Front:
-    """Searches a pool for the trade-off front of cascades.
-
-    Args:
-        pool: the stored outputs of the search split.
-        evaluations: end after exactly so many; one is a cascade, or, for the algorithms exact and
-            sweep, a member sequence with all its thresholds. Where no limit is given, 100,000, but
-            exact ends by itself.
-        seconds: end after so much wall time.
-        stagnation: end when the hypervolume has not grown for so many evaluations.
-        max_members: members of a cascade at most.
-        seed: the same seed gives the same front.
-        algorithm: a name of `algorithms.ALGORITHMS`, or "auto" (see automatic.py).
-        objective: the cost besides the error: macs, params, latency, cost_<name>; or several.
-        profile: measured times of the pool's models, for the objective latency.
-        batch_size: rows per batch that the latency is for.
-        metric: what the error is: top1, balanced, macro-f1 or cost:FILE (see metrics.py).
-        confidence: what the thresholds are compared with (see cascade.py).
-        mode: "ensemble" fixes all thresholds at 1.
-        reference: error and costs beyond which nothing counts in the hypervolume of the history.
-        device: where cascades are evaluated: "cpu", or a torch device; the front is the same.
-        warm_start: an earlier front to start from, see warm_start.py.
-
-    Raises:
-        SearchError, PoolError, ProfileError: an option or input that cannot be used.
-    """
-    options = SearchOptions(
-        evaluations=evaluations,
-        seconds=seconds,
-        stagnation=stagnation,
-        max_members=max_members,
-        seed=seed,
-        algorithm=algorithm,
-        objectives=(objective,) if isinstance(objective, str) else tuple(objective),
-        batch_size=batch_size,
-        metric=metric,
-        confidence=confidence,
-        mode=mode,
-        reference=None if reference is None else tuple(reference),
-        device=device,
-    )
-    return search_pool(pool, options, profile=profile, warm_start=warm_start).front
-
-
 def search_pool(
     pool: Pool,
     options: SearchOptions,
@@ -126,10 +62,11 @@ def search_pool(
     refuse_held_out(pool, purpose="search")
     options = resolved(options, pool)
     max_members, confidence = min(options.max_members, pool.n_models), options.confidence
-    contenders = contenders_of(pool, max_members=max_members, confidence=confidence)
-    evaluator = evaluator_for(pool, contenders, confidence=confidence, device=options.device)
+    # What a user can mistype comes before what takes long.
     error = error_objective(options.metric, pool)
     costs = front_costs(options.objectives, pool, profile=profile, batch_size=options.batch_size)
+    contenders = contenders_of(pool, max_members=max_members, confidence=confidence)
+    evaluator = evaluator_for(pool, contenders, confidence=confidence, device=options.device)
     setup = Setup(
         pool=pool,
         evaluator=evaluator,

@@ -15,6 +15,7 @@ from encas.cascade import Cascade
 from encas.evaluate.objectives import TopOneError, front_costs
 from encas.fronts.front import Front
 from encas.fronts.scoring import pool_reference, score
+from encas.pools.pool import Pool
 
 ROOT = Path(__file__).resolve().parent.parent
 NOT_SOURCES = {"tests", "benchmarks", "docs", "examples", "build", "dist"}
@@ -118,6 +119,47 @@ def test_base_install_imports_encas_and_lists_the_commands():
     assert "search" in done.stdout
 
 
+def test_base_install_has_every_public_name():
+    code = """
+import encas, inspect
+names = [name for name, _ in inspect.getmembers(encas)]  # as help(encas) asks
+print(names == encas.__all__)
+"""
+    done = _run(code, allowed=BASE)
+    assert done.stdout == "True\n", done.stderr
+
+
+@pytest.mark.parametrize(
+    ("call", "extra"),
+    [
+        ("find_front('pool')", "search"),
+        ("export_bundle('front.json', 'pool', out='bundle', knee=True)", "cpu"),
+        ("tune('pool', out='tuned')", "search"),
+        ("plot_front('front.json')", "report"),
+        ("Front.load('front.json').plot()", "report"),
+    ],
+)
+def test_base_install_says_what_a_public_function_needs(tmp_path, tiny_pool, call, extra):
+    tiny_pool.save(tmp_path / "pool")
+    front_of(tiny_pool).save(tmp_path / "front.json")
+    code = f"""
+import encas, os
+os.chdir({str(tmp_path)!r})
+try:
+    encas.{call}
+except encas.MissingExtraError as error:
+    print(error)
+"""
+    done = _run(code, allowed=BASE)
+    assert re.fullmatch(rf".+ pip install 'encas\[{extra}\]'\n", done.stdout), done.stderr
+
+
+def test_search_install_runs_the_example_of_the_package():
+    code = "import doctest, encas\nprint(doctest.testmod(encas))"
+    done = _run(code, allowed=(*BASE, "numba", "llvmlite", "scipy"))
+    assert done.stdout == "TestResults(failed=0, attempted=8)\n", done.stdout + done.stderr
+
+
 def test_base_install_says_its_version():
     done = _run("from encas.cli import main\nmain(['--version'])", allowed=BASE)
     assert re.fullmatch(r"encas, version \d+\.\d+\.\d+\n", done.stdout)
@@ -159,15 +201,18 @@ def test_command_without_its_extra_fails_with_one_line(tmp_path):
     assert re.fullmatch(r"Error: the demo .+ pip install 'encas\[demo\]'\n", done.stderr)
 
 
-def test_base_install_handles_pools_fronts_and_reports(tmp_path, tiny_pool):
+def front_of(pool: Pool) -> Front:
     cascade = Cascade(members=("cheap", "dear"), thresholds=(0.6,))
-    costs = front_costs(("error", "macs"), tiny_pool)
-    front = Front(
-        pool=pool_reference(tiny_pool),
+    costs = front_costs(("error", "macs"), pool)
+    return Front(
+        pool=pool_reference(pool),
         objectives=("error", "macs"),
-        cascades=score([cascade], tiny_pool, TopOneError(), costs),
+        cascades=score([cascade], pool, TopOneError(), costs),
     )
-    front.save(tmp_path / "front.json")
+
+
+def test_base_install_handles_pools_fronts_and_reports(tmp_path, tiny_pool):
+    front_of(tiny_pool).save(tmp_path / "front.json")
     tiny_pool.save(tmp_path / "pool")
     commands = [
         ["pool", "export", "pool", "--out", "outputs.npz"],

@@ -33,7 +33,7 @@ ROOMS = {
     "fronts": {"", "pools", "evaluate"},
     "search": {"", "pools", "evaluate", "fronts"},
     "export": {"", "data", "runtime", "pools/models"},
-    "report": {"", "pools", "evaluate", "fronts"},
+    "reports": {"", "pools", "evaluate", "fronts"},
     "serving/protocol": {""},
     "serving/service": {"", "data", "runtime", "serving/protocol"},
     "serving/http": {"", "serving/protocol", "serving/service"},

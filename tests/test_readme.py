@@ -6,11 +6,13 @@ from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
+from matplotlib import pyplot
 
 pytest.importorskip("torch")
 pytest.importorskip("onnxruntime")
 pytest.importorskip("sklearn")
 
+import encas
 from encas.cli import main
 from encas.demo.demo_flow import DemoSettings, run_demo
 from encas.demo.demo_pools import DemoTraining
@@ -54,6 +56,22 @@ def test_readme_python_runs(demo_folder, monkeypatch, capsys):
     (code,) = _blocks("python")
     exec(compile(code, "README.md", "exec"), {})
     assert "(3, 10)" in capsys.readouterr().out
+
+
+@pytest.mark.slow
+def test_python_of_its_page_runs(demo_folder, monkeypatch, capsys):
+    monkeypatch.chdir(demo_folder)
+    page = (ROOT / "docs" / "python.md").read_text("utf-8")
+    (code,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    exec(compile(code, "python.md", "exec"), {})
+    pyplot.close("all")
+    assert "say which cascade: give min_accuracy=" in capsys.readouterr().out
+
+
+def test_python_page_names_every_public_name():
+    page = (ROOT / "docs" / "python.md").read_text("utf-8")
+    public = [name for name in encas.__all__ if not name.startswith("_")]
+    assert [name for name in public if not re.search(rf"`[^`]*\b{name}\b", page)] == []
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)

@@ -11,19 +11,18 @@ from pathlib import Path
 from ...data.dataset import Dataset
 from ...data.open_data import open_views
 from ...errors import PoolError
-from ...export.bundle_options import BundleOptions
 from ...files import json_text, write_atomically
 from ...fronts.front import Front
 from ...latency import LatencyProfile
 from ...manifest import Manifest
 from ...pools.pool import Pool
 from ...pools.pool_tools import Wanted, filter_pool
-from ...report.content import report_of
-from ...report.page import html_page
+from ...reports.content import report_of
+from ...reports.page import html_page
 from ...runtime.bench import profiled_sizes
 from ...runtime.ort_session import OrtSession
 from ...runtime.profiler import profile_members
-from ..export_front import export_from_front
+from ..export_front import export_bundle
 from ..pool_targets import PoolModels
 from ..verify_bundle import evidence_of
 from .candidates import members_that_matter, spread
@@ -37,29 +36,16 @@ from .tune_settings import TuneSettings, TuneWatch
 OPEN_SESSIONS = 64
 
 
-def tune(
-    folder: Path, out: Path, *, settings: TuneSettings, watch: TuneWatch, data: str | None = None
+def run_tuning(
+    pool: Pool, out: Path, *, settings: TuneSettings, watch: TuneWatch, data: str | None = None
 ) -> TuneReport:
-    """Tunes a pool for a device: everything that is found lies in the folder `out` at the end.
-
-    front_macs.json, front_latency.json (predicted), front.json (measured), profile.json, bundles/,
-    report.html, tune.json, and pool/ where outputs were computed again on the device.
-
-    Args:
-        folder: the pool.
-        out: the folder to fill; a profile that lies there is gone on with.
-        settings: how.
-        watch: shows progress.
-        data: what the pool was built on; by default what the pool says.
-
-    Raises:
-        EncasError: a step failed; what came before it stays.
-    """
-    pool = Pool.load(folder)
+    """Runs every step of tuning a pool; see `tune_pool.tune`."""
     data = data or pool.data
     if not data:
-        raise PoolError("the pool does not say what it was built on; give --data DATA",
-                        where=str(folder))  # fmt: skip
+        raise PoolError(
+            "the pool does not say what it was built on; give --data DATA",
+            where=str(pool.path or f"pool {pool.name}"),
+        )
     out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="encas-") as members:
         models = PoolModels(
@@ -183,7 +169,6 @@ class _Tuning:
     ) -> tuple[Path, ...]:
         """Bundles of some cascades of the measured front, proven, with their times."""
         is_cpu = self.settings.measuring.placement.device == "cpu"
-        options = BundleOptions(exporter=self.settings.measuring.exporter, overwrite=True)
         paths: list[Path] = []
         places = spread(len(front.cascades), self.settings.n_exported)
         with self.watch("exporting and proving", len(places)) as done:
@@ -191,8 +176,14 @@ class _Tuning:
                 path = self.out / "bundles" / str(number)
                 # The proof runs on the CPU, and so must the outputs that it is held against.
                 proven = pool if is_cpu else self.pool
-                manifest = export_from_front(
-                    front, place, proven, path, data=self.dataset.name, options=options
+                manifest = export_bundle(
+                    front,
+                    proven,
+                    out=path,
+                    index=place,
+                    data=self.dataset.name,
+                    exporter=self.settings.measuring.exporter,
+                    overwrite=True,
                 )
                 latency = bench.latency(front.cascades[place].cascade, profile)
                 manifest.with_latency(latency).save(path)

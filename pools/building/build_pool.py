@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from ...arrays import ByteArray
@@ -14,10 +15,10 @@ from ...runtime.device import usable_processors
 from ..cost_table import read_costs
 from ..models.class_map import class_columns
 from ..models.model_requests import ModelFilter, ModelRefusal, ModelRequest, expand
-from ..models.run_settings import RunSettings
-from ..pool import Pool
+from ..models.run_settings import Precision, RunSettings
+from ..pool import Pool, given_pool
 from ..pool_samples import hashes_of
-from .build_plan import BuildOptions
+from .build_plan import BuildOptions, StoredType
 from .build_run import (
     BuildReport,
     Hiring,
@@ -31,26 +32,63 @@ from .build_run import (
 from .build_state import BUILD_FILE
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BuildRequest:
-    """What a user asks for.
+def build_pool(  # noqa: PLR0913 - one keyword for each option of a build
+    models: str | ModelRequest | Sequence[str | ModelRequest] = (),
+    *,
+    data: str | Path,
+    out: str | Path,
+    preset: str | None = None,
+    max_params: float | None = None,
+    max_macs: float | None = None,
+    max_resolution: int | None = None,
+    tag: str | None = None,
+    n_samples: int | None = None,
+    rows: Sequence[int] | None = None,
+    seed: int = 0,
+    class_map: str | None = None,
+    download: bool = False,
+    preprocessing: str | Path | None = None,
+    costs: str | Path | None = None,
+    held_out: Pool | str | Path | None = None,
+    device: str = "cpu",
+    precision: Precision | None = None,
+    n_threads: int = 1,
+    batch_size: int | None = None,
+    stored: StoredType = "float32",
+    workers: int | None = None,
+    ray: str | None = None,
+    cache_gb: float = 64.0,
+    name: str = "",
+    overwrite: bool = False,
+    watcher: Watcher | None = None,
+) -> BuildReport:
+    """Runs models over data and stores their outputs in the pool folder `out`.
+
+    Every model's outputs are stored as they are done: after an interruption, the same call goes on.
+    Models that fail stop nobody; the report names them.
 
     Args:
-        models: words that name models, see sources/catalogue.py.
-        requests: models that are made out already, instead of words.
-        preset: a list of models that comes with the package, or None.
-        wanted: which of the models that patterns and presets name.
-        data: DATA, see sources/data.py.
+        models: SPECs, patterns or @FILE, see models/model_requests.py; or made out already.
+        data: DATA, see data/open_source.py.
+        out: a new folder, or that of an earlier build of the same data with the same settings.
+        preset: a list of models that comes with the package.
+        max_params: of models that patterns and presets name, only those with at most so many.
+        max_macs: likewise, multiply-adds per sample.
+        max_resolution: likewise, pixels of the longer side of a sample.
+        tag: likewise, a pattern for the weights' tag, such as `*in1k`.
         n_samples: a stratified part of the data, None for all.
         rows: instead, the rows of the data that are wanted.
         seed: of that part.
-        class_map: see sources/class_map.py; None: the models' outputs are the data's classes.
+        class_map: see models/class_map.py; None: the models' outputs are the data's classes.
         download: fetch the data where it is not there.
-        preprocessing: a file, for models that do not know their own.
+        preprocessing: a JSON file, for models that do not know their own.
         costs: a CSV file with costs, see cost_table.py.
         held_out: a pool whose samples kept for the test are kept for the test here, too; all of
             its samples where it was never split.
-        settings: how models run.
+        device: "cpu", "cuda", "cuda:1", ...
+        precision: of torch's arithmetic; None: float32 on a CPU, float16 elsewhere.
+        n_threads: of one model on a CPU.
+        batch_size: samples at once; None: as many as the model's activations allow.
         stored: the type that outputs are stored as.
         workers: models that run at the same time; None: as many as there are processors for
             their threads, or GPUs that "cuda" may mean.
@@ -58,79 +96,72 @@ class BuildRequest:
         cache_gb: pixels that may lie on the disk at most, for each preprocessing.
         name: of the pool.
         overwrite: begin anew where there is a build in the folder.
-    """
+        watcher: hears of the progress.
 
-    models: tuple[str, ...] = ()
-    requests: tuple[ModelRequest, ...] = ()
-    preset: str | None = None
-    wanted: ModelFilter = field(default_factory=ModelFilter)
-    data: str
-    n_samples: int | None = None
-    rows: tuple[int, ...] | None = None
-    seed: int = 0
-    class_map: str | None = None
-    download: bool = False
-    preprocessing: Path | None = None
-    costs: Path | None = None
-    held_out: Path | None = None
-    settings: RunSettings = field(default_factory=RunSettings)
-    stored: str = "float32"
-    workers: int | None = None
-    ray: str | None = None
-    cache_gb: float = 64.0
-    name: str = ""
-    overwrite: bool = False
-
-
-def build_pool(request: BuildRequest, out: Path, *, watcher: Watcher | None = None) -> BuildReport:
-    """Runs models over data and stores their outputs in the pool folder `out`.
+    Returns:
+        What was built and what failed; `Pool.load(out)` opens the pool.
 
     Raises:
         EncasError: an option, the data, or every single model cannot be used.
     """
-    listening = watcher or Watcher()
-    requests, refusals = list(request.requests), list[ModelRefusal]()
-    if not requests:
-        requests, refusals = expand(
-            request.models, preset=request.preset, wanted=request.wanted, tell=listening.considers
-        )
-    data = open_source(request.data, download=request.download)
-    rows = request.rows
-    if request.n_samples is not None:
-        chosen = stratified_rows(data.label, request.n_samples, seed=request.seed)
-        rows = tuple(chosen.tolist())
-    columns = class_columns(request.class_map, data.classes) if request.class_map else None
-    options = BuildOptions(
-        settings=request.settings,
-        stored="float16" if request.stored == "float16" else "float32",
-        preprocessing=request.preprocessing,
-        columns=columns,
-        costs=read_costs(request.costs) if request.costs else {},
-        rows=rows,
-        held_out=_held_out(request.held_out) if request.held_out else None,
-        decode_threads=usable_processors(),
-        cache_bytes=int(request.cache_gb * 2**30),
-        name=request.name,
+    listening, folder = watcher or Watcher(), Path(out)
+    wanted = ModelFilter(
+        max_params=max_params, max_macs=max_macs, max_resolution=max_resolution, tag=tag
     )
-    if request.overwrite and (out / BUILD_FILE).is_file():
-        shutil.rmtree(out)
+    requests, refusals = _requests(models, preset, wanted, listening)
+    source = open_source(str(data), download=download)
+    if n_samples is not None:
+        rows = stratified_rows(source.label, n_samples, seed=seed).tolist()
+    settings = RunSettings(
+        device=device,
+        precision=precision or ("float32" if device == "cpu" else "float16"),
+        n_threads=n_threads,
+        batch_size=batch_size,
+    )
+    options = BuildOptions(
+        settings=settings,
+        stored=stored,
+        preprocessing=None if preprocessing is None else Path(preprocessing),
+        columns=class_columns(class_map, source.classes) if class_map else None,
+        costs=read_costs(Path(costs)) if costs else {},
+        rows=None if rows is None else tuple(rows),
+        held_out=None if held_out is None else _held_out(given_pool(held_out)),
+        decode_threads=usable_processors(),
+        cache_bytes=int(cache_gb * 2**30),
+        name=name,
+    )
+    if overwrite and (folder / BUILD_FILE).is_file():
+        shutil.rmtree(folder)
     for refusal in refusals:
         listening.refuses(refusal)
-    hire = _hire(request, len(requests))
-    report = run_build(requests, data, out, options=options, hire=hire, watcher=listening)
+    hire = _hire(settings, len(requests), ray=ray, workers=workers)
+    report = run_build(requests, source, folder, options=options, hire=hire, watcher=listening)
     return replace(report, refusals=(*refusals, *report.refusals))
 
 
-def _held_out(folder: Path) -> ByteArray:
-    pool = Pool.load(folder)
+def _requests(
+    models: str | ModelRequest | Sequence[str | ModelRequest],
+    preset: str | None,
+    wanted: ModelFilter,
+    watcher: Watcher,
+) -> tuple[list[ModelRequest], list[ModelRefusal]]:
+    """The models to run; those that are made out already come last."""
+    given = [models] if isinstance(models, (str, ModelRequest)) else models
+    words = tuple(model for model in given if isinstance(model, str))
+    made = [model for model in given if isinstance(model, ModelRequest)]
+    if made and not words and preset is None:
+        return made, []
+    found, refusals = expand(words, preset=preset, wanted=wanted, tell=watcher.considers)
+    return [*found, *made], list(refusals)
+
+
+def _held_out(pool: Pool) -> ByteArray:
     return hashes_of(pool) if pool.held_out is None else pool.held_out
 
 
-def _hire(request: BuildRequest, n_models: int) -> Hiring:
-    settings = request.settings
-    if request.ray is not None:
-        return ray_cluster(request.ray, settings)
-    workers = request.workers
+def _hire(settings: RunSettings, n_models: int, *, ray: str | None, workers: int | None) -> Hiring:
+    if ray is not None:
+        return ray_cluster(ray, settings)
     if workers is None:
         n_gpus = visible_gpus() if settings.device == "cuda" else 0
         is_cpu = settings.device == "cpu"

@@ -2,7 +2,7 @@ import re
 
 import pytest
 
-from encas.search.finder import find_front
+from encas.search.front_finding import find_front
 
 pytest.importorskip("matplotlib")
 

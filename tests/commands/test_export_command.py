@@ -48,6 +48,16 @@ def test_export_takes_the_options_of_select(encas, loop, tmp_path):
     assert "none of 3 cascades has accuracy >= 2" in ran.err
 
 
+def test_export_without_an_option_is_wrong_usage_but_of_one_cascade(encas, loop, tmp_path):
+    ran = encas("export", loop.front, loop.pool, "--out", tmp_path / "b")
+    assert ran.code == 2
+    assert "of 3 cascades: --min-accuracy, --max-cost, --max-latency-ms or --knee, or --" in ran.err
+    front = Front.load(loop.front)
+    front.with_cascades(front.cascades[1:2]).save(tmp_path / "one.json")
+    assert encas("export", tmp_path / "one.json", loop.pool, "--out", tmp_path / "b").code == 0
+    assert Manifest.load(tmp_path / "b").cascade == front.cascades[1].cascade
+
+
 def test_export_without_a_graph_makes_none(encas, loop, tmp_path):
     arguments = ("--out", tmp_path / "b", "--index", 1, "--graph", "none")
     assert encas("export", loop.front, loop.pool, *arguments).code == 0

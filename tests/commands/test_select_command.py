@@ -3,7 +3,7 @@ import pytest
 
 from encas.fronts.front import Front
 from encas.pools.pool import Pool
-from encas.search.finder import find_front
+from encas.search.front_finding import find_front
 
 
 @pytest.fixture
@@ -38,8 +38,19 @@ def test_select_nothing_fits_exits_with_the_nearest_miss(encas, front_file):
     assert "nearest miss: cascade 0" in ran.err
 
 
+def test_select_without_an_option_is_wrong_usage_but_of_one_cascade(encas, front_file, tmp_path):
+    ran = encas("select", front_file)
+    assert ran.code == 2
+    assert "--min-accuracy, --max-cost, --max-latency-ms or --knee" in ran.err
+    front = Front.load(front_file)
+    front.with_cascades(front.cascades[:1]).save(tmp_path / "one.json")
+    assert encas("select", tmp_path / "one.json", "--json").json["index"] == 0
+
+
 def test_select_certify_proves_the_accuracy(encas, front_file, held_out):
-    ran = encas("select", front_file, "--certify", held_out, "--risk", 0.01, "--json").json
+    ran = encas(
+        "select", front_file, "--knee", "--certify", held_out, "--risk", 0.01, "--json"
+    ).json
     assert ran["certificate"]["risk"] == 0.01
     assert ran["certificate"]["n_samples"] == 500
 
@@ -64,7 +75,7 @@ def test_select_named_reference_is_used(encas, front_file, held_out):
 
 def test_select_certify_on_the_searched_pool_is_refused(encas, front_file, tiny_pool, tmp_path):
     folder = tiny_pool.save(tmp_path / "pool").path
-    ran = encas("select", front_file, "--certify", folder)
+    ran = encas("select", front_file, "--knee", "--certify", folder)
     assert ran.code == 1
     assert "give another split" in ran.err
 

@@ -17,7 +17,7 @@ QUICK = ("--batch-size", 4, "--threads", 1, "--measure", 4, "--export", 2, "--ev
 def patient_tuning(patient, monkeypatch):
     from encas.jobs import measure_latency as latency_job  # noqa: PLC0415
 
-    monkeypatch.setattr("encas.commands.tune_command.PATIENT", latency_job.PATIENT)
+    monkeypatch.setattr("encas.jobs.tuning.tune_pool.PATIENT", latency_job.PATIENT)
 
 
 @pytest.mark.usefixtures("patient_tuning")

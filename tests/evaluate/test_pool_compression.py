@@ -13,7 +13,7 @@ from encas.pools.pool_check import check_pool
 from encas.pools.pool_npz import export_npz
 from encas.pools.pool_parquet import export_parquet
 from encas.pools.pool_split import split_pool
-from encas.search.finder import find_front
+from encas.search.front_finding import find_front
 
 
 @pytest.fixture
@@ -64,7 +64,9 @@ def test_compressed_pool_keeps_what_the_whole_one_says_of_samples(pool, tmp_path
         lambda pool: pool.save(pool.path.parent / "copy"),
         lambda pool: export_npz(pool, pool.path.parent / "small.npz"),
         lambda pool: export_parquet(pool, pool.path.parent / "small.parquet"),
-        lambda pool: split_pool(pool, pool.path.parent / "parts", {"search": 1}, seed=0),
+        lambda pool: split_pool(
+            pool, out=pool.path.parent / "parts", search=1, selection=0, test=0
+        ),
     ],
 )
 def test_compressed_pool_says_that_it_has_no_outputs(pool, tmp_path, use):

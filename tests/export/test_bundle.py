@@ -12,7 +12,7 @@ from encas.data.open_data import open_data
 from encas.entries import Expected
 from encas.errors import ExportError
 from encas.export import bundle as bundle_module
-from encas.export.bundle import export_bundle
+from encas.export.bundle import write_bundle
 from encas.export.bundle_options import BundleDescription, BundleOptions
 from encas.export.member_views import Member
 from encas.export.proofs import MARGIN
@@ -31,7 +31,7 @@ def test_bundle_decides_as_the_stored_outputs_do(
     tmp_path, cascade, members, evidence, digits, stored, exporter
 ):
     steps = []
-    manifest = export_bundle(
+    manifest = write_bundle(
         tmp_path / "bundle", cascade, members, evidence=evidence,
         options=BundleOptions(exporter=exporter), on_step=steps.append,
     )  # fmt: skip
@@ -46,7 +46,7 @@ def test_bundle_decides_as_the_stored_outputs_do(
 
 
 def test_bundle_has_a_written_verdict(tmp_path, cascade, members, evidence, digits):
-    manifest = export_bundle(
+    manifest = write_bundle(
         tmp_path / "bundle", cascade, members, evidence=evidence, options=LEGACY
     )
     assert [proof.subject for proof in manifest.proof] == ["executor", "graph"]
@@ -63,7 +63,7 @@ def test_bundle_has_a_written_verdict(tmp_path, cascade, members, evidence, digi
 def test_bundle_carries_the_decisions_that_it_was_proven_on(
     tmp_path, cascade, members, evidence, digits
 ):
-    manifest = export_bundle(
+    manifest = write_bundle(
         tmp_path / "bundle", cascade, members, evidence=evidence, options=LEGACY
     )
     path = verified_path(tmp_path / "bundle", manifest.reference)
@@ -83,7 +83,7 @@ def test_bundle_describes_itself(tmp_path, cascade, members):
         name="digits", expected=(expected,), classes=tuple("0123456789"),
         splits={"search": 400}, provenance={"pool": "digits"},
     )  # fmt: skip
-    manifest = export_bundle(
+    manifest = write_bundle(
         tmp_path / "b", cascade, members, description=description, options=LEGACY
     )
     assert (manifest.name, manifest.classes) == ("digits", tuple("0123456789"))
@@ -99,7 +99,7 @@ def test_bundle_describes_itself(tmp_path, cascade, members):
 def test_bundle_without_data_says_that_only_the_graph_was_held_against_the_members(
     tmp_path, cascade, members
 ):
-    manifest = export_bundle(tmp_path / "b", cascade, members, options=LEGACY)
+    manifest = write_bundle(tmp_path / "b", cascade, members, options=LEGACY)
     assert manifest.reference is None
     assert not any(numerics.on_data for numerics in manifest.numerics)
     (proof,) = manifest.proof
@@ -109,21 +109,21 @@ def test_bundle_without_data_says_that_only_the_graph_was_held_against_the_membe
 
 def test_bundle_without_a_graph_has_none(tmp_path, cascade, members):
     options = BundleOptions(exporter="legacy", graph=None)
-    manifest = export_bundle(tmp_path / "b", cascade, members, options=options)
+    manifest = write_bundle(tmp_path / "b", cascade, members, options=options)
     assert (manifest.graph, manifest.proof) == (None, ())
     assert not (tmp_path / "b" / "cascade.onnx").exists()
 
 
 def test_bundle_of_one_member_is_a_bundle(tmp_path, members, evidence, digits):
     alone = Cascade(members=("linear",), thresholds=())
-    export_bundle(tmp_path / "b", alone, members[:1], evidence=evidence, options=LEGACY)
+    write_bundle(tmp_path / "b", alone, members[:1], evidence=evidence, options=LEGACY)
     prediction = predict(load(tmp_path / "b", backend="graph"), digits)
     assert set(prediction.stage.tolist()) == {1}
 
 
 def test_bundle_twice_is_the_same_bytes(tmp_path, cascade, members, evidence):
     for name in ("one", "two"):
-        export_bundle(tmp_path / name, cascade, members, evidence=evidence, options=LEGACY)
+        write_bundle(tmp_path / name, cascade, members, evidence=evidence, options=LEGACY)
     files = [p.relative_to(tmp_path / "one") for p in (tmp_path / "one").rglob("*") if p.is_file()]
     assert len(files) == 6
     for file in files:
@@ -132,7 +132,7 @@ def test_bundle_twice_is_the_same_bytes(tmp_path, cascade, members, evidence):
 
 def test_bundle_with_weights_beside_the_files_runs(tmp_path, cascade, members, evidence, digits):
     options = BundleOptions(exporter="legacy", graph=None, inline_limit=2000)
-    manifest = export_bundle(tmp_path / "b", cascade, members, evidence=evidence, options=options)
+    manifest = write_bundle(tmp_path / "b", cascade, members, evidence=evidence, options=options)
     outside = [entry.file for member in manifest.members for entry in member.external]
     assert outside == ["members/2-wide.onnx.data", "members/3-conv.onnx.data"]
     assert predict(load(tmp_path / "b"), digits).label.shape == (digits.n_samples,)
@@ -142,7 +142,7 @@ def test_bundle_file_names_are_safe_whatever_the_members_are_called(tmp_path, me
     names = ("../../evil", "a/b:c?*")
     named = [replace(m, name=n) for m, n in zip(members, names, strict=False)]
     pair = Cascade(members=names, thresholds=(0.5,))
-    manifest = export_bundle(tmp_path / "b", pair, named, options=LEGACY)
+    manifest = write_bundle(tmp_path / "b", pair, named, options=LEGACY)
     assert [m.file for m in manifest.members] == ["members/1-evil.onnx", "members/2-a_b_c.onnx"]
     assert manifest.cascade.members == names
 
@@ -150,7 +150,7 @@ def test_bundle_file_names_are_safe_whatever_the_members_are_called(tmp_path, me
 def test_bundle_whose_decisions_differ_is_not_there(tmp_path, cascade, members, evidence, stored):
     other = replace(evidence, outputs=lambda j, rows: stored[(j + 1) % 3][rows])
     with pytest.raises(ExportError, match="the executor decides otherwise than the stored"):
-        export_bundle(tmp_path / "bundle", cascade, members, evidence=other, options=LEGACY)
+        write_bundle(tmp_path / "bundle", cascade, members, evidence=other, options=LEGACY)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -167,7 +167,7 @@ def test_bundle_whose_member_differs_is_not_there(tmp_path, cascade, members, mo
 
     monkeypatch.setattr(bundle_module, "export_member", spoiled)
     with pytest.raises(ExportError, match="wide: the exported member's probabilities differ"):
-        export_bundle(tmp_path / "bundle", cascade, members, options=LEGACY)
+        write_bundle(tmp_path / "bundle", cascade, members, options=LEGACY)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -179,25 +179,25 @@ def test_bundle_whose_graph_differs_is_not_there(tmp_path, cascade, members, mon
     original = bundle_module.cascade_graph
     monkeypatch.setattr(bundle_module, "cascade_graph", spoiled)
     with pytest.raises(ExportError, match="the graph decides otherwise than its members"):
-        export_bundle(tmp_path / "bundle", cascade, members, options=LEGACY)
+        write_bundle(tmp_path / "bundle", cascade, members, options=LEGACY)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_bundle_over_an_older_one_needs_overwrite(tmp_path, cascade, members):
     path = tmp_path / "b"
-    export_bundle(path, cascade, members, options=LEGACY)
+    write_bundle(path, cascade, members, options=LEGACY)
     with pytest.raises(ExportError, match="already exists; give another path, or --overwrite"):
-        export_bundle(path, cascade, members, options=LEGACY)
+        write_bundle(path, cascade, members, options=LEGACY)
     pair = Cascade(members=cascade.members[:2], thresholds=(0.5,))
     options = BundleOptions(exporter="legacy", overwrite=True)
-    export_bundle(path, pair, members[:2], options=options)
+    write_bundle(path, pair, members[:2], options=options)
     assert Manifest.load(path).cascade == pair
     assert [item.name for item in tmp_path.iterdir()] == ["b"]
 
 
 def test_bundle_of_other_members_than_the_cascades_is_refused(tmp_path, cascade, members):
     with pytest.raises(ExportError, match="expected the members linear, wide, conv"):
-        export_bundle(tmp_path / "b", cascade, members[::-1], options=LEGACY)
+        write_bundle(tmp_path / "b", cascade, members[::-1], options=LEGACY)
 
 
 def test_bundle_of_members_with_different_classes_is_refused(tmp_path, members, monkeypatch):
@@ -210,7 +210,7 @@ def test_bundle_of_members_with_different_classes_is_refused(tmp_path, members, 
     sys.modules.pop("nets_with_few_classes")
     pair = Cascade(members=("linear", "few"), thresholds=(0.5,))
     with pytest.raises(ExportError, match="different numbers of classes: 10 and 3"):
-        export_bundle(tmp_path / "b", pair, [members[0], few], options=LEGACY)
+        write_bundle(tmp_path / "b", pair, [members[0], few], options=LEGACY)
 
 
 def test_bundle_of_existing_files_on_real_data_decides_as_the_executor(shared_data, tmp_path):
@@ -229,7 +229,7 @@ def test_bundle_of_existing_files_on_real_data_decides_as_the_executor(shared_da
         for name in names
     ]
     cascade = Cascade(members=names, thresholds=(0.8,))
-    manifest = export_bundle(tmp_path / "b", cascade, nets)
+    manifest = write_bundle(tmp_path / "b", cascade, nets)
     assert manifest.preprocessing["size"] == [32, 32]
     assert [member.exporter for member in manifest.members] == ["onnx", "onnx"]
     data = open_data(str(folder / "test.zip"), preprocessing=bundle_preprocessing(manifest))

@@ -8,7 +8,7 @@ from encas.bundle_files import file_entry
 from encas.cascade import Cascade
 from encas.data.open_data import open_data
 from encas.errors import ExportError, ManifestError, SessionError
-from encas.export.bundle import export_bundle
+from encas.export.bundle import write_bundle
 from encas.export.bundle_options import BundleOptions
 from encas.export.verify import verify
 from encas.manifest import Manifest
@@ -26,7 +26,7 @@ def made(tmp_path_factory, cascade, members, digits, stored):
         dataset=digits, label=digits.label, outputs=lambda j, rows: stored[j][rows],
         against="the stored outputs",
     )  # fmt: skip
-    export_bundle(
+    write_bundle(
         path, cascade, members, evidence=evidence, options=BundleOptions(exporter="legacy")
     )
     return path

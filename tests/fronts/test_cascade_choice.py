@@ -9,7 +9,7 @@ from encas.fronts.scored_cascade import PoolReference, ScoredCascade
 from encas.fronts.scoring import evaluate_front
 from encas.fronts.trade_off import neighbours
 from encas.pools.pool import Pool
-from encas.search.finder import find_front
+from encas.search.front_finding import find_front
 
 
 def make_front(points, objective: str = "macs") -> Front:
@@ -76,10 +76,10 @@ def test_make_choice_says_everything(tiny_pool):
 
 
 def test_make_choice_other_metric_has_no_interval(tiny_pool):
-    choice = make_choice(find_front(tiny_pool, evaluations=200, metric="balanced"))
+    choice = make_choice(find_front(tiny_pool, evaluations=200, metric="balanced"), knee=True)
     assert choice.to_json()["interval"] is None
     with pytest.raises(FrontError, match="of top-1 accuracy; the front's error is balanced"):
-        make_choice(choice.front, demand=Demand(pool=tiny_pool))
+        make_choice(choice.front, demand=Demand(pool=tiny_pool), knee=True)
 
 
 def test_make_choice_certified_accuracy_keeps_the_cascade(tiny_pool, held_out):
@@ -107,12 +107,12 @@ def test_make_choice_certified_drop_is_scored_on_the_held_out_split(tiny_pool, h
 def test_make_choice_split_that_was_searched_is_refused(tiny_pool, held_out):
     front = find_front(tiny_pool, evaluations=100)
     with pytest.raises(FrontError, match="no part in the search, .* give another split"):
-        make_choice(front, demand=Demand(pool=tiny_pool))
+        make_choice(front, demand=Demand(pool=tiny_pool), knee=True)
     elsewhere = evaluate_front(front, held_out)
     with pytest.raises(FrontError, match="this very pool, tiny"):
-        make_choice(elsewhere, demand=Demand(pool=tiny_pool))
+        make_choice(elsewhere, demand=Demand(pool=tiny_pool), knee=True)
     with pytest.raises(FrontError, match="this very pool, held out"):
-        make_choice(elsewhere, demand=Demand(pool=held_out))
+        make_choice(elsewhere, demand=Demand(pool=held_out), knee=True)
 
 
 def test_make_choice_without_a_known_best_model_asks_for_one(tiny_pool, held_out):
@@ -125,4 +125,4 @@ def test_make_choice_without_a_known_best_model_asks_for_one(tiny_pool, held_out
         ]
     )
     with pytest.raises(FrontError, match="name a reference with --reference-model"):
-        make_choice(front, demand=Demand(pool=held_out, max_drop=0.1))
+        make_choice(front, demand=Demand(pool=held_out, max_drop=0.1), knee=True)

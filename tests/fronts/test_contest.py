@@ -9,7 +9,7 @@ from encas.fronts.contest import contest_of, curves_of, duels_of, summary_of
 from encas.fronts.contest_run import ContestRun
 from encas.fronts.indicators import hypervolume, igd_plus
 from encas.jobs.run_contest import ContestPlan, run_plan
-from encas.search.finder import find_front
+from encas.search.front_finding import find_front
 from encas.search.options import SearchOptions
 
 

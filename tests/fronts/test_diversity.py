@@ -12,7 +12,7 @@ from encas.fronts.diversity import (
     uses_of,
 )
 from encas.pools.pool import Pool
-from encas.search.finder import find_front
+from encas.search.front_finding import find_front
 
 
 def test_double_faults_equal_a_loop(rng):

@@ -4,7 +4,7 @@ import pytest
 
 from encas.cascade import Cascade
 from encas.errors import FrontError
-from encas.fronts.front import Front
+from encas.fronts.front import Front, given_front
 from encas.fronts.scored_cascade import PoolReference, ScoredCascade
 from encas.fronts.selection import cost_text
 
@@ -70,7 +70,6 @@ def test_load_bad_cascades_are_all_named(front, tmp_path):
         ({"max_cost": 10}, 2),
         ({"min_accuracy": 0.8, "max_cost": 10}, 1),
         ({"knee": True}, 1),
-        ({}, 1),
         ({"knee": True, "min_accuracy": 0.84}, 2),
     ],
 )
@@ -80,6 +79,14 @@ def test_choose_limits_give_the_expected_cascade(front, limits, index):
 
 def test_select_returns_the_cascade(front):
     assert front.select(max_cost=100).members == ("a", "b")
+
+
+@pytest.mark.parametrize("ask", ["select", "index_of"])
+def test_choose_without_a_constraint_is_refused_and_names_all(front, ask):
+    match = r"min_accuracy=, max_cost= or max_latency_ms=, or knee=True"
+    for one in (front, front.with_cascades(front.cascades[:1])):
+        with pytest.raises(FrontError, match=match):
+            getattr(one, ask)()
 
 
 def test_choose_nothing_fits_names_the_nearest_miss(front):
@@ -114,3 +121,45 @@ def test_choose_empty_front_is_refused(front):
 )
 def test_cost_text_has_a_unit(cost, objective, text):
     assert cost_text(cost, objective) == text
+
+
+def test_repr_is_short(front):
+    text = "Front('p', 4 cascades, error 0.100 .. 0.500, macs 1 .. 20)"
+    assert repr(front) == text
+    large = front.with_cascades([scored(0.25, 1.23e6), scored(0.125, 2.9e8)])
+    assert repr(large) == "Front('p', 2 cascades, error 0.125 .. 0.250, macs 1.2e6 .. 2.9e8)"
+    assert repr(front.with_cascades(front.cascades[:1])).startswith("Front('p', 1 cascade, ")
+    assert repr(front.with_cascades([])) == "Front('p', 0 cascades)"
+
+
+def test_html_is_a_table_of_escaped_text(front):
+    html = front.with_cascades([scored(0.25, 3e6, "<b>a</b>", "b")])._repr_html_()
+    assert html.count("<tr>") == 2
+    assert "&lt;b&gt;a&lt;/b&gt; (0.5) &gt; b" in html
+    assert "<b>" not in html
+    assert "3 MMACs" in html
+
+
+def test_html_of_many_cascades_shows_some_and_both_ends(front):
+    many = front.with_cascades([scored(0.5 - i / 200, 1 + i) for i in range(90)])
+    html = many._repr_html_()
+    assert html.count("<tr>") == 21
+    assert '<th scope="row">0</th>' in html
+    assert '<th scope="row">89</th>' in html
+    assert html.endswith("<p>20 of 90 are shown</p>")
+
+
+def test_front_is_a_sequence_of_its_cascades(front):
+    assert len(front) == 4
+    assert list(front) == list(front.cascades)
+    assert front[front.index_of(knee=True)].cascade == front.select(knee=True)
+    assert front[-1] is front.cascades[-1]
+    assert front.with_cascades([])
+
+
+def test_given_front_is_itself_or_by_its_path(front, tmp_path):
+    assert given_front(front) is front
+    front.save(tmp_path / "f.json")
+    assert given_front(tmp_path / "f.json") == given_front(str(tmp_path / "f.json")) == front
+    with pytest.raises(FrontError, match="expected a Front or the path of one, got list"):
+        given_front([])

@@ -7,7 +7,8 @@ from encas.errors import SearchError
 from encas.fronts.front import Front
 from encas.jobs import run_contest as compare
 from encas.jobs.run_contest import ContestPlan, run_plan, seeds_of
-from encas.search.finder import Finding, find_front
+from encas.search.finder import Finding
+from encas.search.front_finding import find_front
 from encas.search.options import SearchOptions
 
 

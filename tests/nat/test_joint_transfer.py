@@ -20,7 +20,7 @@ from encas.nat.nat_settings import NatSettings
 from encas.nat.pooling import chosen_subnets, load_runs, samples_of, write_subnets
 from encas.nat.run_folder import CHECKPOINT_FILE
 from encas.nat.task import DataPlan
-from encas.pools.building.build_pool import BuildRequest, build_pool
+from encas.pools.building.build_pool import build_pool
 from encas.pools.pool import Pool
 
 TRAINING = Training(batch_size=24, learning_rate=0.05)
@@ -58,9 +58,9 @@ def pool(done) -> Pool:
     runs = load_runs([done.folder])
     subnets, samples = chosen_subnets(runs), samples_of(runs, None)
     write_subnets(subnets)
-    requests = tuple(subnet.request for subnet in subnets)
+    requests = [subnet.request for subnet in subnets]
     out = done.folder.parent / "pool"
-    build_pool(BuildRequest(requests=requests, data=samples.data, rows=samples.rows), out)
+    build_pool(requests, data=samples.data, rows=samples.rows, out=out)
     return Pool.load(out)
 
 

@@ -23,7 +23,7 @@ from encas.nat.pooling import (
 from encas.nat.sample_table import table_of
 from encas.nat.subnet_evaluating import error_of, evaluator_of, search_source
 from encas.nat.task import DataPlan
-from encas.pools.building.build_pool import BuildRequest, build_pool
+from encas.pools.building.build_pool import build_pool
 from encas.pools.pool import Pool
 
 TRAINING = Training(batch_size=24, learning_rate=0.05)
@@ -64,8 +64,8 @@ def other(run, name, **changes) -> NatRun:
 def pool_of(runs, out, **options) -> Pool:
     subnets, samples = chosen_subnets(runs, **options), samples_of(runs, None)
     write_subnets(lacking(subnets))
-    requests = tuple(subnet.request for subnet in subnets)
-    build_pool(BuildRequest(requests=requests, data=samples.data, rows=samples.rows), out)
+    requests = [subnet.request for subnet in subnets]
+    build_pool(requests, data=samples.data, rows=samples.rows, out=out)
     return Pool.load(out)
 
 

@@ -4,7 +4,7 @@ import pytest
 from encas.cascade import softmax
 from encas.errors import PoolError
 from encas.pools.model import Model
-from encas.pools.pool import Pool
+from encas.pools.pool import Pool, given_pool
 
 
 def probabilities(rng, shape):
@@ -126,3 +126,85 @@ def test_of_different_shapes_are_refused(rng):
 def test_of_quantised_probabilities_off_by_rounding_are_taken():
     outputs = np.array([[[0.99, 0.0], [0.5, 0.512]]], np.float32)
     assert Pool.of(outputs=outputs, label=[0, 1], names=["a"], costs={"macs": [1]}).n_models == 1
+
+
+def test_repr_is_short_and_holds_no_array(tiny_pool):
+    assert repr(tiny_pool) == "Pool('tiny', 3 models, 8 samples, 3 classes)"
+
+
+def test_html_is_a_table_of_escaped_text(tiny_pool):
+    models = [
+        Model(name=f"<b>{m.name}</b>", kind=m.kind, costs={"macs": 1e6, "a<b": 1.0})
+        for m in tiny_pool.models
+    ]
+    pool = Pool.of(
+        outputs=tiny_pool.outputs, label=tiny_pool.label, models=models, name="<i>pool</i>"
+    )
+    html = pool._repr_html_()
+    assert html.count("<tr>") == 4
+    assert "&lt;b&gt;cheap&lt;/b&gt;" in html
+    assert "&lt;i&gt;pool" in html
+    assert "a&lt;b" in html
+    assert not any(raw in html for raw in ("<b>", "<i>"))
+
+
+def test_html_of_many_models_says_how_many_are_left_out():
+    pool = Pool.of(outputs=np.full((25, 1, 2), 0.5), label=[0])
+    assert pool._repr_html_().endswith("<p>and 5 more</p>")
+
+
+def test_pool_is_a_collection_of_its_models(tiny_pool):
+    assert len(tiny_pool) == 3
+    assert list(tiny_pool) == list(tiny_pool.models)
+    assert tiny_pool["middle"] is tiny_pool[1] is tiny_pool.models[1]
+    assert "middle" in tiny_pool
+    assert "median" not in tiny_pool
+    with pytest.raises(PoolError, match="no model 'median'"):
+        _ = tiny_pool["median"]
+    with pytest.raises(IndexError):
+        _ = tiny_pool[3]
+
+
+@pytest.mark.parametrize(
+    ("outputs", "got"),
+    [
+        ({"net": np.zeros((8, 3))}, r"a dict; give list\(x.values\(\)\) as outputs and list\(x\)"),
+        (None, "None"),
+        (3.0, "3.0"),
+        ("net", "a str"),
+        (object(), "an object"),
+        ([[[0.5, 0.5], [1.0]]], "a list: .*inhomogeneous"),
+    ],
+)
+def test_of_what_is_no_array_says_what_it_wanted(outputs, got):
+    wanted = r"outputs must be one array \[n_models, n_samples, n_classes\], or a list with one"
+    with pytest.raises(PoolError, match=rf"pool: {wanted} array .* for each model, got {got}"):
+        Pool.of(outputs=outputs, label=[0])
+
+
+@pytest.mark.parametrize(
+    ("values", "fault"),
+    [
+        ({"names": "ab"}, "names must be a list with one name for each model, got a str"),
+        ({"names": 2}, "names must be .* got 2"),
+        ({"sources": "onnx:a.onnx"}, "sources must be a list with one source .* got a str"),
+        ({"sources": ["onnx:a.onnx"]}, "need as many names and costs, got 2 names; 1 sources"),
+        ({"costs": [1, 2]}, "costs must be a dict of lists .* got a list"),
+        ({"costs": {"macs": 5.0}}, "cost 'macs' must be a list with one number .* got 5.0"),
+        ({"costs": {"macs": [1.0]}}, "2 models need as many names and costs, got 2 names; macs h"),
+        ({"costs": {"G MACs": [1, 2]}}, "named by a word such as macs, .* got 'G MACs'"),
+        ({"costs": {3: [1, 2]}}, "named by a word such as macs, .* got 3"),
+    ],
+)
+def test_of_names_and_costs_that_fit_no_models_are_refused(values, fault):
+    with pytest.raises(PoolError, match=fault):
+        Pool.of(outputs=np.full((2, 1, 2), 0.5), label=[0], **values)
+
+
+def test_given_pool_is_itself_or_by_its_path(tiny_pool, tmp_path):
+    assert given_pool(tiny_pool) is tiny_pool
+    tiny_pool.save(tmp_path / "pool")
+    for path in (tmp_path / "pool", str(tmp_path / "pool")):
+        assert given_pool(path).sha256 == tiny_pool.sha256
+    with pytest.raises(PoolError, match="expected a Pool or the path of one, got dict"):
+        given_pool({})

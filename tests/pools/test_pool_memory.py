@@ -27,7 +27,7 @@ def stored(tmp_path_factory) -> Pool:
 
 
 TOOLS = {
-    "split": lambda pool, out: split_pool(pool, out, SHARES, seed=0),
+    "split": lambda pool, out: split_pool(pool, out=out, **SHARES, seed=0),
     "filter": lambda pool, out: filter_pool(pool, out, Wanted(), without=pool.take([1, 2])),
     "merge": lambda pool, out: merge_pools([pool], out),
     "npz": export_npz,

@@ -12,7 +12,7 @@ from encas.pools.pool_npz import export_npz, import_npz
 from encas.pools.pool_samples import hashes_of, held_out_rows, refuse_held_out, write_part
 from encas.pools.pool_split import mark_held_out
 from encas.sample_identity import is_among, positions, union
-from encas.search.finder import find_front
+from encas.search.front_finding import find_front
 
 
 @pytest.fixture

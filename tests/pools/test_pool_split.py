@@ -67,7 +67,7 @@ def test_split_without_a_test_part_makes_none(whole):
 
 def test_stored_parts_and_the_whole_know_the_test_samples(whole, tmp_path):
     stored = whole.save(tmp_path / "whole")
-    parts = split_pool(stored, tmp_path / "parts", SHARES, seed=0)
+    parts = split_pool(stored, out=tmp_path / "parts", **SHARES, seed=0)
     assert [check_pool(tmp_path / "parts" / name).sha256 for name in PARTS] == [
         parts[name].sha256 for name in PARTS
     ]
@@ -80,8 +80,8 @@ def test_stored_parts_and_the_whole_know_the_test_samples(whole, tmp_path):
 
 def test_split_again_with_another_seed_keeps_the_test_samples(whole, tmp_path):
     stored = whole.save(tmp_path / "whole")
-    first = split_pool(stored, tmp_path / "first", SHARES, seed=0)
-    again = split_pool(Pool.load(tmp_path / "whole"), tmp_path / "second", SHARES, seed=9)
+    first = split_pool(stored, out=tmp_path / "first", **SHARES, seed=0)
+    again = split_pool(Pool.load(tmp_path / "whole"), out=tmp_path / "second", **SHARES, seed=9)
     old, new = hashes_of(first["test"]), hashes_of(again["test"])
     assert is_among(old, new).all()
     assert len(new) == len(old)
@@ -106,9 +106,25 @@ def test_equal_samples_stay_together(whole):
 
 
 def test_split_of_a_pool_in_memory_writes_the_parts_alone(whole, tmp_path):
-    parts = split_pool(whole, tmp_path / "parts", SHARES, seed=0)
+    parts = split_pool(whole, out=tmp_path / "parts", **SHARES, seed=0)
     assert held_out_rows(parts["test"]).all()
     assert [path.name for path in tmp_path.iterdir()] == ["parts"]
+
+
+def test_split_without_a_folder_leaves_the_parts_in_memory(whole):
+    parts, rows = split_pool(whole, seed=3), split_rows(whole, SHARES, seed=3)
+    assert {name: part.path for name, part in parts.items()} == dict.fromkeys(PARTS)
+    for name, part in parts.items():
+        np.testing.assert_array_equal(part.label, whole.label[rows[name]])
+    refuse_held_out(parts["search"], purpose="search")
+    with pytest.raises(PoolError, match="kept for the test"):
+        refuse_held_out(parts["test"], purpose="search")
+
+
+def test_split_of_a_stored_pool_needs_a_folder(whole, tmp_path):
+    whole.save(tmp_path / "whole")
+    with pytest.raises(PoolError, match="whole: the pool lies in a folder, .* give out="):
+        split_pool(tmp_path / "whole")
 
 
 @pytest.mark.parametrize(
@@ -128,4 +144,4 @@ def test_shares_that_make_no_split_are_refused(whole, shares, fault):
 def test_split_into_a_folder_that_exists_is_refused(whole, tmp_path):
     (tmp_path / "parts").mkdir()
     with pytest.raises(PoolError, match="already exists; give another path"):
-        split_pool(whole, tmp_path / "parts", SHARES, seed=0)
+        split_pool(whole, out=tmp_path / "parts", **SHARES, seed=0)

@@ -7,10 +7,13 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
+from PIL import Image
 
 from encas.bundle_files import file_entry
+from encas.data.images import sample_of_pixels
 from encas.data.open_data import open_bundle_data
-from encas.errors import DataError, ManifestError
+from encas.data.preprocessing import Preprocessing
+from encas.errors import DataError, ManifestError, SessionError
 from encas.manifest import Manifest
 from encas.runtime.batching import Batching
 from encas.runtime.loading import Placement, load, open_member, open_members
@@ -167,3 +170,59 @@ def test_open_bundle_data_applies_the_manifests_preprocessing(bundle, tmp_path):
     edited(bundle, preprocessing={"size": [4, 4], "resize": 5, "crop": 0.5})
     with pytest.raises(DataError, match="give resize or crop, not both"):
         open_bundle_data(bundle, data)
+
+
+STEPS = {"size": [2, 3], "resize": 3, "mean": [0.5], "std": [0.1]}
+
+
+@pytest.fixture
+def images(rng) -> list[np.ndarray]:
+    """Images of many sizes that leave the cascade at different stages."""
+    return [rng.integers(0, 256, (3 + i % 4, 5, 3)).astype(np.uint8) for i in range(24)]
+
+
+@pytest.mark.parametrize("backend", ["staged", "graph"])
+def test_load_takes_images_as_the_manifest_prepares_them(bundle, images, backend, tmp_path):
+    edited(bundle, preprocessing=STEPS)
+    runner = load(bundle, backend=backend, batching=Batching(max_batch_size=8))
+    prepared = np.stack([sample_of_pixels(one, Preprocessing.of(STEPS)) for one in images])
+    expected = runner(prepared)
+    assert len(set(expected.stage)) > 1
+    files = [tmp_path / f"{i}.png" for i in range(len(images))]
+    for image, file in zip(images, files, strict=True):
+        Image.fromarray(image).save(file)
+    for given in (images, files, [str(file) for file in files]):
+        predicted = runner(given)
+        assert predicted.stage.tolist() == expected.stage.tolist()
+        np.testing.assert_array_equal(predicted.probabilities, expected.probabilities)
+    assert runner(files[3]).label.tolist() == [expected.label[3]]
+    assert runner(Image.open(files[3])).label.tolist() == [expected.label[3]]
+    assert runner(np.stack(images[:1] * 2)).label.tolist() == [expected.label[0]] * 2
+
+
+@pytest.mark.parametrize("backend", ["staged", "graph"])
+def test_load_of_a_bundle_without_preprocessing_refuses_images(bundle, images, backend):
+    runner = load(bundle, backend=backend)
+    with pytest.raises(DataError, match=r"bundle: the manifest states no preprocessing for input"):
+        runner("a.png")
+    with pytest.raises(DataError, match="states no preprocessing"):
+        runner(images)
+    with pytest.raises(SessionError, match=r"expected samples \[n, 1, 2, 3\], got \[2, 3, 5, 3\]"):
+        runner(np.stack([images[0]] * 2))
+
+
+def test_load_names_the_image_that_cannot_be_read(bundle, images, tmp_path):
+    edited(bundle, preprocessing=STEPS)
+    (tmp_path / "text.png").write_text("no picture")
+    with pytest.raises(DataError, match=r"text.png: not an image that can be read"):
+        load(bundle)([*images, tmp_path / "text.png"])
+
+
+def test_load_of_a_bundle_with_preprocessing_takes_samples_as_ever(bundle, samples):
+    before = load(bundle)(samples)
+    edited(bundle, preprocessing=STEPS)
+    runner = load(bundle)
+    for given in (samples, list(samples), {"input": samples}):
+        np.testing.assert_array_equal(runner(given).probabilities, before.probabilities)
+    with pytest.raises(SessionError, match="expected float32 samples, got float64"):
+        runner(samples.astype(np.float64))

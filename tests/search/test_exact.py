@@ -11,7 +11,7 @@ from encas.fronts.scoring import evaluate_front
 from encas.pools.pool import Pool
 from encas.search.cascade_problem import CascadeProblem
 from encas.search.exact import check_work, n_exact
-from encas.search.finder import find_front
+from encas.search.front_finding import find_front
 
 
 def random_pool(rng, *, n_models: int, n_samples: int, n_classes: int = 3) -> Pool:

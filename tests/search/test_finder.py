@@ -10,7 +10,8 @@ from encas.fronts.front import Front
 from encas.fronts.indicators import non_dominated
 from encas.fronts.scoring import evaluate_front
 from encas.search.cascade_problem import CascadeProblem
-from encas.search.finder import find_front, search_pool
+from encas.search.finder import search_pool
+from encas.search.front_finding import find_front
 from encas.search.options import SearchOptions
 
 

@@ -9,7 +9,7 @@ from encas.evaluate.objectives import error_objective, front_costs
 from encas.fronts.scoring import evaluate_front
 from encas.pools.pool import Pool
 from encas.search.algorithms import ALGORITHMS, Setup
-from encas.search.finder import find_front
+from encas.search.front_finding import find_front
 from encas.search.sweep import first_sequences
 from encas.search.sweep_moves import Moves, parents_of
 

@@ -4,7 +4,8 @@ from encas.cascade import Cascade
 from encas.errors import SearchError
 from encas.fronts.front import Front
 from encas.fronts.scored_cascade import PoolReference, ScoredCascade
-from encas.search.finder import find_front, search_pool
+from encas.search.finder import search_pool
+from encas.search.front_finding import find_front
 from encas.search.options import SearchOptions
 from encas.search.warm_start import start_of
 

@@ -17,7 +17,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from encas.errors import DataError, PoolError  # noqa: E402
-from encas.pools.building.build_pool import BuildRequest, build_pool  # noqa: E402
+from encas.pools.building.build_pool import build_pool  # noqa: E402
 from encas.pools.building.build_run import Watcher, processes  # noqa: E402
 from encas.pools.models.run_settings import RunSettings  # noqa: E402
 from encas.pools.models.specs import source_model  # noqa: E402
@@ -53,7 +53,7 @@ def nets_of(*widths, kind="net"):
 
 def request_for(pictures, *models, **options):
     options = {"preprocessing": Path("preprocessing.json"), "workers": 1} | options
-    return BuildRequest(models=models, data=str(pictures), **options)
+    return {"models": models, "data": str(pictures), **options}
 
 
 def files_of(folder):
@@ -67,7 +67,7 @@ def files_of(folder):
 
 def test_pool_holds_what_the_models_answer(nets, pictures):
     notes = Notes()
-    report = build_pool(request_for(pictures, *nets_of(4, 6)), nets / "pool", watcher=notes)
+    report = build_pool(**request_for(pictures, *nets_of(4, 6)), out=nets / "pool", watcher=notes)
     pool = check_pool(nets / "pool")
     assert (report.n_models, report.n_built, report.refusals) == (2, 2, ())
     assert pool.names == ("w4", "w6")
@@ -88,7 +88,7 @@ def test_pool_holds_what_the_models_answer(nets, pictures):
 def test_pool_states_sources_that_rebuild_its_models(nets, pictures, tmp_path_factory):
     torch.save(source_model(NET.format("net", 5)).build().state_dict(), nets / "five.pt")
     spec = NET.format("net", 5) + "&weights=five.pt"
-    build_pool(request_for(pictures, spec), nets / "deep" / "pool")
+    build_pool(**request_for(pictures, spec), out=nets / "deep" / "pool")
     pool = Pool.load(nets / "deep" / "pool")
     (model,) = pool.models
     assert model.name == "five"
@@ -102,10 +102,10 @@ def test_pool_states_each_models_own_preprocessing(nets, pictures):
     (nets / "larger.json").write_text(json.dumps({"size": [12, 12], "crop": 0.9}))
     knowing = f"knowing={NET.format('net', 6)}&preprocessing=larger.json"
     timm = "vit=timm:test_vit?pretrained=false&num_classes=3"
-    build_pool(request_for(pictures, knowing, timm, *nets_of(4)), nets / "pool")
+    build_pool(**request_for(pictures, knowing, timm, *nets_of(4)), out=nets / "pool")
     (nets / "later.json").write_text(json.dumps({"size": [6, 6]}))
     later = request_for(pictures, *nets_of(5), preprocessing=nets / "later.json")
-    build_pool(later, nets / "pool")
+    build_pool(**later, out=nets / "pool")
     pool = Pool.load(nets / "pool")
     stated = [source_model(m.source, base=pool.path).preprocessing for m in pool.models]
     assert [given["size"] for given in stated] == [[12, 12], [160, 160], [8, 8], [6, 6]]
@@ -123,7 +123,7 @@ def test_models_that_want_the_same_pixels_share_one_pass(nets, pictures):
         f"larger={NET.format('net', 6)}&preprocessing=larger.json",
     ]
     notes = Notes()
-    report = build_pool(request_for(pictures, *models), nets / "pool", watcher=notes)
+    report = build_pool(**request_for(pictures, *models), out=nets / "pool", watcher=notes)
     assert report.n_passes == 2
     assert notes.decoded == 2 * 12
     assert Pool.load(nets / "pool").names == ("w3", "w4", "other", "larger")
@@ -131,8 +131,8 @@ def test_models_that_want_the_same_pixels_share_one_pass(nets, pictures):
 
 def test_pixels_that_may_not_lie_on_the_disk_make_the_same_pool(nets, pictures):
     models = nets_of(3, 4)
-    build_pool(request_for(pictures, *models), nets / "cached")
-    build_pool(request_for(pictures, *models, cache_gb=0.0), nets / "streamed")
+    build_pool(**request_for(pictures, *models), out=nets / "cached")
+    build_pool(**request_for(pictures, *models, cache_gb=0.0), out=nets / "streamed")
     cached, streamed = files_of(nets / "cached"), files_of(nets / "streamed")
     assert cached.pop("pool.json") != streamed.pop("pool.json"), "they have their folders' names"
     assert cached == streamed
@@ -143,8 +143,8 @@ def test_any_number_of_workers_makes_the_same_pool(nets, pictures, workers):
     models = nets_of(3, 4, 5)
     (nets / "a").mkdir()
     (nets / "b").mkdir()
-    build_pool(request_for(pictures, *models), nets / "a" / "pool")
-    build_pool(request_for(pictures, *models, workers=workers), nets / "b" / "pool")
+    build_pool(**request_for(pictures, *models), out=nets / "a" / "pool")
+    build_pool(**request_for(pictures, *models, workers=workers), out=nets / "b" / "pool")
     assert files_of(nets / "a" / "pool") == files_of(nets / "b" / "pool")
 
 
@@ -157,7 +157,7 @@ def test_models_that_fail_stop_nobody(nets, pictures, workers):
         "gone=onnx:gone.onnx",
         *nets_of(4),
     ]
-    report = build_pool(request_for(pictures, *models, workers=workers), nets / "pool")
+    report = build_pool(**request_for(pictures, *models, workers=workers), out=nets / "pool")
     assert Pool.load(nets / "pool").names == ("w4",)
     reasons = {refusal.name: refusal.reason for refusal in report.refusals}
     assert next(iter(reasons)) == "gone"
@@ -169,7 +169,7 @@ def test_models_that_fail_stop_nobody(nets, pictures, workers):
 
 def test_model_that_kills_its_process_is_told_and_replaced(nets, pictures):
     models = [f"dying={NET.format('dying', 3)}", *nets_of(4, 5)]
-    report = build_pool(request_for(pictures, *models, workers=2), nets / "pool")
+    report = build_pool(**request_for(pictures, *models, workers=2), out=nets / "pool")
     assert Pool.load(nets / "pool").names == ("w4", "w5")
     (refusal,) = report.refusals
     assert refusal.reason == "its process died (exit code 7)"
@@ -178,38 +178,38 @@ def test_model_that_kills_its_process_is_told_and_replaced(nets, pictures):
 def test_build_of_nothing_but_failures_is_an_error(nets, pictures):
     models = (f"broken={NET.format('broken', 3)}", "gone=onnx:gone.onnx")
     with pytest.raises(PoolError, match=r"none of 2 models could be run; gone: .*; broken: Key"):
-        build_pool(request_for(pictures, *models), nets / "pool")
+        build_pool(**request_for(pictures, *models), out=nets / "pool")
     assert not (nets / "pool" / "pool.json").exists()
-    build_pool(request_for(pictures, *nets_of(4)), nets / "pool")
+    build_pool(**request_for(pictures, *nets_of(4)), out=nets / "pool")
     assert Pool.load(nets / "pool").names == ("w4",)
 
 
 def test_images_without_any_preprocessing_are_told(nets, pictures):
     with pytest.raises(PoolError, match="its preprocessing is not known: give --preprocessing"):
-        build_pool(request_for(pictures, *nets_of(4), preprocessing=None), nets / "pool")
+        build_pool(**request_for(pictures, *nets_of(4), preprocessing=None), out=nets / "pool")
 
 
 def test_build_again_runs_nothing_and_with_more_models_only_these(nets, pictures):
-    build_pool(request_for(pictures, *nets_of(4, 5)), nets / "pool")
+    build_pool(**request_for(pictures, *nets_of(4, 5)), out=nets / "pool")
     before = files_of(nets / "pool")
     notes = Notes()
-    report = build_pool(request_for(pictures, *nets_of(4, 5)), nets / "pool", watcher=notes)
+    report = build_pool(**request_for(pictures, *nets_of(4, 5)), out=nets / "pool", watcher=notes)
     assert (report.n_built, notes.started, notes.decoded) == (0, [], 0)
     assert files_of(nets / "pool") == before
-    build_pool(request_for(pictures, *nets_of(3)), nets / "pool", watcher=notes)
+    build_pool(**request_for(pictures, *nets_of(3)), out=nets / "pool", watcher=notes)
     assert notes.started == ["w3"]
     assert Pool.load(nets / "pool").names == ("w4", "w5", "w3")
 
 
 def test_build_with_other_settings_into_one_pool_is_refused(nets, pictures):
-    build_pool(request_for(pictures, *nets_of(4)), nets / "pool")
+    build_pool(**request_for(pictures, *nets_of(4)), out=nets / "pool")
     with pytest.raises(PoolError, match="dtype must be the same in one pool"):
-        build_pool(request_for(pictures, *nets_of(5), stored="float16"), nets / "pool")
-    threads = request_for(pictures, *nets_of(5), settings=RunSettings(n_threads=2))
+        build_pool(**request_for(pictures, *nets_of(5), stored="float16"), out=nets / "pool")
+    threads = request_for(pictures, *nets_of(5), n_threads=2)
     with pytest.raises(PoolError, match="threads must be the same in one pool: it was 1, now"):
-        build_pool(threads, nets / "pool")
+        build_pool(**threads, out=nets / "pool")
     again = request_for(pictures, *nets_of(5), stored="float16", overwrite=True)
-    build_pool(again, nets / "pool")
+    build_pool(**again, out=nets / "pool")
     pool = Pool.load(nets / "pool")
     assert pool.names == ("w5",)
     assert pool.outputs[0].dtype == np.float16
@@ -219,7 +219,7 @@ def test_build_into_a_folder_of_something_else_is_refused(nets, pictures):
     (nets / "mine").mkdir()
     (nets / "mine" / "thesis.txt").write_text("do not touch")
     with pytest.raises(PoolError, match="is no folder of an earlier build"):
-        build_pool(request_for(pictures, *nets_of(4), overwrite=True), nets / "mine")
+        build_pool(**request_for(pictures, *nets_of(4), overwrite=True), out=nets / "mine")
     assert [path.name for path in (nets / "mine").iterdir()] == ["thesis.txt"]
 
 
@@ -227,11 +227,11 @@ def test_model_whose_weights_changed_runs_again(nets, pictures):
     state = source_model(NET.format("net", 5)).build().state_dict()
     torch.save(state, nets / "five.pt")
     models = [NET.format("net", 5) + "&weights=five.pt", *nets_of(3)]
-    build_pool(request_for(pictures, *models), nets / "pool")
+    build_pool(**request_for(pictures, *models), out=nets / "pool")
     first = np.array(Pool.load(nets / "pool").outputs[0])
     torch.save({key: value + 0.5 for key, value in state.items()}, nets / "five.pt")
     notes = Notes()
-    build_pool(request_for(pictures, *models), nets / "pool", watcher=notes)
+    build_pool(**request_for(pictures, *models), out=nets / "pool", watcher=notes)
     assert notes.started == ["five"]
     assert not np.array_equal(check_pool(nets / "pool").outputs[0], first)
 
@@ -258,7 +258,7 @@ def test_model_whose_macs_nobody_counts_is_in_the_pool_without_them(nets, pictur
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
     onnx.save(model, str(nets / "rnn.onnx"))
-    report = build_pool(request_for(pictures, "onnx:rnn.onnx", *nets_of(4)), nets / "pool")
+    report = build_pool(**request_for(pictures, "onnx:rnn.onnx", *nets_of(4)), out=nets / "pool")
     (remark,) = report.unpriced
     assert (remark.name, report.refusals) == ("rnn", ())
     assert re.search("cannot count the operator RNN; .* or search by a measured", remark.reason)
@@ -268,14 +268,14 @@ def test_model_whose_macs_nobody_counts_is_in_the_pool_without_them(nets, pictur
         pool.costs("macs")
     (nets / "costs.csv").write_text("name,macs\nrnn,585\n")
     again = request_for(pictures, "onnx:rnn.onnx", costs=nets / "costs.csv", overwrite=True)
-    assert build_pool(again, nets / "pool").unpriced == ()
+    assert build_pool(**again, out=nets / "pool").unpriced == ()
     assert Pool.load(nets / "pool").costs("macs").tolist() == [585]
 
 
 def test_costs_of_a_table_are_added_and_count_more(nets, pictures):
     (nets / "costs.csv").write_text("name,macs,joules\nw4,7,0.5\n")
     costs = nets / "costs.csv"
-    build_pool(request_for(pictures, *nets_of(3, 4), costs=costs), nets / "pool")
+    build_pool(**request_for(pictures, *nets_of(3, 4), costs=costs), out=nets / "pool")
     first, second = Pool.load(nets / "pool").models
     assert first.costs["macs"] == 64 * 27 * 3 + 9
     assert "joules" not in first.costs
@@ -284,7 +284,7 @@ def test_costs_of_a_table_are_added_and_count_more(nets, pictures):
 
 def test_part_of_the_data_is_stratified_and_repeats(nets, pictures):
     for name, seed in (("a", 1), ("b", 1), ("c", 2)):
-        build_pool(request_for(pictures, *nets_of(4), n_samples=6, seed=seed), nets / name)
+        build_pool(**request_for(pictures, *nets_of(4), n_samples=6, seed=seed), out=nets / name)
     a, b, c = (Pool.load(nets / name) for name in "abc")
     assert np.bincount(a.label).tolist() == [2, 2, 2]
     assert a.sha256 == b.sha256 != c.sha256
@@ -294,15 +294,14 @@ def test_part_of_the_data_is_stratified_and_repeats(nets, pictures):
 def test_class_map_picks_the_datas_classes(nets, pictures):
     (nets / "map.json").write_text(json.dumps({"ant": 3, "bee": 0, "cat": 4}))
     wide = "wide=torch:little_nets:make?classes=5"
-    build_pool(request_for(pictures, wide, class_map="map.json"), nets / "pool")
+    build_pool(**request_for(pictures, wide, class_map="map.json"), out=nets / "pool")
     assert Pool.load(nets / "pool").outputs[0].shape == (12, 3)
 
 
 def test_samples_that_are_no_images_are_fed_as_they_are(nets, rng):
     x = rng.random((6, 3, 5, 5)).astype(np.float32)
     np.savez(nets / "x.npz", x=x, label=np.array([0, 1, 2, 0, 1, 2]))
-    request = BuildRequest(models=nets_of(4), data=f"npz:{nets / 'x.npz'}", workers=1)
-    build_pool(request, nets / "pool")
+    build_pool(nets_of(4), data=f"npz:{nets / 'x.npz'}", workers=1, out=nets / "pool")
     with torch.no_grad():
         expected = source_model(NET.format("net", 4)).build()(torch.tensor(x)).numpy()
     stored = Pool.load(nets / "pool").outputs[0]
@@ -317,11 +316,11 @@ def test_interrupted_build_leaves_a_pool_and_goes_on(nets, pictures):
 
     models = nets_of(4, 5, 6)
     with pytest.raises(KeyboardInterrupt):
-        build_pool(request_for(pictures, *models), nets / "pool", watcher=Impatient())
+        build_pool(**request_for(pictures, *models), out=nets / "pool", watcher=Impatient())
     assert check_pool(nets / "pool").names == ("w4",)
     assert (nets / "pool" / ".work").is_dir(), "the decoded images are still there"
     notes = Notes()
-    build_pool(request_for(pictures, *models), nets / "pool", watcher=notes)
+    build_pool(**request_for(pictures, *models), out=nets / "pool", watcher=notes)
     assert notes.started == ["w5", "w6"]
     assert notes.decoded == 0
     assert not (nets / "pool" / ".work").exists()
@@ -332,7 +331,9 @@ def test_image_that_cannot_be_read_ends_the_build_with_its_name(nets, pictures, 
     shutil.copytree(pictures, nets / "damaged")
     (nets / "damaged" / "bee" / "2.png").write_bytes(b"no picture")
     with pytest.raises(DataError, match=r"bee/2.png: not an image that can be read"):
-        build_pool(request_for(nets / "damaged", *nets_of(4, 5), workers=workers), nets / "pool")
+        build_pool(
+            **request_for(nets / "damaged", *nets_of(4, 5), workers=workers), out=nets / "pool"
+        )
 
 
 def test_timm_models_over_imagenetv2_have_its_thousand_classes(nets, pictures):
@@ -341,8 +342,8 @@ def test_timm_models_over_imagenetv2_have_its_thousand_classes(nets, pictures):
     for index, path in enumerate(sorted(pictures.rglob("*.png"))[:3]):
         shutil.copy(path, folder / f"{index}.png")
     models = ("timm:test_vit?pretrained=false", "timm:test_resnet?pretrained=false")
-    request = BuildRequest(models=models, data=f"imagenetv2:{nets}", workers=1, stored="float16")
-    report = build_pool(request, nets / "pool")
+    data = f"imagenetv2:{nets}"
+    report = build_pool(models, data=data, workers=1, stored="float16", out=nets / "pool")
     pool = check_pool(nets / "pool")
     assert [output.shape for output in pool.outputs] == [(3, 1000)] * 2
     assert pool.label.tolist() == [7, 7, 7]
@@ -364,27 +365,27 @@ def test_workers_share_the_gpus_that_can_be_seen(monkeypatch, chosen, expected):
 
 
 def test_held_out_samples_of_a_split_stay_marked_when_the_pool_grows(nets, pictures, encas):
-    build_pool(request_for(pictures, *nets_of(4)), nets / "pool")
+    build_pool(**request_for(pictures, *nets_of(4)), out=nets / "pool")
     split = encas("pool", "split", nets / "pool", "--out", nets / "parts", "--json").json
     n_test = split["test"]["n_samples"]
-    build_pool(request_for(pictures, *nets_of(5)), nets / "pool")
+    build_pool(**request_for(pictures, *nets_of(5)), out=nets / "pool")
     assert len(Pool.load(nets / "pool").held_out) == n_test
     for other, name in ((nets / "parts" / "test", "again"), (nets / "all", "more")):
         if name == "more":
-            build_pool(request_for(pictures, *nets_of(4)), other)
-        build_pool(request_for(pictures, *nets_of(4), held_out=other), nets / name)
+            build_pool(**request_for(pictures, *nets_of(4)), out=other)
+        build_pool(**request_for(pictures, *nets_of(4), held_out=other), out=nets / name)
         assert encas("search", nets / name, "--out", nets / "f.json").code == 1
 
 
 def test_build_killed_while_it_wrote_leaves_no_trace(nets, pictures):
     (nets / "whole").mkdir()
-    build_pool(request_for(pictures, *nets_of(4, 5)), nets / "whole" / "pool")
+    build_pool(**request_for(pictures, *nets_of(4, 5)), out=nets / "whole" / "pool")
     (nets / "pool").mkdir()
     (nets / "pool" / ".build.json.ab12_xyz").write_bytes(b"{")
-    build_pool(request_for(pictures, *nets_of(4)), nets / "pool")
+    build_pool(**request_for(pictures, *nets_of(4)), out=nets / "pool")
     (nets / "pool" / ".pool.json.ab12_xyz").write_bytes(b"{")
     (nets / "pool" / "outputs" / ".w5.npy.ab12_xyz").write_bytes(b"half")
-    build_pool(request_for(pictures, *nets_of(4, 5)), nets / "pool")
+    build_pool(**request_for(pictures, *nets_of(4, 5)), out=nets / "pool")
     assert files_of(nets / "pool") == files_of(nets / "whole" / "pool")
 
 
@@ -401,7 +402,7 @@ main(sys.argv[1:])
 def test_killed_build_goes_on_and_ends_the_same(nets, pictures, workers):
     models = nets_of(3, 4, 5, 6, kind="slow")
     (nets / "whole").mkdir()
-    build_pool(request_for(pictures, *models), nets / "whole" / "pool")
+    build_pool(**request_for(pictures, *models), out=nets / "whole" / "pool")
     arguments = [word for model in models for word in ("--model", model)]
     arguments += ["--data", str(pictures), "--preprocessing", "preprocessing.json"]
     arguments += ["--out", "pool", "--workers", str(workers)]

@@ -6,7 +6,7 @@ pytest.importorskip("torch")
 pytest.importorskip("ray")
 
 from encas.errors import PoolError
-from encas.pools.building.build_pool import BuildRequest, build_pool
+from encas.pools.building.build_pool import build_pool
 from encas.pools.building.build_ray import RayCrew
 
 pytestmark = [
@@ -38,10 +38,9 @@ def test_ray_makes_the_same_pool_and_tells_who_failed(nets, pictures):
         ("there", (*MODELS, *FAILING), {"ray": "local"}),
     ):
         (nets / name).mkdir()
-        request = BuildRequest(
-            models=models, data=str(pictures), preprocessing=nets / "preprocessing.json", **options
-        )
-        report = build_pool(request, nets / name / "pool")
+        steps = nets / "preprocessing.json"
+        out = nets / name / "pool"
+        report = build_pool(models, data=pictures, preprocessing=steps, out=out, **options)
     reasons = {refusal.name: refusal.reason for refusal in report.refusals}
     assert "a bug of the model's author" in reasons["broken"]
     assert reasons["dying"].startswith("its Ray task failed: ")

@@ -4,8 +4,8 @@ from xml.etree import ElementTree
 
 import pytest
 
-from encas.errors import FrontError
-from encas.report.report_writing import write_report
+from encas.errors import FrontError, PoolError
+from encas.reports.report_writing import report
 
 
 @pytest.fixture
@@ -18,10 +18,11 @@ def files(front, latency_front, tiny_pool, profile, manifest, tmp_path):
     return tmp_path
 
 
-def test_write_report_with_every_file_makes_a_page(files):
-    write_report(
-        [files / "front.json", files / "front_latency.json"],
-        files / "report.html",
+def test_report_with_every_file_makes_a_page(files):
+    report(
+        files / "front.json",
+        files / "front_latency.json",
+        out=files / "report.html",
         pools=[files / "pool"],
         bundles=[files / "bundle"],
         profile=files / "profile.json",
@@ -31,15 +32,34 @@ def test_write_report_with_every_file_makes_a_page(files):
     assert "Predicted against measured latency" in page
 
 
-def test_write_report_as_svg_makes_a_picture_with_its_own_style(files):
-    write_report([files / "front.json"], files / "front.svg")
+def test_report_of_values_is_that_of_their_files(files, front, latency_front, tiny_pool, profile):
+    given = {"bundles": [str(files / "bundle")], "profile": profile}
+    said = report(front, latency_front, out=str(files / "a.html"), pools=[tiny_pool], **given)
+    report(str(files / "front.json"), files / "front_latency.json", out=files / "b.html",
+           pools=[str(files / "pool")], bundles=[files / "bundle"],
+           profile=files / "profile.json")  # fmt: skip
+    assert (files / "a.html").read_text() == (files / "b.html").read_text()
+    assert said.baseline is not None
+
+
+def test_report_of_nothing_or_nonsense_is_refused(files, front):
+    with pytest.raises(FrontError, match="give at least one front"):
+        report(out=files / "r.html")
+    with pytest.raises(FrontError, match="expected a Front or the path of one, got dict"):
+        report({}, out=files / "r.html")
+    with pytest.raises(PoolError, match="expected a Pool or the path of one, got ndarray"):
+        report(front, out=files / "r.html", pools=[front.points])
+
+
+def test_report_as_svg_makes_a_picture_with_its_own_style(files):
+    report(files / "front.json", out=files / "front.svg")
     root = ElementTree.parse(files / "front.svg").getroot()
     assert root.find("{http://www.w3.org/2000/svg}style") is not None
 
 
-def test_write_report_under_another_ending_is_refused(files):
+def test_report_under_another_ending_is_refused(files):
     with pytest.raises(FrontError, match=r"ends with .html or .svg, got 'report.docx'"):
-        write_report([files / "front.json"], files / "report.docx")
+        report(files / "front.json", out=files / "report.docx")
 
 
 def test_command_writes_a_report(encas, files):

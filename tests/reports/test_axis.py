@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from encas.report.axis import LogAxis, even_ticks, percent, plain_number
+from encas.reports.axis import LogAxis, even_ticks, percent, plain_number
 
 positive = st.floats(1e-6, 1e9)
 

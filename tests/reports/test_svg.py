@@ -5,7 +5,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from encas.report.svg import HEIGHT, WIDTH, Chart, Point, Series, draw
+from encas.reports.svg import HEIGHT, WIDTH, Chart, Point, Series, draw
 
 SVG = "{http://www.w3.org/2000/svg}"
 

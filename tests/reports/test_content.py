@@ -7,7 +7,7 @@ import pytest
 from encas.entries import Expected
 from encas.errors import FrontError, PoolError
 from encas.fronts.scoring import evaluate_front
-from encas.report.content import report_of
+from encas.reports.content import report_of
 
 
 def test_report_of_a_front_alone_is_one_figure(front):

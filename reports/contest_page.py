@@ -7,10 +7,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 
 from ..fronts.contest import Contest, Duel, summary_of
+from ..html_table import html_table
 from ..version import __version__
 from .axis import plain_number
 from .style import style
-from .tables import table
 
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 SUMMARY_COLUMNS = (
@@ -101,7 +101,7 @@ def _header(contest: Contest) -> Iterator[str]:
     if contest.test is not None:
         text += f" On test: the same cascades on {contest.test}, which no search has seen."
     yield f'<p class="soft">{escape(text)}</p></header>'
-    yield from table(SUMMARY_COLUMNS, summary_rows(contest))
+    yield from html_table(SUMMARY_COLUMNS, summary_rows(contest))
 
 
 def _picture(name: str, png: bytes) -> Iterator[str]:
@@ -128,7 +128,7 @@ def _duels(duels: Sequence[Duel], pool: str) -> Iterator[str]:
         )
         for duel in duels
     ]
-    yield from table(("", "pairs", "median difference", "p (better)", "p (two-sided)"), rows)
+    yield from html_table(("", "pairs", "median difference", "p (better)", "p (two-sided)"), rows)
 
 
 def _cell(value: float | None, text: str) -> str:

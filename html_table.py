@@ -1,4 +1,4 @@
-"""Tables of a page, every text escaped."""
+"""Tables in HTML, every text escaped: of pages, and of what a notebook shows of a value."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from html import escape
 
 
-def table(
+def html_table(
     columns: Sequence[str], rows: Sequence[Sequence[str]], *, text_columns: Sequence[int] = ()
 ) -> Iterator[str]:
     """Lines of HTML; the first column names the rows, those in `text_columns` align left."""

@@ -6,8 +6,8 @@ from html.parser import HTMLParser
 
 import pytest
 
-from encas.report.content import report_of
-from encas.report.page import html_page
+from encas.reports.content import report_of
+from encas.reports.page import html_page
 
 VOID = {"meta", "br", "hr", "img", "link", "input"}
 

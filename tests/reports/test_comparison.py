@@ -6,7 +6,7 @@ import pytest
 
 from encas.cascade import Cascade
 from encas.errors import PoolError
-from encas.report.comparison import (
+from encas.reports.comparison import (
     Contender,
     MeasuredTime,
     Split,

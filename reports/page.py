@@ -6,15 +6,16 @@ from collections.abc import Iterator, Sequence
 from html import escape
 
 from ..fronts.front import Front
+from ..fronts.front_labels import cost_label
 from ..fronts.selection import cost_text
+from ..html_table import html_table
 from ..version import __version__
 from .axis import percent, plain_number
 from .comparison import Contender
 from .content import Report
-from .figure import Figure, cascade_text, cost_label
+from .figure import Figure, cascade_text
 from .style import style
 from .svg import draw
-from .tables import table
 
 POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 OPEN_ROWS = 12
@@ -52,7 +53,7 @@ def _header(report: Report) -> Iterator[str]:
         yield f"<p>{escape(text)}</p>"
     if report.table:
         header, *rows = report.table
-        yield from table(header, rows)
+        yield from html_table(header, rows)
 
 
 def _figure(figure: Figure) -> Iterator[str]:
@@ -110,7 +111,7 @@ def _latency(report: Report) -> Iterator[str]:
         "them; measured is the whole cascade, one batch after the other.</p>"
     )
     columns = ("cascade", "batch size", "predicted", "measured (mean)", "error", "median batch")
-    yield from table(columns, rows)
+    yield from html_table(columns, rows)
 
 
 def _fronts(fronts: Sequence[Front]) -> Iterator[str]:
@@ -132,7 +133,7 @@ def _fronts(fronts: Sequence[Front]) -> Iterator[str]:
             for index, scored in enumerate(front.cascades)
         ]
         columns = ("index", "accuracy", "cost", "members (threshold)", "run by")
-        yield from table(columns, rows, text_columns=(3, 4))
+        yield from html_table(columns, rows, text_columns=(3, 4))
         yield "</details>"
 
 

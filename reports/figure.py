@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from ..cascade import Cascade
 from ..errors import FrontError
 from ..evaluate.objectives import Error, Objective, cost_objective, error_objective
 from ..fronts.front import Front
+from ..fronts.front_labels import cost_label, distinct_names, quality_label
 from ..fronts.scored_cascade import ScoredCascade
 from ..fronts.scoring import score
 from ..latency import LatencyProfile
@@ -50,15 +51,6 @@ def figures_of(
     return tuple(_figure(group, pools, profile, marked) for group in groups.values())
 
 
-def cost_label(front: Front) -> str:
-    """What the cost of a front is, with its unit."""
-    objective = front.objectives[1]
-    if objective == "latency":
-        return f"predicted ms per batch of {front.batch_size}"
-    unit = "MACs" if objective == "macs" else objective.removeprefix("cost_")
-    return f"expected {unit} per sample"
-
-
 def cascade_text(members: Sequence[str], thresholds: Sequence[float]) -> str:
     """Members in order, each with the threshold above which a sample leaves."""
     gates = [f" ({threshold:g})" for threshold in thresholds]
@@ -89,7 +81,7 @@ def _figure(
             f"a chart holds at most {len(FRONT_LOOKS)} fronts of one objective, got {len(fronts)}"
         )
     label = cost_label(fronts[0])
-    names = _distinct_names(fronts)
+    names = distinct_names(fronts)
     series = [
         Series(name=name, look=look, points=tuple(_point(c, label) for c in front.cascades))
         for name, look, front in zip(names, FRONT_LOOKS, fronts, strict=False)
@@ -100,8 +92,7 @@ def _figure(
         scorer = _Scorer.of(fronts[0], pool, profile)
         series = [scorer.members(label), *series, *scorer.marks(marked, label)]
         caption += f" Circles are the single models on {pool.name}, marks are measured there, too."
-    metric = fronts[0].metric
-    quality = "accuracy" if metric == "top1" else f"1 - {metric} error"
+    quality = quality_label(fronts[0])
     title = f"{quality.capitalize()} against {label}"
     sizes = [front.pool.n_samples for front in fronts]
     chart = Chart(
@@ -117,17 +108,6 @@ def _figure(
 def _pool_of(front: Front, pools: Sequence[Pool]) -> Pool | None:
     same = [pool for pool in pools if pool.sha256 == front.pool.sha256]
     return (same or list(pools[-1:]) or [None])[0]
-
-
-def _distinct_names(fronts: Sequence[Front]) -> list[str]:
-    names = [f"front on {front.pool.name}" for front in fronts]
-    if len(set(names)) == len(names):
-        return names
-    texts: list[str] = []
-    for name, front in zip(names, fronts, strict=True):
-        search: Mapping[str, object] = front.search
-        texts.append(f"{name}, {search.get('algorithm', '?')}, seed {search.get('seed', '?')}")
-    return texts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -1,0 +1,57 @@
+"""`report`: fronts as one page, or one chart, in a file."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from ..errors import FrontError
+from ..files import write_atomically
+from ..fronts.front import Front, given_front
+from ..latency import LatencyProfile, given_profile
+from ..manifest import Manifest
+from ..pools.pool import Pool, given_pool
+from .content import Report, report_of
+from .page import html_page
+from .svg import draw
+
+
+def report(
+    *fronts: Front | str | Path,
+    out: str | Path,
+    pools: Sequence[Pool | str | Path] = (),
+    bundles: Sequence[str | Path] = (),
+    profile: LatencyProfile | str | Path | None = None,
+) -> Report:
+    """Writes a report of fronts: a whole page (.html), or its first chart alone (.svg).
+
+    Args:
+        *fronts: as searched or evaluated elsewhere, or their files; at least one.
+        out: the file to write; its ending decides what it is.
+        pools: the first one decides which single model is the best one, costs are reported on the
+            last one; pools or their folders.
+        bundles: folders of the chosen cascades.
+        profile: for latency fronts and the single models' times; the profile or its file.
+
+    Returns:
+        What the page says, as a value.
+
+    Raises:
+        EncasError: a file is missing or has faults, or they do not belong together.
+    """
+    file = Path(out)
+    if file.suffix not in (".html", ".svg"):
+        raise FrontError(f"expected a name that ends with .html or .svg, got {file.name!r}")
+    if not fronts:
+        raise FrontError("there is nothing to report: give at least one front")
+    content = report_of(
+        [given_front(front) for front in fronts],
+        pools=[given_pool(pool) for pool in pools],
+        bundles=[Manifest.load(bundle) for bundle in bundles],
+        profile=given_profile(profile),
+    )
+    if file.suffix == ".html":
+        write_atomically(file, html_page(content))
+    else:
+        write_atomically(file, draw(content.figures[0].chart, alone=True) + "\n")
+    return content
