@@ -80,8 +80,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except click.ClickException as error:
         error.show()
         code = error.exit_code
-    except (click.Abort, KeyboardInterrupt):
-        click.echo("Aborted.", err=True)
+    except (click.Abort, KeyboardInterrupt) as stop:
+        click.echo(f"Aborted. {stop}".rstrip(), err=True)
         code = 130
     except (EncasError, OSError) as error:
         if debug:

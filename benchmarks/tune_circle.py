@@ -18,7 +18,7 @@ import numpy as np
 from cifar10 import REPOSITORY, arguments, machine
 from resnets import resnet_pool
 
-from encas.commands.console import progress
+from encas.commands.console import shown_progress
 from encas.demo.demo_pools import make_pools, pool_path, train_networks
 from encas.jobs.measure_latency import PATIENT, MeasureOptions
 from encas.jobs.tuning.tune_flow import tune
@@ -40,7 +40,9 @@ def main() -> None:
         n_measured=options.measured,
         n_exported=options.exported,
     )
-    report = tune(_pool(options.data, options.pool), out, settings=settings, watch=progress)
+    with shown_progress() as show:
+        pool = _pool(options.data, options.pool)
+        report = tune(pool, out, settings=settings, on_progress=show)
     ratios = np.array([pair.speed_up for pair in report.pairs])
     found = {
         **machine(),
@@ -90,7 +92,7 @@ def _pool(data: Path, name: str) -> Path:
         return path
     folder = REPOSITORY / "build" / "digits"
     folder.mkdir(parents=True, exist_ok=True)
-    make_pools(folder, train_networks(folder, progress=lambda _n: None))
+    make_pools(folder, train_networks(folder))
     return pool_path(folder, "search")
 
 

@@ -16,7 +16,7 @@ from ..intervals import wilson_interval
 from ..jobs.verify_bundle import verify_bundle
 from ..manifest import Manifest
 from ..pools.pool import Pool
-from .console import emit, json_option, note, selection_options
+from .console import emit, json_option, note, selection_options, shown_progress
 
 if TYPE_CHECKING:
     from ..export.graph import WeightPlace
@@ -73,15 +73,16 @@ def export(  # noqa: PLR0913 - one argument for each option
 
     loaded = Front.load(front)
     weights: WeightPlace | None = None if graph == "none" else graph  # type: ignore[assignment]
-    manifest = export_from_front(
-        loaded,
-        loaded.index_of(**limits) if index is None else index,
-        Pool.load(folder),
-        out,
-        data=data,
-        options=BundleOptions(exporter=exporter, graph=weights, overwrite=overwrite),
-        on_step=note,
-    )
+    with shown_progress() as show:
+        manifest = export_from_front(
+            loaded,
+            loaded.index_of(**limits) if index is None else index,
+            Pool.load(folder),
+            out,
+            data=data,
+            options=BundleOptions(exporter=exporter, graph=weights, overwrite=overwrite),
+            on_progress=show,
+        )
     emit(as_json, manifest.to_json(), _bundle_table(out, manifest))
     if data is None:
         note("Decisions were not proven against the pool: give --data DATA, what it was built on.")

@@ -15,9 +15,9 @@ from ..nat.designs import NAMES
 from ..nat.nat_runs import NatRun
 from ..nat.nat_session import Launch, Origin, transfer
 from ..nat.subnet_latency import TimedSubnets
-from .console import emit, note
+from .console import emit, note, shown_progress
 from .nat_joint_command import front, joint
-from .nat_options import path_type, plan_of, require, rounds_bar, settings_of, shared_options
+from .nat_options import path_type, plan_of, require, settings_of, shared_options
 from .nat_pool_command import pool
 from .nat_profile_command import profile
 
@@ -58,7 +58,7 @@ def nat(
     origin = Origin(supernet=supernet, checkpoint=checkpoint)
     settings = settings_of([origin], given)
     timed = timed_of(given)
-    with rounds_bar(supernet, what="subnets", cost="ms" if timed else "MACs") as show:
+    with shown_progress() as show:
         run = transfer(
             origin,
             plan_of(given),
@@ -66,7 +66,7 @@ def nat(
             given["out"],
             launch=Launch(**{key: given[key] for key in ("seed", "device", "resume")}),
             timed=timed,
-            on_step=show,
+            on_progress=show,
         )
     emit(given["as_json"], run_json(run), run_table(run))
     note(f"{run.folder}: `encas nat pool {run.folder} --out POOL` makes a pool of it")

@@ -16,7 +16,7 @@ from ..nat.pooling import (
     write_subnets,
 )
 from ..pools.building.build_pool import BuildRequest
-from .console import json_option, note, progress
+from .console import json_option, note, shown_progress
 from .pool_build_command import run_and_show, run_options, run_settings
 
 path_type = click.Path(path_type=Path)
@@ -62,8 +62,8 @@ def pool(
         note(f"{len(chosen) - len(subnets)} subnets come once: two runs have the same")
     missing = lacking(subnets)
     if missing:
-        with progress("calibrating subnets", len(missing)) as show:
-            write_subnets(missing, train=train_data, device=options["device"], tell=show)
+        with shown_progress() as show:
+            write_subnets(missing, train=train_data, device=options["device"], on_progress=show)
     request = BuildRequest(
         requests=tuple(subnet.request for subnet in subnets),
         data=samples.data,

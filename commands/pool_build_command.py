@@ -14,8 +14,7 @@ from ..pools.building.build_run import BuildReport
 from ..pools.models.model_requests import PRESETS, ModelFilter, ModelRefusal
 from ..pools.models.run_settings import RunSettings
 from ..pools.pool import Pool
-from .build_progress import Bars
-from .console import Command, emit, json_option, note
+from .console import Command, emit, json_option, note, shown_progress
 from .pool_tables import summary_table
 
 FILTERS = ("max_params", "max_macs", "max_resolution", "tag")
@@ -92,8 +91,8 @@ def run_settings(options: dict[str, Any]) -> RunSettings:
 
 def run_and_show(request: BuildRequest, out: Path, *, as_json: bool) -> None:
     """Builds a pool under bars, prints it, and says what is not in it."""
-    with Bars() as bars:
-        report = build_pool(request, out, watcher=bars)
+    with shown_progress() as show:
+        report = build_pool(request, out, on_progress=show)
     summary = summarise(Pool.load(out))
     emit(as_json, summary.to_json() | {"build": _report_json(report)}, summary_table(summary))
     _note_all("failed", report.refusals)

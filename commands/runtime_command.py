@@ -18,7 +18,7 @@ from ..runtime.doctor import Diagnosis, examine
 from ..runtime.executor import Prediction
 from ..runtime.loading import Backend, load
 from ..runtime.predicting import predict, save_predictions
-from .console import emit, json_option, note, progress
+from .console import emit, json_option, note, shown_progress
 from .measuring_options import (
     batch_sizes_option,
     exporter_option,
@@ -69,8 +69,8 @@ def run(
         cuda_graphs=placement.cuda_graphs,
     )
     dataset = open_bundle_data(bundle, data)
-    with progress("predicting", dataset.n_samples) as done:
-        prediction = predict(runner, dataset, on_rows=done)
+    with shown_progress() as show:
+        prediction = predict(runner, dataset, on_progress=show)
     save_predictions(prediction, out)
     summary = _run_summary(prediction, dataset)
     table = Table(title=str(out), title_justify="left", show_header=False)
@@ -106,13 +106,13 @@ def profile(
         protocol=taken_protocol(what),
         exporter=what.pop("exporter"),
     )
-    with progress("measuring", None) as done:
+    with shown_progress() as show:
         measured = profile_path(
             path,
             batch_sizes,
             out=out,
             options=options,
-            on_timing=lambda known: done(len(known.timings)),
+            on_progress=show,
             **what,
         )
     emit(as_json, _without_samples(measured.to_json()), _profile_table(measured))
@@ -159,7 +159,10 @@ def bench(
         backend=backend,
     )
     known = LatencyProfile.load(profile_file) if profile_file else None
-    results = bench_bundle(bundle, batch_sizes, options=options, data=data, profile=known)
+    with shown_progress() as show:
+        results = bench_bundle(
+            bundle, batch_sizes, options=options, data=data, profile=known, on_progress=show
+        )
     emit(as_json, {"bench": [_bench_json(one) for one in results]}, _bench_table(results))
 
 

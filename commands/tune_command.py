@@ -13,7 +13,7 @@ from rich.table import Table
 from ..errors import MissingExtraError
 from ..search.algorithms import AUTO
 from ..search.options import SearchOptions
-from .console import cascade_text, emit, json_option, note, progress
+from .console import cascade_text, emit, json_option, note, shown_progress
 from .measuring_options import exporter_option, placement_options, taken_placement
 
 try:
@@ -64,7 +64,8 @@ def tune_command(
         searching=SearchOptions(**{key: options.pop(key) for key in SEARCHING}),
         **options,
     )
-    report = tune(folder, out, settings=settings, watch=progress, data=data)
+    with shown_progress() as show:
+        report = tune(folder, out, settings=settings, data=data, on_progress=show)
     emit(as_json, report.to_json(), _for_people(report, out))
     if not report.has_settled:
         note(

@@ -9,7 +9,7 @@ from ..data.open_data import open_views
 from ..entries import Expected
 from ..errors import ExportError
 from ..evaluate.class_metrics import TOP1
-from ..export.bundle import OnStep, export_bundle
+from ..export.bundle import export_bundle
 from ..export.bundle_options import DEFAULT_OPTIONS, BundleDescription, BundleOptions
 from ..export.member_views import Member, views_of
 from ..fronts.front import Front
@@ -17,6 +17,7 @@ from ..intervals import wilson_interval
 from ..manifest import Manifest
 from ..pools.models.specs import source_model
 from ..pools.pool import Pool
+from ..progress import OnProgress, unheard
 from .verify_bundle import evidence_of
 
 
@@ -28,7 +29,7 @@ def export_from_front(
     *,
     data: str | None = None,
     options: BundleOptions = DEFAULT_OPTIONS,
-    on_step: OnStep = lambda _text: None,
+    on_progress: OnProgress = unheard,
 ) -> Manifest:
     """Exports the cascade `index` of a front.
 
@@ -40,7 +41,7 @@ def export_from_front(
         out: the bundle to be.
         data: the data that the pool was built on; without, only the members are proven.
         options: how the bundle is made.
-        on_step: is told what is done next.
+        on_progress: hears of each member and proof.
 
     Raises:
         ExportError: the front has no such cascade, a member has no SPEC, or a proof failed.
@@ -70,7 +71,7 @@ def export_from_front(
         evidence=evidence_of(pool, cascade.members, dataset) if dataset else None,
         description=description,
         options=options,
-        on_step=on_step,
+        on_progress=on_progress,
     )
 
 

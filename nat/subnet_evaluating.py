@@ -24,6 +24,7 @@ from ..errors import DataError
 from ..pools.models.run_settings import Precision
 from .learning import autocast
 from .nat_runs import NatRun
+from .nat_settings import NatSettings
 from .recipe import macs_of
 from .sample_table import SampleTable, table_of
 from .space import Space
@@ -96,6 +97,15 @@ def samples_hash(table: SampleTable) -> str:
     """The SHA-256 of a table's samples, as they are stored."""
     x = np.ascontiguousarray(table.x.cpu().numpy())
     return hashlib.sha256(f"{x.dtype.str}{list(x.shape)}".encode() + x.tobytes()).hexdigest()
+
+
+def evaluator_on(calibration: SampleTable, settings: NatSettings) -> SubnetEvaluator:
+    """What evaluates subnets within a run, by samples to take their statistics from."""
+    return SubnetEvaluator(
+        calibration=calibration,
+        batch_size=settings.calibration_batch_size,
+        precision=settings.training.precision,
+    )
 
 
 def evaluator_of(run: NatRun, *, data: str | None = None) -> SubnetEvaluator:

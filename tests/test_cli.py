@@ -54,7 +54,16 @@ def test_ctrl_c_is_exit_130(encas, monkeypatch):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(cli.group, "main", interrupt)
-    assert encas("pool").code == 130
+    ran = encas("pool")
+    assert (ran.code, ran.err) == (130, "Aborted.\n")
+
+
+def test_ctrl_c_says_how_to_go_on(encas, monkeypatch):
+    def interrupt(*_arguments, **_keywords):
+        raise KeyboardInterrupt("run holds what was done: go on with --resume")
+
+    monkeypatch.setattr(cli.group, "main", interrupt)
+    assert encas("nat").err == "Aborted. run holds what was done: go on with --resume\n"
 
 
 def test_encas_export_is_encas_export(monkeypatch, capsys):

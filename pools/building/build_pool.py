@@ -10,6 +10,7 @@ from ...arrays import ByteArray
 from ...data.open_source import open_source
 from ...data.splits import stratified_rows
 from ...errors import PoolError
+from ...progress import OnProgress, unheard
 from ...runtime.device import usable_processors
 from ..cost_table import read_costs
 from ..models.class_map import class_columns
@@ -17,18 +18,17 @@ from ..models.model_requests import ModelFilter, ModelRefusal, ModelRequest, exp
 from ..models.run_settings import RunSettings
 from ..pool import Pool
 from ..pool_samples import sample_hashes
+from .build_crew import SoloCrew
 from .build_plan import BuildOptions
 from .build_run import (
     BuildReport,
-    Hiring,
-    Watcher,
     processes,
     ray_cluster,
     run_build,
-    solo,
     visible_gpus,
 )
 from .build_state import BUILD_FILE
+from .build_work import Hiring
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,17 +82,18 @@ class BuildRequest:
     overwrite: bool = False
 
 
-def build_pool(request: BuildRequest, out: Path, *, watcher: Watcher | None = None) -> BuildReport:
+def build_pool(
+    request: BuildRequest, out: Path, *, on_progress: OnProgress = unheard
+) -> BuildReport:
     """Runs models over data and stores their outputs in the pool folder `out`.
 
     Raises:
         EncasError: an option, the data, or every single model cannot be used.
     """
-    listening = watcher or Watcher()
     requests, refusals = list(request.requests), list[ModelRefusal]()
     if not requests:
         requests, refusals = expand(
-            request.models, preset=request.preset, wanted=request.wanted, tell=listening.considers
+            request.models, preset=request.preset, wanted=request.wanted, on_progress=on_progress
         )
     data = open_source(request.data, download=request.download)
     rows = request.rows
@@ -114,10 +115,8 @@ def build_pool(request: BuildRequest, out: Path, *, watcher: Watcher | None = No
     )
     if request.overwrite and (out / BUILD_FILE).is_file():
         shutil.rmtree(out)
-    for refusal in refusals:
-        listening.refuses(refusal)
     hire = _hire(request, len(requests))
-    report = run_build(requests, data, out, options=options, hire=hire, watcher=listening)
+    report = run_build(requests, data, out, options=options, hire=hire, on_progress=on_progress)
     return replace(report, refusals=(*refusals, *report.refusals))
 
 
@@ -138,4 +137,4 @@ def _hire(request: BuildRequest, n_models: int) -> Hiring:
     if workers < 1:
         raise PoolError(f"expected at least one worker, got {workers}")
     workers = min(workers, n_models)
-    return solo if workers == 1 else processes(workers, settings)
+    return SoloCrew if workers == 1 else processes(workers, settings)

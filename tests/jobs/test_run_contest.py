@@ -57,9 +57,14 @@ def test_plan_algorithm_without_chance_runs_once():
 
 
 def test_run_plan_stores_each_run_as_the_front_of_a_search(tiny_pool, other_split, tmp_path):
-    done = []
-    runs = run_plan(tiny_pool, make_plan(), folder=tmp_path, test=other_split, on_run=done.append)
-    assert done == [1, 2, 3]
+    heard = []
+    runs = run_plan(
+        tiny_pool, make_plan(), folder=tmp_path, test=other_split, on_progress=heard.append
+    )
+    runs_done = [each.done for each in heard if each.what == "runs on tiny"]
+    assert runs_done == [0, 1, 2, 3]
+    searches = {each.what for each in heard} - {"runs on tiny"}
+    assert all(" on tiny by macs" in what for what in searches)
     assert [(run.algorithm, run.seed) for run in runs] == [
         ("random", 3),
         ("single", 3),
