@@ -16,7 +16,7 @@ from ..checkpoint import Checkpoint
 from ..errors import SearchError
 from ..evaluate.class_metrics import TOP1
 from ..evaluate.evaluator_choice import contenders_of, evaluator_for
-from ..evaluate.genome import cascades_of
+from ..evaluate.genome import cascades_of, decode
 from ..evaluate.objectives import LatencyCost, LinearCost, error_objective, front_costs
 from ..fronts.front import Front
 from ..fronts.indicators import hypervolume, non_dominated
@@ -29,7 +29,6 @@ from ..progress import OnProgress, unheard
 from ..version import __version__
 from .algorithms import ALGORITHMS, AUTO, Mode, Setup
 from .automatic import expected_evaluations, resolved
-from .cascade_problem import decode
 from .loop import Outcome, run
 from .options import SearchOptions
 from .provenance import provenance
