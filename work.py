@@ -102,20 +102,21 @@ def deferred_interrupts() -> Generator[Callable[[], bool]]:
     Leaves the signal alone outside the main thread, where the host handles it itself, and where
     the process was started to ignore it.
     """
-    asked = threading.Event()
+    is_asked = False
 
     def handle(_number: int, _frame: FrameType | None) -> None:
-        if asked.is_set():
+        nonlocal is_asked
+        if is_asked:
             raise KeyboardInterrupt
-        asked.set()
+        is_asked = True
 
     is_main = threading.current_thread() is threading.main_thread()
     if not is_main or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
-        yield asked.is_set
+        yield lambda: False
         return
     signal.signal(signal.SIGINT, handle)
     try:
-        yield asked.is_set
+        yield lambda: is_asked
     finally:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 

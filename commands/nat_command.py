@@ -42,7 +42,8 @@ def nat(
     """Adapt a supernetwork to data, and find its best subnets (Neural Architecture Transfer).
 
     The run leaves the front of subnets and the weights they share; `encas nat pool` makes a
-    pool of one run or several. After Ctrl-C or a crash, --resume goes on where it was.
+    pool of one run or several. After Ctrl-C, which lets the step under way end, or a
+    crash, --resume goes on where it was; a second Ctrl-C breaks the step off.
 
     Example: encas nat --supernet small-mobile --data digits:train --search-data digits:search
     --out run

@@ -31,8 +31,8 @@ def joint(supernets: tuple[str, ...], checkpoints: tuple[str, ...], **given: Any
     """Adapt several supernetworks together, to the best cascades over them (ENCAS-joint).
 
     The run leaves the front of cascades, and a run of each supernetwork; `encas nat pool` makes a
-    pool of it. That pool searched anew is ENCAS-joint+. After Ctrl-C or a crash, --resume goes on
-    where it was.
+    pool of it. That pool searched anew is ENCAS-joint+. After Ctrl-C, which lets the step under
+    way end, or a crash, --resume goes on where it was; a second Ctrl-C breaks the step off.
 
     Example: encas nat joint --supernet small-mobile --supernet small-fused --data digits:train
     --search-data digits:search --out run
