@@ -81,7 +81,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         error.show()
         code = error.exit_code
     except (click.Abort, KeyboardInterrupt) as stop:
-        click.echo(f"Aborted. {stop}".rstrip(), err=True)
+        # click makes an Abort of a KeyboardInterrupt, which may say how to go on.
+        click.echo(f"Aborted. {stop.__cause__ or stop}".rstrip(), err=True)
         code = 130
     except (EncasError, OSError) as error:
         if debug:
