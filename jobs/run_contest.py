@@ -140,7 +140,8 @@ def _found(
         on_progress=on_progress,
     )
     if found.interrupted:
-        raise KeyboardInterrupt
+        folder = file.parent.parent
+        raise KeyboardInterrupt(f"{folder} holds what is done: the same command goes on")
     found.front.save(file)
     checkpoint.unlink(missing_ok=True)
     return found.front

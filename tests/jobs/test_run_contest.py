@@ -104,7 +104,7 @@ def test_run_plan_interrupted_search_is_not_taken_for_a_run(tiny_pool, tmp_path,
 
     original = compare.search_pool
     monkeypatch.setattr(compare, "search_pool", interrupted)
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(KeyboardInterrupt, match="holds what is done"):
         run_plan(tiny_pool, make_plan(seeds=(3,)), folder=tmp_path / "cut")
     assert not list((tmp_path / "cut" / "runs").glob("*.json"))
     monkeypatch.setattr(compare, "search_pool", original)
