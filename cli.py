@@ -106,8 +106,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except click.ClickException as error:
         error.show()
         code = error.exit_code
-    except (click.Abort, KeyboardInterrupt):
-        click.echo("Aborted.", err=True)
+    except (click.Abort, KeyboardInterrupt) as stop:
+        # click makes an Abort of a KeyboardInterrupt, which may say how to go on.
+        click.echo(f"Aborted. {stop.__cause__ or stop}".rstrip(), err=True)
         code = 130
     except (EncasError, OSError) as error:
         if debug:

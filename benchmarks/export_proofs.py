@@ -136,7 +136,7 @@ def _exported(cascade: Cascade, members: Sequence[Member], evidence: Evidence) -
             members,
             evidence=evidence,
             options=BundleOptions(exporter="dynamo"),
-            on_step=lambda step: print(step, file=sys.stderr),
+            on_progress=lambda step: print(step.text, file=sys.stderr),
         )
     return {
         "cascade": cascade.members,

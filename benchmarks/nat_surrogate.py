@@ -34,7 +34,8 @@ from encas.nat.space import sample_distinct
 from encas.nat.subnet_evaluating import macs_of_genomes
 from encas.nat.surrogate import Quality, RbfEnsemble
 from encas.nat.task import DataPlan, open_task
-from encas.nat.transfer import Transfer
+from encas.nat.transfer import subnet_rounds
+from encas.work import drive
 
 SPACES = ("ofa-mbv3-w1.0", "attentive-nas")
 LEAST_RATIO, LEAST_TAU, NEAR = 10.0, 0.4, 1e-3
@@ -122,10 +123,9 @@ def measured_archive(n: int, seed: int) -> dict[str, Any]:
     settings = replace(PRESETS["small"], archive_size=n, iterations=0)
     task = open_task(DataPlan(train="digits:train", search="digits:search"), settings, seed=seed)
     supernet = make_supernet("small-mobile", n_classes=10, size=8, n_channels=1, seed=seed)
-    job = Transfer(supernet, task, settings, rng=np.random.default_rng(seed))
-    while not job.finished:
-        job.step()
-    return {"genomes": job.genomes.tolist(), "errors": job.errors.tolist()}
+    rounds = subnet_rounds(supernet, task, settings, rng=np.random.default_rng(seed))
+    drive(rounds)
+    return {"genomes": rounds.genomes.tolist(), "errors": rounds.points[:, 0].tolist()}
 
 
 def qualities(genomes: np.ndarray, errors: np.ndarray, n_splits: int) -> dict[str, Any]:

@@ -32,13 +32,13 @@ from simulate_pool import BLOCK, PAPER, simulated_pool
 from encas.arrays import IntArray
 from encas.evaluate.contender_store import store_contenders
 from encas.evaluate.evaluator_choice import contenders_of, evaluator_for
-from encas.evaluate.genome import gene_sizes
+from encas.evaluate.genome import decode, gene_sizes
 from encas.evaluate.objectives import LinearCost, TopOneError
 from encas.evaluate.threshold_grid import THRESHOLDS
 from encas.fronts.indicators import hypervolume
 from encas.pools.pool import Pool
 from encas.pools.pool_io import CONTENDERS
-from encas.search.cascade_problem import CascadeProblem, decode
+from encas.search.cascade_problem import CascadeProblem
 from encas.search.front_finding import find_front
 
 MEMBERS = 5

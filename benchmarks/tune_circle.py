@@ -18,7 +18,7 @@ import numpy as np
 from cifar10 import REPOSITORY, arguments, machine
 from resnets import resnet_pool
 
-from encas.commands.console import progress
+from encas.commands.console import shown_progress
 from encas.demo.demo_pools import make_pools, pool_path, train_networks
 from encas.jobs.tuning.tune_pool import tune
 
@@ -27,18 +27,19 @@ def main() -> None:
     options = arguments(__doc__, pool="cifar", batch_size=8, threads=1, measured=10, exported=1)
     out = REPOSITORY / "build" / f"tune-{options.pool}-{options.batch_size}"
     shutil.rmtree(out, ignore_errors=True)
-    report = tune(
-        _pool(options.data, options.pool),
-        out=out,
-        batch_size=options.batch_size,
-        n_threads=options.threads,
-        exporter="legacy",
-        max_members=3,
-        evaluations=50_000,
-        n_measured=options.measured,
-        n_exported=options.exported,
-        watch=progress,
-    )
+    with shown_progress() as show:
+        report = tune(
+            _pool(options.data, options.pool),
+            out=out,
+            batch_size=options.batch_size,
+            n_threads=options.threads,
+            exporter="legacy",
+            max_members=3,
+            evaluations=50_000,
+            n_measured=options.measured,
+            n_exported=options.exported,
+            on_progress=show,
+        )
     ratios = np.array([pair.speed_up for pair in report.pairs])
     found = {
         **machine(),
@@ -88,7 +89,7 @@ def _pool(data: Path, name: str) -> Path:
         return path
     folder = REPOSITORY / "build" / "digits"
     folder.mkdir(parents=True, exist_ok=True)
-    make_pools(folder, train_networks(folder, progress=lambda _n: None))
+    make_pools(folder, train_networks(folder))
     return pool_path(folder, "search")
 
 

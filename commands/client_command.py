@@ -13,7 +13,7 @@ from ..data.open_data import open_bundle_data, open_data
 from ..data.preprocessing import Preprocessing
 from ..intervals import wilson_interval
 from ..serving.load_client import ClientOptions, ClientReport, ServerUrl, ask_server
-from .console import emit, json_option, progress
+from .console import emit, json_option, shown_progress
 from .option_texts import option
 
 PATH = click.Path(path_type=Path)
@@ -56,7 +56,7 @@ def client(
     if limit is not None:
         dataset = dataset.take(np.arange(min(limit, dataset.n_samples), dtype=np.int64))
     token = token_file.read_text("ascii").strip() if token_file else None
-    with progress(f"asking {url}", dataset.n_samples) as show:
+    with shown_progress() as show:
         report = ask_server(
             ServerUrl.parse(url), dataset, ClientOptions(token=token, **options), on_progress=show
         )

@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 import sys
+import threading
+import time
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import click
 from rich.console import Console, RenderableType
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
+from rich.markup import escape
+from rich.progress import BarColumn, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import Progress as RichProgress
 
 from ..cascade import Cascade
 from ..files import json_text
 from ..fronts.front import Front
+from ..progress import OnProgress, Progress
 from .option_texts import option
+
+# Time left is estimated from so long: work that takes hours has pieces of very different speed.
+SPEED_PERIOD_S = 600
+# Without a terminal, a line for people who read a log later.
+LINE_EVERY_S = 5.0
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -43,18 +46,109 @@ def note(text: str) -> None:
 
 
 @contextmanager
-def progress(description: str, total: float | None) -> Generator[Callable[[float], None]]:
-    """A progress bar on stderr; yields a function that takes the amount done so far."""
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=Console(stderr=True)) as bar:
-        task = bar.add_task(description, total=total)
-        yield lambda done: bar.update(task, completed=done)
+def shown_progress() -> Generator[OnProgress]:
+    """Shows on stderr how far work is; yields what hears of it, from any thread.
+
+    On a terminal a bar for each task under way, and news above them. Elsewhere a line where a task
+    begins and every few seconds, and all news.
+    """
+    console = Console(stderr=True, highlight=False)
+    if not console.is_terminal:
+        yield ProgressLines(note, clock=time.monotonic)
+        return
+    bars = ProgressBars(console)
+    with bars.display:
+        yield bars
+
+
+class ProgressBars:
+    """A bar for each task; that of a task that is over goes, unless nothing else is under way.
+
+    Args:
+        console: where they are shown, while `display` is entered.
+    """
+
+    def __init__(self, console: Console) -> None:
+        self.display = RichProgress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TextColumn("{task.fields[amount]}", markup=False),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(),
+            console=console,
+            speed_estimate_period=SPEED_PERIOD_S,
+        )
+        self._lock = threading.Lock()
+        self._bars: dict[str, TaskID] = {}
+        self._latest: dict[str, Progress] = {}
+
+    def __call__(self, progress: Progress, /) -> None:
+        """Shows it."""
+        with self._lock:
+            if progress.news:
+                self.display.console.print(progress.news, soft_wrap=True, markup=False)
+            self._show(progress)
+
+    def _show(self, progress: Progress) -> None:
+        before = self._latest.get(progress.what)
+        if before is not None and before.is_over and not progress.is_over:
+            self._remove(progress.what)
+        what = f"{progress.what}: {progress.text}" if progress.text else progress.what
+        shown: dict[str, Any] = {
+            "description": escape(what),
+            "completed": progress.done,
+            "total": progress.total,
+        }
+        if progress.what not in self._bars:
+            self._bars[progress.what] = self.display.add_task(**shown, amount=amount_of(progress))
+        else:
+            bar = self._bars[progress.what]
+            self.display.update(bar, **shown, amount=amount_of(progress))
+        self._latest[progress.what] = progress
+        if progress.is_over and any(not each.is_over for each in self._latest.values()):
+            self._remove(progress.what)
+
+    def _remove(self, what: str) -> None:
+        self.display.remove_task(self._bars.pop(what))
+        del self._latest[what]
+
+
+class ProgressLines:
+    """Plain lines: one where a task begins, one every few seconds, and all news.
+
+    Args:
+        say: takes a line.
+        clock: gives seconds.
+    """
+
+    def __init__(self, say: Callable[[str], object], *, clock: Callable[[], float]) -> None:
+        self._say = say
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._is_over: dict[str, bool] = {}
+        self._said_at = clock()
+
+    def __call__(self, progress: Progress, /) -> None:
+        """Says it, if there is something to say."""
+        with self._lock:
+            if progress.news:
+                self._say(progress.news)
+            begins = self._is_over.get(progress.what, True) and not progress.is_over
+            begins = begins or progress.what not in self._is_over
+            self._is_over[progress.what] = progress.is_over
+            if begins or self._clock() - self._said_at >= LINE_EVERY_S:
+                self._said_at = self._clock()
+                parts = (progress.what, amount_of(progress), progress.text)
+                self._say(": ".join(part for part in parts if part))
+
+
+def amount_of(progress: Progress) -> str:
+    """How much is done, of how much; "" where nobody counts."""
+    if progress.total is None and not progress.done:
+        return ""
+    total = "" if progress.total is None else f" of {progress.total:,.0f}"
+    return f"{progress.done:,.0f}{total} {progress.unit}".rstrip()
 
 
 def selection_options(command: Command) -> Command:

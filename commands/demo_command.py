@@ -11,7 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from ..errors import MissingExtraError
-from .console import emit, json_option, progress
+from .console import emit, json_option, shown_progress
 from .option_texts import option
 
 try:
@@ -30,7 +30,8 @@ def demo(out: Path, as_json: bool) -> None:
 
     Example: encas demo --out build/demo
     """
-    result = run_demo(out, watch=progress)
+    with shown_progress() as show:
+        result = run_demo(out, on_progress=show)
     emit(as_json, asdict(result) | {"path": str(result.path)}, _for_people(result))
 
 

@@ -16,7 +16,7 @@ from ..intervals import wilson_interval
 from ..jobs.export_front import export_bundle
 from ..jobs.verify_bundle import verify_bundle
 from ..manifest import Manifest
-from .console import emit, json_option, note, selection_options, taken_limits
+from .console import emit, json_option, note, selection_options, shown_progress, taken_limits
 from .option_texts import option
 
 if TYPE_CHECKING:
@@ -68,18 +68,19 @@ def export(  # noqa: PLR0913 - one argument for each option
     loaded = Front.load(front)
     if index is None:
         limits = taken_limits(limits, loaded, other=", or --index")
-    manifest = export_bundle(
-        loaded,
-        folder,
-        out=out,
-        index=index,
-        data=data,
-        exporter=exporter,
-        graph=None if graph == "none" else graph,
-        overwrite=overwrite,
-        on_step=note,
-        **limits,
-    )
+    with shown_progress() as show:
+        manifest = export_bundle(
+            loaded,
+            folder,
+            out=out,
+            index=index,
+            data=data,
+            exporter=exporter,
+            graph=None if graph == "none" else graph,
+            overwrite=overwrite,
+            on_progress=show,
+            **limits,
+        )
     emit(as_json, manifest.to_json(), _bundle_table(out, manifest))
     if data is None:
         note("Decisions were not proven against the pool: give --data DATA, what it was built on.")

@@ -14,8 +14,8 @@ from ..nat.designs import NAMES
 from ..nat.nat_runs import NatRun
 from ..nat.nat_session import Launch, Origin, transfer
 from ..nat.subnet_latency import TimedSubnets
-from .console import emit, note
-from .nat_options import path_type, plan_of, rounds_bar, settings_of, shared_options
+from .console import emit, note, shown_progress
+from .nat_options import path_type, plan_of, settings_of, shared_options
 from .option_texts import option
 
 
@@ -33,8 +33,8 @@ def run(supernet: str, checkpoint: Path | None, **given: Any) -> None:
     """Adapt a supernetwork to data, and find its best subnets.
 
     This is Neural Architecture Transfer. The run leaves the front of subnets and the weights they
-    share; `encas nat pool` makes a pool of one run or several. After Ctrl-C or a crash, --resume
-    goes on where it was.
+    share; `encas nat pool` makes a pool of one run or several. After Ctrl-C, which lets the step
+    under way end, or a crash, --resume goes on where it was; a second Ctrl-C breaks the step off.
 
     Example: encas nat run --supernet small-mobile --data digits:train --search-data digits:search
     --out run
@@ -45,7 +45,7 @@ def run(supernet: str, checkpoint: Path | None, **given: Any) -> None:
     origin = Origin(supernet=supernet, checkpoint=checkpoint)
     settings = settings_of([origin], given)
     timed = timed_of(given)
-    with rounds_bar(supernet, what="subnets", cost="ms" if timed else "MACs") as show:
+    with shown_progress() as show:
         found = transfer(
             origin,
             plan_of(given),
@@ -53,7 +53,7 @@ def run(supernet: str, checkpoint: Path | None, **given: Any) -> None:
             given["out"],
             launch=Launch(**{key: given[key] for key in ("seed", "device", "resume")}),
             timed=timed,
-            on_step=show,
+            on_progress=show,
         )
     emit(given["as_json"], run_json(found), run_table(found))
     note(f"{found.folder}: `encas nat pool {found.folder} --out POOL` makes a pool of it")

@@ -13,8 +13,8 @@ from ..nat.joint_runs import JointRun, front_of
 from ..nat.joint_session import joint_transfer
 from ..nat.nat_session import Launch, Origin
 from ..pools.pool import Pool
-from .console import cascade_text, emit, json_option, note
-from .nat_options import path_type, plan_of, rounds_bar, settings_of, shared_options
+from .console import cascade_text, emit, json_option, note, shown_progress
+from .nat_options import path_type, plan_of, settings_of, shared_options
 from .option_texts import option
 
 
@@ -31,21 +31,22 @@ def joint(supernets: tuple[str, ...], checkpoints: tuple[str, ...], **given: Any
     """Adapt several supernetworks together, to the best cascades over them.
 
     This is ENCAS-joint. The run leaves the front of cascades, and a run of each supernetwork;
-    `encas nat pool` makes a pool of it. That pool searched anew is ENCAS-joint+. After Ctrl-C or
-    a crash, --resume goes on where it was.
+    `encas nat pool` makes a pool of it. That pool searched anew is ENCAS-joint+. After Ctrl-C,
+    which lets the step under way end, or a crash, --resume goes on where it was; a second Ctrl-C
+    breaks the step off.
 
     Example: encas nat joint --supernet small-mobile --supernet small-fused --data digits:train
     --search-data digits:search --out run
     """
     origins = origins_of(supernets, checkpoints)
-    with rounds_bar("joint", what="cascades") as show:
+    with shown_progress() as show:
         run = joint_transfer(
             origins,
             plan_of(given),
             settings_of(origins, given),
             given["out"],
             launch=Launch(**{key: given[key] for key in ("seed", "device", "resume")}),
-            on_step=show,
+            on_progress=show,
         )
     emit(given["as_json"], joint_json(run), joint_table(run))
     note(f"{run.folder}: `encas nat pool {run.folder} --out POOL` makes a pool of it")

@@ -1,19 +1,14 @@
-"""What the commands of `encas nat` share: options, settings, and the bar of the rounds."""
+"""What the commands of `encas nat` share: options and settings."""
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Protocol, cast
+from typing import Any, cast
 
 import click
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from ..data.preprocessing import Preprocessing
-from ..nat.nat_runs import NatRound
 from ..nat.nat_session import Origin
 from ..nat.nat_settings import PRESETS, NatSettings
 from ..nat.task import DataPlan
@@ -22,32 +17,7 @@ from .console import Command, json_option
 from .option_texts import option
 
 path_type = click.Path(path_type=Path)
-SPEED_PERIOD_S = 3600
 SETTINGS = ("iterations", "archive_size", "evaluations", "epochs", "warm_up_epochs")
-
-
-class RoundsBar(Protocol):
-    """A job that the bar can show."""
-
-    @property
-    def n_work(self) -> int:
-        """All of its work."""
-        ...
-
-    @property
-    def n_done(self) -> int:
-        """How much of it is done."""
-        ...
-
-    @property
-    def stage(self) -> str:
-        """What it is at."""
-        ...
-
-    @property
-    def history(self) -> Sequence[NatRound]:
-        """The rounds that are done."""
-        ...
 
 
 def shared_options(command: Command) -> Command:
@@ -109,42 +79,3 @@ def settings_of(origins: list[Origin], given: dict[str, Any]) -> NatSettings:
         training["learning_rate"] = given["learning_rate"]
     rounds = replace(settings.training, **training)
     return replace(settings, warm_up=warm_up, training=rounds, **changes)
-
-
-@contextmanager
-def rounds_bar(description: str, *, what: str, cost: str = "MACs") -> Generator[Any]:
-    """A bar on stderr over the work of a run; yields what is told after every step.
-
-    Args:
-        description: to begin with.
-        what: is in the archive.
-        cost: what the search is for, beside the error.
-    """
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TimeElapsedColumn(),
-        TextColumn("left"),
-        TimeRemainingColumn(),
-    )
-    console = Console(stderr=True, highlight=False)
-    with Progress(*columns, console=console, speed_estimate_period=SPEED_PERIOD_S) as bar:
-        task, n_told = bar.add_task(description, total=None), 0
-
-        def show(job: RoundsBar) -> None:
-            nonlocal n_told
-            bar.update(task, total=job.n_work, completed=job.n_done, description=job.stage)
-            for each in job.history[n_told:]:
-                bar.console.print(round_text(each, what, cost), soft_wrap=True)
-            n_told = len(job.history)
-
-        yield show
-
-
-def round_text(each: NatRound, what: str, cost: str) -> str:
-    """A round in a line."""
-    quality = "" if each.tau is None else f", surrogate tau {each.tau:.2f}, rmse {each.rmse:.4f}"
-    return (
-        f"round {each.round}: {each.n_subnets} {what}, {each.n_new} new, best error "
-        f"{each.best_error:.4f}, hypervolume of error and {cost} {each.hypervolume:.4f}{quality}"
-    )

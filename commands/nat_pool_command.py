@@ -15,7 +15,7 @@ from ..nat.pooling import (
     samples_of,
     write_subnets,
 )
-from .console import json_option, note, progress
+from .console import json_option, note, shown_progress
 from .option_texts import option
 from .pool_build_command import run_and_show, run_options
 
@@ -61,7 +61,7 @@ def pool(
         note(f"{len(chosen) - len(subnets)} subnets come once: two runs have the same")
     missing = lacking(subnets)
     if missing:
-        with progress("calibrating subnets", len(missing)) as show:
-            write_subnets(missing, train=train_data, device=options["device"], tell=show)
+        with shown_progress() as show:
+            write_subnets(missing, train=train_data, device=options["device"], on_progress=show)
     requests = [subnet.request for subnet in subnets]
     run_and_show(requests, out, as_json=as_json, data=samples.data, rows=samples.rows, **options)

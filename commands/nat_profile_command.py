@@ -18,7 +18,7 @@ from ..nat.designs import NAMES, space_of
 from ..nat.space import sample_distinct
 from ..nat.subnet_latency import FEWEST_SUBNETS, SubnetLatency
 from ..nat.subnets import spec_of, subnet_name
-from .console import emit, json_option, note, progress
+from .console import emit, json_option, note, shown_progress
 from .measuring_options import (
     batch_sizes_option,
     exporter_option,
@@ -81,10 +81,9 @@ def profile(
     )
     n_passes, exporter = what["n_passes"], options.exporter
     targets = spec_targets(specs, options.placement, exporter=exporter, keep_files=n_passes > 1)
-    total = len(specs) * len(set(batch_sizes)) * n_passes
-    with progress("measuring subnets", total) as show, targets as found:
+    with shown_progress() as show, targets as found:
         measured = profile_in_passes(
-            found, batch_sizes, out=out, options=options, n_passes=n_passes, tell=show
+            found, batch_sizes, out=out, options=options, n_passes=n_passes, on_progress=show
         )
     fitted = [
         SubnetLatency.fit(measured, space, n_classes=n_classes, batch_size=size)

@@ -13,8 +13,7 @@ from ..pools.building.build_pool import build_pool
 from ..pools.building.build_run import BuildReport
 from ..pools.models.model_requests import PRESETS, ModelRefusal, ModelRequest
 from ..pools.pool import Pool
-from .build_progress import Bars
-from .console import Command, emit, json_option, note
+from .console import Command, emit, json_option, note, shown_progress
 from .option_texts import option
 from .pool_tables import summary_table
 
@@ -77,8 +76,8 @@ def run_and_show(
     models: Sequence[str | ModelRequest], out: Path, *, as_json: bool, **options: Any
 ) -> None:
     """Builds a pool under bars, prints it, and says what is not in it."""
-    with Bars() as bars:
-        report = build_pool(models, out=out, watcher=bars, **options)
+    with shown_progress() as show:
+        report = build_pool(models, out=out, on_progress=show, **options)
     summary = summarise(Pool.load(out))
     emit(as_json, summary.to_json() | {"build": _report_json(report)}, summary_table(summary))
     _note_all("failed", report.refusals)

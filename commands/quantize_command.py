@@ -9,7 +9,7 @@ from typing import Any
 import click
 from rich.table import Table
 
-from .console import emit, json_option, progress
+from .console import emit, json_option, shown_progress
 from .measuring_options import exporter_option, placement_options, taken_placement
 from .option_texts import option
 
@@ -41,8 +41,8 @@ def quantize(folder: Path, *, out: Path, overwrite: bool, as_json: bool, **optio
 
     placement = taken_placement(options)
     request = QuantizeRequest(placement=placement, **options)
-    with progress(f"converting to {request.precision}", None) as done:
-        stored, found = quantize_pool(folder, out, request, overwrite=overwrite, on_model=done)
+    with shown_progress() as show:
+        stored, found = quantize_pool(folder, out, request, overwrite=overwrite, on_progress=show)
     table = Table(title=f"{out}: {stored.n_models} models", title_justify="left")
     for column in ("model", "accuracy", "of the original", "same answer", "differs by", "MB"):
         table.add_column(column, justify="left" if column == "model" else "right")

@@ -18,7 +18,7 @@ from ..runtime.doctor import Diagnosis, examine
 from ..runtime.executor import Prediction
 from ..runtime.loading import Backend, load
 from ..runtime.predicting import predict, save_predictions
-from .console import emit, json_option, note, progress
+from .console import emit, json_option, note, shown_progress
 from .measuring_options import (
     batch_sizes_option,
     exporter_option,
@@ -71,8 +71,8 @@ def run(
         cuda_graphs=placement.cuda_graphs,
     )
     dataset = open_bundle_data(bundle, data)
-    with progress("predicting", dataset.n_samples) as done:
-        prediction = predict(runner, dataset, on_rows=done)
+    with shown_progress() as show:
+        prediction = predict(runner, dataset, on_progress=show)
     save_predictions(prediction, out)
     summary = _run_summary(prediction, dataset)
     table = Table(title=str(out), title_justify="left", show_header=False)
@@ -105,7 +105,7 @@ def profile(
 
     placement = taken_placement(what)
     protocol = taken_protocol(what)
-    with progress("measuring", None) as done:
+    with shown_progress() as show:
         measured = profile_models(
             path,
             batch_sizes=batch_sizes,
@@ -115,7 +115,7 @@ def profile(
             gpu_memory_bytes=placement.gpu_memory_bytes,
             cuda_graphs=placement.cuda_graphs,
             protocol=protocol,
-            on_timing=lambda known: done(len(known.timings)),
+            on_progress=show,
             **what,
         )
     emit(as_json, _without_samples(measured.to_json()), _profile_table(measured))
@@ -161,7 +161,10 @@ def bench(
         backend=backend,
     )
     known = LatencyProfile.load(profile_file) if profile_file else None
-    results = bench_bundle(bundle, batch_sizes, options=options, data=data, profile=known)
+    with shown_progress() as show:
+        results = bench_bundle(
+            bundle, batch_sizes, options=options, data=data, profile=known, on_progress=show
+        )
     emit(as_json, {"bench": [_bench_json(one) for one in results]}, _bench_table(results))
 
 

@@ -12,11 +12,9 @@ from ..latency import LatencyProfile
 from ..pools.pool import Pool
 from ..runtime.bench import profiled_sizes
 from ..search.algorithms import ALGORITHMS, AUTO
-from ..search.automatic import expected_evaluations, resolved
 from ..search.finder import search_pool
-from ..search.loop import Milestone
 from ..search.options import SearchOptions
-from .console import emit, json_option, note, progress
+from .console import emit, json_option, note, shown_progress
 from .front_command import front_table
 from .option_texts import option
 
@@ -95,21 +93,15 @@ def search(  # noqa: PLR0913 - one argument for each option
             raise click.UsageError("--measure-on goes with --objective latency")
         profile = profile or out.with_name(f"{out.stem}.profile.json")
         _measure(folder, profile, asked.batch_size, device=measure_on, n_threads=threads)
-    settings = resolved(asked, pool)
-    total = expected_evaluations(settings, pool)
-    with progress(f"{settings.algorithm} on {folder.name}", total or settings.seconds) as show:
-
-        def report(milestone: Milestone) -> None:
-            show(milestone.evaluations if total else milestone.seconds)
-
+    with shown_progress() as show:
         found = search_pool(
             pool,
-            settings,
+            asked,
             profile=LatencyProfile.load(profile) if profile else None,
             warm_start=Front.load(warm_start) if warm_start else None,
             checkpoint=out.with_name(f"{out.name}.checkpoint.npz"),
             resume=resume,
-            on_progress=report,
+            on_progress=show,
         )
     found.front.save(out)
     emit(as_json, found.front.to_json(), front_table(found.front))
@@ -124,13 +116,13 @@ def _measure(
     """Adds to a profile what predictions at a batch size need and it does not know yet."""
     from ..jobs.measure_latency import profile_models  # noqa: PLC0415 - needs onnxruntime
 
-    with progress(f"measuring on {device}", None) as done:
+    with shown_progress() as show:
         measured = profile_models(
             folder,
             batch_sizes=profiled_sizes(batch_size),
             out=profile,
             device=device,
             n_threads=n_threads,
-            on_timing=lambda known: done(len(known.timings)),
+            on_progress=show,
         )
     note(f"{profile}: {len(measured.timings)} times of {len(measured.members)} models")

@@ -6,7 +6,6 @@ in a memory-mapped file, so that models run one after the other and one process 
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from ..progress import OnProgress, Progress, unheard
 from .data_source import DataSource
 from .open_source import open_source
 from .preprocessing import Preprocessing
@@ -107,7 +107,7 @@ def write_pixels(
     path: Path,
     *,
     n_threads: int,
-    progress: Callable[[int], None] = lambda _n: None,
+    on_progress: OnProgress = unheard,
 ) -> Path:
     """Decodes all samples into the .npy file `path`, unless it is there already.
 
@@ -116,7 +116,7 @@ def write_pixels(
         plan: None where the data are no images.
         path: the file; its name must tell data and plan apart from others.
         n_threads: how many images are decoded at once; the file does not depend on it.
-        progress: is told how many samples were done since the last time.
+        on_progress: hears how many samples are decoded.
     """
     if path.is_file():
         return path
@@ -133,8 +133,10 @@ def write_pixels(
 
     with ThreadPoolExecutor(n_threads) as pool:
         try:
-            for n in pool.map(fill, _blocks(0, source.n_samples, BLOCK_ROWS)):
-                progress(n)
+            done, total = 0, source.n_samples
+            for n in pool.map(fill, _blocks(0, total, BLOCK_ROWS)):
+                done += n
+                on_progress(Progress(what="decoding images", done=done, total=total, unit="images"))
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise

@@ -5,11 +5,9 @@ Every file lies where the other commands expect it, so that a user can go on fro
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol
 
 from ..data.open_data import open_data
 from ..export.onnx_export import Exporter
@@ -20,6 +18,7 @@ from ..jobs.measure_latency import MeasureOptions, bench_bundle, profile_models
 from ..jobs.verify_bundle import verify_bundle
 from ..latency import LatencyProfile
 from ..pools.pool import Pool
+from ..progress import OnProgress, unheard
 from ..reports.report_writing import report
 from ..runtime.bench import profiled_sizes
 from ..runtime.clock import StabilityProtocol
@@ -64,16 +63,6 @@ class DemoSettings:
 DEFAULT_SETTINGS = DemoSettings()
 
 
-class DemoWatch(Protocol):
-    """Shows the progress of a step: its name, how much there is to do, how much is done."""
-
-    def __call__(
-        self, description: str, total: float, /
-    ) -> AbstractContextManager[Callable[[float], None]]:
-        """Opens a step; what it yields takes the amount done so far."""
-        ...
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chosen:
     """A cascade that was searched, chosen, exported, verified and run.
@@ -107,7 +96,7 @@ class DemoResult:
 
 
 def run_demo(
-    out: Path, *, watch: DemoWatch, settings: DemoSettings = DEFAULT_SETTINGS
+    out: Path, *, settings: DemoSettings = DEFAULT_SETTINGS, on_progress: OnProgress = unheard
 ) -> DemoResult:
     """Runs the whole loop and writes everything into the folder `out`.
 
@@ -117,9 +106,11 @@ def run_demo(
         EncasError: a step failed; what came before it stays.
     """
     out.mkdir(parents=True, exist_ok=True)
-    with watch("training networks", len(settings.recipes)) as done:
-        networks = train_networks(out, settings.recipes, settings=settings.training, progress=done)
-    loop = _Loop(out=out, settings=settings, watch=watch, pools=make_pools(out, networks))
+    networks = train_networks(
+        out, settings.recipes, settings=settings.training, on_progress=on_progress
+    )
+    pools = make_pools(out, networks)
+    loop = _Loop(out=out, settings=settings, on_progress=on_progress, pools=pools)
     by_macs = loop.choose(SearchOptions(objectives=("macs",)))
     profile = loop.profile()
     loop.measure(by_macs, profile)
@@ -150,7 +141,7 @@ class _Loop:
 
     out: Path
     settings: DemoSettings
-    watch: DemoWatch
+    on_progress: OnProgress
     pools: Mapping[str, Pool]
 
     def choose(self, options: SearchOptions, *, profile: LatencyProfile | None = None) -> Chosen:
@@ -168,20 +159,21 @@ class _Loop:
             fronts[split].save(path)
         choice = choose_on_selection(fronts["selection"], self.pools["selection"], profile=profile)
         bundle = self.out / f"bundle{suffix}"
-        with self.watch(f"exporting and verifying {bundle.name}", 1) as done:
-            export_bundle(
-                front,
-                self.pools["search"],
-                out=bundle,
-                index=choice.index,
-                data=self.pools["search"].data,
-                exporter=EXPORTER,
-                overwrite=True,
-            )
-            proof = self._verify(bundle)
-            prediction = predict(load(bundle, n_threads=N_THREADS), open_data(TEST_DATA))
-            save_predictions(prediction, self.out / f"predictions{suffix}.npz")
-            done(1)
+        export_bundle(
+            front,
+            self.pools["search"],
+            out=bundle,
+            index=choice.index,
+            data=self.pools["search"].data,
+            exporter=EXPORTER,
+            overwrite=True,
+            on_progress=self.on_progress,
+        )
+        proof = self._verify(bundle)
+        prediction = predict(
+            load(bundle, n_threads=N_THREADS), open_data(TEST_DATA), on_progress=self.on_progress
+        )
+        save_predictions(prediction, self.out / f"predictions{suffix}.npz")
         notes = (choice.note(objective), f"{bundle.name}: {proof}.")
         return Chosen(fronts=(files["search"], files["test"]), bundle=bundle, notes=notes)
 
@@ -190,28 +182,26 @@ class _Loop:
         path = self.out / PROFILE_FILE
         path.unlink(missing_ok=True)
         sizes = sorted({b for size in self.settings.batch_sizes for b in profiled_sizes(size)})
-        with self.watch("measuring networks", len(self.settings.recipes) * len(sizes)) as done:
-            return profile_models(
-                pool_path(self.out, "search"),
-                batch_sizes=sizes,
-                out=path,
-                n_threads=N_THREADS,
-                exporter=EXPORTER,
-                protocol=PROTOCOL,
-                on_timing=lambda profile: done(len(profile.timings)),
-            )
+        return profile_models(
+            pool_path(self.out, "search"),
+            batch_sizes=sizes,
+            out=path,
+            n_threads=N_THREADS,
+            exporter=EXPORTER,
+            protocol=PROTOCOL,
+            on_progress=self.on_progress,
+        )
 
     def measure(self, chosen: Chosen, profile: LatencyProfile) -> None:
         """Measures the composed cascade on the test split and notes the times in its bundle."""
-        with self.watch(f"measuring {chosen.bundle.name}", 1) as done:
-            bench_bundle(
-                chosen.bundle,
-                self.settings.batch_sizes,
-                options=MeasureOptions(placement=Placement(n_threads=N_THREADS), protocol=PROTOCOL),
-                data=TEST_DATA,
-                profile=profile,
-            )
-            done(1)
+        bench_bundle(
+            chosen.bundle,
+            self.settings.batch_sizes,
+            options=MeasureOptions(placement=Placement(n_threads=N_THREADS), protocol=PROTOCOL),
+            data=TEST_DATA,
+            profile=profile,
+            on_progress=self.on_progress,
+        )
 
     def _search(self, options: SearchOptions, profile: LatencyProfile | None) -> Front:
         settings = self.settings
@@ -221,14 +211,9 @@ class _Loop:
             max_members=settings.max_members,
             seed=settings.training.seed,
         )
-        with self.watch(f"searching by {options.objectives[0]}", settings.evaluations) as done:
-            finding = search_pool(
-                self.pools["search"],
-                options,
-                profile=profile,
-                on_progress=lambda milestone: done(milestone.evaluations),
-            )
-            done(settings.evaluations)
+        finding = search_pool(
+            self.pools["search"], options, profile=profile, on_progress=self.on_progress
+        )
         if finding.interrupted:
             raise KeyboardInterrupt
         return finding.front

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from ..data.digits import digits
 from ..pools.model import Model
 from ..pools.pool import Pool
+from ..progress import OnProgress, unheard
 from .digit_networks import RECIPES, DigitRecipe, TrainedNetwork, logits_of, train_pool
 
 SPLITS = ("search", "selection", "test")
@@ -37,7 +38,7 @@ def train_networks(
     recipes: tuple[DigitRecipe, ...] = RECIPES,
     *,
     settings: DemoTraining = DEFAULT_TRAINING,
-    progress: Callable[[float], None],
+    on_progress: OnProgress = unheard,
 ) -> tuple[TrainedNetwork, ...]:
     """Trains networks on the split "train"; those whose weights lie in `out` are done."""
     x, label = digits("train")
@@ -48,7 +49,7 @@ def train_networks(
         recipes=recipes,
         seed=settings.seed * SEED_STRIDE,
         epochs=settings.epochs,
-        progress=progress,
+        on_progress=on_progress,
     )
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +21,7 @@ import numpy as np
 
 from ..arrays import FloatArray, IntArray
 from ..errors import DataError, MissingExtraError
+from ..progress import OnProgress, counted, unheard
 
 try:
     import torch
@@ -190,7 +191,7 @@ def train_pool(
     recipes: tuple[DigitRecipe, ...] = RECIPES,
     seed: int = 0,
     epochs: int = 40,
-    progress: Callable[[float], None] = lambda _done: None,
+    on_progress: OnProgress = unheard,
 ) -> tuple[TrainedNetwork, ...]:
     """Trains every recipe that `folder` has no weights of yet, and writes NAME.pt for each.
 
@@ -201,11 +202,12 @@ def train_pool(
         recipes: what to train.
         seed: recipe i is trained with seed + i.
         epochs: passes over the data.
-        progress: is told how many networks are done.
+        on_progress: hears how many networks are trained.
     """
     folder.mkdir(parents=True, exist_ok=True)
     networks: list[TrainedNetwork] = []
-    for index, recipe in enumerate(recipes):
+    training = counted(recipes, what="training networks", unit="networks", on_progress=on_progress)
+    for index, recipe in enumerate(training):
         path = folder / f"{recipe.name}.pt"
         if not path.is_file():
             model = train(recipe, x, label, seed=seed + index, epochs=epochs)
@@ -213,7 +215,6 @@ def train_pool(
             torch.save(model.state_dict(), partial)
             partial.replace(path)
         networks.append(_trained(recipe, path))
-        progress(index + 1)
     return tuple(networks)
 
 

@@ -3,7 +3,7 @@
 A genome has K member genes in 0..M (0 = no operation) and K - 1 threshold genes
 (threshold_grid.py). Threshold gene j - 1 stands before slot j and is skipped with it. A
 member that stands in an earlier slot already is a no-op as well: a cascade runs a member once.
-Decoded (problem.py), there are only the members that run, and the thresholds between them.
+Decoded, there are only the members that run, and the thresholds between them.
 """
 
 from __future__ import annotations
@@ -28,6 +28,25 @@ def encode(members: IntArray, thresholds: IntArray) -> IntArray:
     Members are model indices from 0, -1 past the last stage.
     """
     return np.concatenate([members + 1, thresholds], axis=1)
+
+
+def decode(genomes: IntArray) -> tuple[IntArray, IntArray]:
+    """The members [n, K] and thresholds [n, K - 1] of genomes [n, 2K - 1].
+
+    Members are model indices from 0, -1 past the last stage; threshold genes past the last
+    stage are 0.
+
+    Raises:
+        MissingExtraError: numba is not installed.
+    """
+    from .gene_decoding import decode_into  # noqa: PLC0415 - fronts are read without numba
+
+    n, n_genes = genomes.shape
+    max_members = (n_genes + 1) // 2
+    members = np.full((n, max_members), -1, np.int64)
+    thresholds = np.zeros((n, max_members - 1), np.int64)
+    decode_into(genomes, members, thresholds)
+    return members, thresholds
 
 
 def cascades_of(

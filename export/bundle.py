@@ -6,11 +6,11 @@ BUNDLE/manifest.json, members/NAME.onnx, cascade.onnx (optional), reference.npy 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from importlib import metadata
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,7 @@ from ..entries import GraphEntry, InputEntry, MemberEntry, MemberProof
 from ..errors import ExportError
 from ..files import new_folder
 from ..manifest import Manifest
+from ..progress import OnProgress, Progress, unheard
 from ..reference import Reference
 from ..runtime.executor import Predictor, Runner
 from ..runtime.loading import open_graph, open_members
@@ -50,8 +51,6 @@ from .proofs import (
     require,
 )
 
-OnStep: TypeAlias = Callable[[str], object]
-
 GRAPH_FILE = "cascade.onnx"
 REFERENCE_FILE = "reference.npy"
 VERSIONED = ("numpy", "onnx", "onnxruntime", "onnxscript", "torch")
@@ -65,7 +64,7 @@ def write_bundle(
     evidence: Evidence | None = None,
     description: BundleDescription = DEFAULT_DESCRIPTION,
     options: BundleOptions = DEFAULT_OPTIONS,
-    on_step: OnStep = lambda _text: None,
+    on_progress: OnProgress = unheard,
 ) -> Manifest:
     """Exports a cascade as the folder `path`; it is there proven, or not at all.
 
@@ -77,7 +76,7 @@ def write_bundle(
             proven on random input and the decisions of the executor are not.
         description: what the manifest tells besides.
         options: how it is made.
-        on_step: is told what is done next.
+        on_progress: hears of each member and proof.
 
     Raises:
         ExportError: `path` exists, the members do not fit together, one cannot be exported, or a
@@ -88,9 +87,11 @@ def write_bundle(
     views = views_of(members)
     dataset = evidence.dataset if evidence else None
     shapes = input_shapes(members, views, dataset)
+    n_steps = 2 * len(members) + (1 if evidence else 0) + (2 if options.graph else 0)
+    steps = _Steps(f"exporting {path.name}", n_steps, on_progress)
     with new_folder(path, error=ExportError, overwrite=options.overwrite) as folder:
         made = [
-            _export(folder, j, member, shapes[reads], reads, dataset, options, on_step)
+            _export(folder, j, member, shapes[reads], reads, dataset, options, steps)
             for j, (member, reads) in enumerate(zip(members, views.reads, strict=True), start=1)
         ]
         first, *further = _inputs(views, shapes, made)
@@ -109,9 +110,26 @@ def write_bundle(
             numerics=tuple(one.proof for one in made),
             provenance={**description.provenance, **_versions()},
         )
-        manifest = _completed(folder, manifest, evidence, options, on_step)
+        manifest = _completed(folder, manifest, evidence, options, steps)
         manifest.save(folder)
+    steps.end()
     return manifest
+
+
+class _Steps:
+    """Tells which step begins, and how many are done."""
+
+    def __init__(self, what: str, total: int, on_progress: OnProgress) -> None:
+        self._progress = Progress(what=what, total=total, unit="steps")
+        self._on_progress = on_progress
+        self._n_begun = 0
+
+    def begin(self, text: str) -> None:
+        self._on_progress(replace(self._progress, done=self._n_begun, text=text))
+        self._n_begun += 1
+
+    def end(self) -> None:
+        self._on_progress(replace(self._progress, done=self._n_begun))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,9 +164,9 @@ def _export(  # noqa: PLR0913, PLR0917 - a step of `write_bundle`
     reads: str,
     dataset: Dataset | None,
     options: BundleOptions,
-    on_step: OnStep,
+    steps: _Steps,
 ) -> _Made:
-    on_step(f"exporting {member.name}")
+    steps.begin(f"exporting {member.name}")
     exported = export_member(
         member.source,
         input_shape=shape,
@@ -165,7 +183,7 @@ def _export(  # noqa: PLR0913, PLR0917 - a step of `write_bundle`
         reads=reads,
     )
     samples = _proof_samples(dataset, session.info)
-    on_step(f"proving {member.name}")
+    steps.begin(f"proving {member.name}")
     return _Made(
         entry=replace(_entry(folder, file, external, member, exported), reads=reads),
         proof=prove_member(exported, session, samples, on_data=dataset is not None),
@@ -199,18 +217,18 @@ def _completed(
     manifest: Manifest,
     evidence: Evidence | None,
     options: BundleOptions,
-    on_step: OnStep,
+    steps: _Steps,
 ) -> Manifest:
     tried = evidence or random_evidence(open_members(folder, manifest))
     digest = dataset_digests(tried.dataset)
     reference = Reference.of(manifest.cascade, tried.outputs, digest)
     if evidence:
-        on_step("proving the executor's decisions")
+        steps.begin("proving the executor's decisions")
         manifest = _with_decisions(folder, manifest, evidence, reference)
     if options.graph:
-        on_step("joining the members into one graph")
+        steps.begin("joining the members into one graph")
         manifest = _with_graph(folder, manifest, options.graph, options.inline_limit)
-        on_step("proving the graph's decisions")
+        steps.begin("proving the graph's decisions")
         graph = open_graph(folder, manifest, is_warmed=False)
         manifest = _with_proof(manifest, graph, "graph", tried, reference)
     return manifest

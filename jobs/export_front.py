@@ -15,10 +15,10 @@ from ..intervals import wilson_interval
 from ..manifest import Manifest
 from ..pools.models.specs import source_model
 from ..pools.pool import Pool, given_pool
+from ..progress import OnProgress, unheard
 from .verify_bundle import evidence_of
 
 if TYPE_CHECKING:
-    from ..export.bundle import OnStep
     from ..export.graph import WeightPlace
     from ..export.member_views import Member
     from ..export.onnx_export import Exporter
@@ -38,7 +38,7 @@ def export_bundle(  # noqa: PLR0913 - what is exported, and how
     exporter: Exporter = "dynamo",
     graph: WeightPlace | None = "branches",
     overwrite: bool = False,
-    on_step: OnStep = lambda _text: None,
+    on_progress: OnProgress = unheard,
 ) -> Manifest:
     """Exports one cascade of a front as a bundle; it is there proven, or not at all.
 
@@ -57,7 +57,7 @@ def export_bundle(  # noqa: PLR0913 - what is exported, and how
         graph: where cascade.onnx has the weights: in its "branches" (faster on a CPU), or at the
             "top" (less memory); None for no such graph.
         overwrite: replace the bundle if it exists.
-        on_step: is told what is done next.
+        on_progress: hears of each member and proof.
 
     Raises:
         FrontError: no cascade fits, or none was asked for.
@@ -88,7 +88,7 @@ def export_bundle(  # noqa: PLR0913 - what is exported, and how
         evidence=evidence_of(pool, cascade.members, dataset) if dataset else None,
         description=description,
         options=BundleOptions(exporter=exporter, graph=graph, overwrite=overwrite),
-        on_step=on_step,
+        on_progress=on_progress,
     )
 
 

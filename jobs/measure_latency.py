@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Generator, Iterable, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
@@ -18,13 +17,15 @@ from ..errors import ProfileError
 from ..latency import LatencyProfile
 from ..manifest import MANIFEST_FILE, Manifest
 from ..pools.pool import Pool, given_pool
+from ..progress import OnProgress, counted, unheard
 from ..runtime.bench import Bench, batches_of, bench, profiled_sizes
 from ..runtime.clock import DEFAULT_PROTOCOL, StabilityProtocol
 from ..runtime.executor import Predictor
 from ..runtime.loading import Backend, load, open_member
 from ..runtime.placement import DEFAULT_PLACEMENT, Placement
-from ..runtime.profiler import OnTiming, Target, profile_members
+from ..runtime.profiler import Measuring, Target, profile_members
 from ..runtime.session import random_batch
+from ..work import drive
 
 if TYPE_CHECKING:
     from ..export.onnx_export import Exporter
@@ -68,7 +69,7 @@ def profile_models(  # noqa: PLR0913 - what is measured, where and how
     gpu_memory_bytes: int | None = None,
     cuda_graphs: bool = False,
     protocol: StabilityProtocol | None = None,
-    on_timing: OnTiming = lambda _profile: None,
+    on_progress: OnProgress = unheard,
 ) -> LatencyProfile:
     """Measures the models of a pool, or the members of a bundle, and writes the profile.
 
@@ -84,7 +85,7 @@ def profile_models(  # noqa: PLR0913 - what is measured, where and how
         gpu_memory_bytes: the most memory of a GPU for each session; None: no limit.
         cuda_graphs: replay each batch size as one CUDA graph.
         protocol: when a measurement counts; None: with patience.
-        on_timing: is given the profile so far after each measurement.
+        on_progress: hears how many times are known.
 
     Raises:
         ProfileError: a measurement did not settle, or `out` is of another setting.
@@ -99,9 +100,12 @@ def profile_models(  # noqa: PLR0913 - what is measured, where and how
     options = MeasureOptions(placement=placement, protocol=protocol or PATIENT, exporter=exporter)
     with _targets(pool_or_bundle, options, None if data is None else str(data)) as targets:
         return profile_targets(
-            _chosen(targets, models), batch_sizes, out=Path(out), options=options,
-            on_timing=on_timing,
-        )  # fmt: skip
+            _chosen(targets, models),
+            batch_sizes,
+            out=Path(out),
+            options=options,
+            on_progress=on_progress,
+        )
 
 
 def profile_targets(
@@ -111,7 +115,7 @@ def profile_targets(
     out: Path,
     options: MeasureOptions,
     known: LatencyProfile | None = None,
-    on_timing: OnTiming = lambda _profile: None,
+    on_progress: OnProgress = unheard,
 ) -> LatencyProfile:
     """Measures models and writes the profile; see `profile_models`.
 
@@ -121,26 +125,51 @@ def profile_targets(
         out: the profile; what it knows already is not measured again.
         options: where and how.
         known: what it begins with where it is not there yet.
-        on_timing: is given the profile so far after each measurement.
+        on_progress: hears how many times are known.
     """
-    known = LatencyProfile.load(out) if out.exists() else known
-    latest, saved_s = known, time.monotonic()
-
-    def note(profile: LatencyProfile) -> None:
-        nonlocal latest, saved_s
-        latest = profile
-        if time.monotonic() - saved_s > SAVE_EVERY_S:
-            profile.save(out)
-            saved_s = time.monotonic()
-        on_timing(profile)
-
+    work = Measuring(targets, batch_sizes, known=known, protocol=options.protocol)
+    file = ProfileFile(work, out)
     try:
-        return profile_members(
-            targets, batch_sizes, known=known, protocol=options.protocol, on_timing=note
-        )
+        drive(work, keeper=file, on_progress=on_progress)
     finally:
-        if latest is not None and latest is not known:
-            latest.save(out)
+        file.keep()
+    assert work.profile is not None  # without a known profile something was missing
+    return work.profile
+
+
+class ProfileFile:
+    """Keeps measured times in a profile; see `work.Keeper`.
+
+    Args:
+        work: what measures.
+        path: the profile; it is written as soon as there is a time that it lacks.
+    """
+
+    every_s = SAVE_EVERY_S
+
+    def __init__(self, work: Measuring, path: Path) -> None:
+        self._work = work
+        self._path = path
+        self._kept = work.profile
+
+    @property
+    def advice(self) -> str:
+        """See `Keeper.advice`."""
+        return f"{self._path} holds the times so far: the same command goes on"
+
+    def resume(self) -> None:
+        """See `Keeper.resume`."""
+        if self._path.exists():
+            self._kept = LatencyProfile.load(self._path)
+            self._work.restore(self._kept)
+
+    def keep(self) -> bool:
+        """See `Keeper.keep`."""
+        profile = self._work.profile
+        if profile is not None and profile is not self._kept:
+            profile.save(self._path)
+            self._kept = profile
+        return True
 
 
 def bench_bundle(
@@ -150,6 +179,7 @@ def bench_bundle(
     options: MeasureOptions,
     data: str | None = None,
     profile: LatencyProfile | None = None,
+    on_progress: OnProgress = unheard,
 ) -> list[Bench]:
     """Measures the composed cascade of a bundle and notes the times in its manifest.
 
@@ -159,6 +189,7 @@ def bench_bundle(
         options: where and how.
         data: the samples whose exits are timed; without, random input.
         profile: members' times to predict from; what it lacks is measured.
+        on_progress: hears of the members' times and of the cascade's.
 
     Raises:
         ProfileError: a measurement did not settle, or the profile is of another setting.
@@ -177,9 +208,12 @@ def bench_bundle(
     )
     with _bundle_targets(path, options) as targets:
         wanted = {size for batch_size in sizes for size in profiled_sizes(batch_size)}
-        profile = profile_members(targets, wanted, known=profile, protocol=options.protocol)
+        profile = profile_members(
+            targets, wanted, known=profile, protocol=options.protocol, on_progress=on_progress
+        )
     results = []
-    for size in sizes:
+    what = f"measuring {manifest.name}"
+    for size in counted(sizes, what=what, unit="batch sizes", on_progress=on_progress):
         batches = _batches(path, runner, size, data)
         results.append(
             bench(

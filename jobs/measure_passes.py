@@ -8,17 +8,15 @@ passes over all of them, and the quickest pass of each counts.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TypeAlias
 
 from ..errors import ProfileError
 from ..latency import LatencyProfile, Timing
+from ..progress import OnProgress, Progress, unheard
 from ..runtime.profiler import Target
 from .measure_latency import MeasureOptions, profile_targets
-
-Tell: TypeAlias = Callable[[int], object]
 
 
 def profile_in_passes(
@@ -28,7 +26,7 @@ def profile_in_passes(
     out: Path,
     options: MeasureOptions,
     n_passes: int,
-    tell: Tell = lambda _n: None,
+    on_progress: OnProgress = unheard,
 ) -> LatencyProfile:
     """Measures models and writes the profile; each time is that of the quickest pass.
 
@@ -40,8 +38,7 @@ def profile_in_passes(
         out: the profile; what it knows already is not measured again.
         options: where and how.
         n_passes: how often each is measured.
-        tell: hears after each measurement how many of the `n_passes` for each model and size are
-            done.
+        on_progress: hears how many of the `n_passes` for each model and size are done.
 
     Raises:
         ProfileError: a measurement did not settle, or `out` or a pass is of another setting, or
@@ -57,7 +54,6 @@ def profile_in_passes(
     files = [out.with_name(f"{out.name}.pass-{n}") for n in range(1, n_passes + 1)]
     passes = list[LatencyProfile]()
     for file in files:
-        before = len(passes) * len(wanted)
         passes.append(
             profile_targets(
                 targets,
@@ -65,7 +61,7 @@ def profile_in_passes(
                 out=file,
                 options=options,
                 known=known,
-                on_timing=lambda profile, n=before: tell(n + len(wanted & _by_key(profile).keys())),
+                on_progress=_in_pass(len(passes), n_passes, on_progress),
             )
         )
     found = quickest(passes)
@@ -83,6 +79,16 @@ def quickest(profiles: Sequence[LatencyProfile]) -> LatencyProfile:
             if key not in best or timing.p50_ms < best[key].p50_ms:
                 best[key] = timing
     return replace(profiles[0], timings=tuple(best.values()))
+
+
+def _in_pass(index: int, n_passes: int, on_progress: OnProgress) -> OnProgress:
+    """Hears of a pass, and tells of all of them."""
+
+    def tell(one: Progress) -> None:
+        total = one.total or 0
+        on_progress(replace(one, done=index * total + one.done, total=n_passes * total))
+
+    return tell
 
 
 def _refuse_other_models(known: LatencyProfile, targets: Sequence[Target], *, where: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -33,6 +33,7 @@ from ..pools.model import Model
 from ..pools.models.specs import SIDECAR
 from ..pools.pool import Pool
 from ..pools.pool_samples import moved_models
+from ..progress import OnProgress, counted, unheard
 from ..runtime.ort_session import OrtSession
 from ..runtime.placement import DEFAULT_PLACEMENT, Placement
 from ..runtime.predicting import outputs_of
@@ -94,7 +95,7 @@ def quantize_pool(
     request: QuantizeRequest,
     *,
     overwrite: bool = False,
-    on_model: Callable[[int], object] = lambda _n: None,
+    on_progress: OnProgress = unheard,
 ) -> tuple[Pool, tuple[Quantized, ...]]:
     """Writes a pool with the models of an older one and new ones in another precision.
 
@@ -117,13 +118,13 @@ def quantize_pool(
         raise PoolError(f"has {', '.join(doubles)} already", where=f"pool {pool.name}")
     outputs, models, found = list(pool.outputs), list(moved_models(pool, out)), []
     with tempfile.TemporaryDirectory(prefix="encas-") as made:
-        for n_done, member in enumerate(members_of(pool, names), start=1):
+        what, members = f"converting to {request.precision}", members_of(pool, names)
+        for member in counted(members, what=what, unit="models", on_progress=on_progress):
             answers, path = _converted(member, Path(made), request, data, pool)
             model = _model_of(pool.models[pool.index(member.name)], request.precision, path)
             found.append(_compared(pool, member.name, model.name, answers, path))
             outputs.append(answers)
             models.append(model)
-            on_model(n_done)
         stored = replace(
             Pool.of(
                 outputs=outputs,

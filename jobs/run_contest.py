@@ -6,7 +6,7 @@ stopped goes on with the runs that are missing.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from ..fronts.front import Front
 from ..fronts.scoring import evaluate_front
 from ..latency import LatencyProfile
 from ..pools.pool import Pool
+from ..progress import OnProgress, counted, unheard
 from ..search.algorithms import ALGORITHMS
 from ..search.finder import search_pool
 from ..search.options import SearchOptions
@@ -87,7 +88,7 @@ def run_plan(
     folder: Path,
     test: Pool | None = None,
     profile: LatencyProfile | None = None,
-    on_run: Callable[[int], None] = lambda _done: None,
+    on_progress: OnProgress = unheard,
 ) -> list[ContestRun]:
     """Runs what is missing in `folder`/runs and returns all runs, in the plan's order.
 
@@ -97,34 +98,50 @@ def run_plan(
         folder: where the runs are kept.
         test: a split that no run sees; fronts are scored on it when they are found.
         profile: measured times, for the objective latency.
-        on_run: told how many runs are done, after each.
+        on_progress: hears of the runs that are done, and of the search under way.
 
     Raises:
         SearchError: a run in the folder is of another comparison.
         KeyboardInterrupt: Ctrl-C, when the run under way has been stored as a checkpoint.
     """
     runs: list[ContestRun] = []
-    for options in plan.runs():
+    planned = tuple(plan.runs())
+    what = f"runs on {pool.name}"
+    for options in counted(planned, what=what, unit="runs", on_progress=on_progress):
         name = f"{options.algorithm}-seed{options.seed}"
-        front = _found(pool, options, folder / "runs" / f"{name}.json", profile)
+        file = folder / "runs" / f"{name}.json"
+        front = _found(pool, options, file, profile, on_progress)
         tested = None
         if test is not None:
             tested = _tested(front, test, folder / "runs" / f"{name}.test.json", profile)
         runs.append(ContestRun(front=front, tested=tested))
-        on_run(len(runs))
     return runs
 
 
-def _found(pool: Pool, options: SearchOptions, file: Path, profile: LatencyProfile | None) -> Front:
+def _found(
+    pool: Pool,
+    options: SearchOptions,
+    file: Path,
+    profile: LatencyProfile | None,
+    on_progress: OnProgress,
+) -> Front:
     if file.exists():
         front = Front.load(file)
         _check(front, pool, options, file)
         return front
     file.parent.mkdir(parents=True, exist_ok=True)
     checkpoint = file.with_suffix(".checkpoint.npz")
-    found = search_pool(pool, options, profile=profile, checkpoint=checkpoint, resume=True)
+    found = search_pool(
+        pool,
+        options,
+        profile=profile,
+        checkpoint=checkpoint,
+        resume=True,
+        on_progress=on_progress,
+    )
     if found.interrupted:
-        raise KeyboardInterrupt
+        folder = file.parent.parent
+        raise KeyboardInterrupt(f"{folder} holds what is done: the same command goes on")
     found.front.save(file)
     checkpoint.unlink(missing_ok=True)
     return found.front

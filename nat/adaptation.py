@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..search.state import State, joined, part_of
+from ..state import State, joined, part_of
 from .design import Architecture
 from .learning import Learner, Rng, one_of, sandwich
 from .nat_settings import NatSettings

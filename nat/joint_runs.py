@@ -16,14 +16,14 @@ import numpy as np
 
 from ..errors import PoolError, SearchError
 from ..evaluate.objectives import TopOneError, front_costs
-from ..files import json_text, read_json, write_atomically
+from ..files import json_text, write_atomically
 from ..fronts.front import Front
 from ..fronts.indicators import non_dominated
 from ..fronts.scored_cascade import ScoredCascade, cascade_json, cascades_of_json
 from ..fronts.scoring import pool_reference, score
 from ..pools.pool import Pool
-from ..schema import check
 from .nat_runs import NatRound, NatRun
+from .run_folder import run_content
 from .subnets import genome_of, subnet_name
 
 FORMAT, VERSION = "encas.nat_joint", 1
@@ -61,11 +61,7 @@ class JointRun:
             SearchError: it is missing, unfinished or has faults.
         """
         path = folder / JOINT_FILE
-        if not path.is_file():
-            fault = f"no finished run: no {JOINT_FILE}; `encas nat joint --resume` goes on with one"
-            raise SearchError(fault, where=str(folder))
-        content: Any = read_json(path, error=SearchError)
-        check(content, "nat_joint", error=SearchError, where=str(path))
+        content = run_content(folder, JOINT_FILE, schema="nat_joint", command="encas nat joint")
         run = cls(
             members=tuple(NatRun.load(member_folder(folder, n)) for n in content["members"]),
             seed=content["seed"],

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,8 +13,10 @@ from ..cascade import Cascade
 from ..errors import SearchError
 from ..fronts.indicators import non_dominated
 from ..fronts.scored_cascade import ScoredCascade
+from ..progress import OnProgress, unheard
+from ..work import drive
 from .joint_runs import JOINT_FILE, JointRun, best, member_folder, write_joint
-from .joint_transfer import JointTransfer
+from .joint_transfer import CascadeCandidates
 from .nat_runs import NatRun, ScoredSubnet, write_run
 from .nat_session import (
     Launch,
@@ -27,11 +29,10 @@ from .nat_session import (
     versions,
 )
 from .nat_settings import NatSettings
-from .run_folder import checkpoint_of, drive, refuse_other, refuse_taken
+from .rounds import Rounds
+from .run_folder import keeper_of, refuse_other, refuse_taken
 from .subnets import genome_text
 from .task import DataPlan, Task, open_task
-
-OnStep: TypeAlias = Callable[[JointTransfer], None]
 
 
 def joint_transfer(
@@ -41,7 +42,7 @@ def joint_transfer(
     out: Path,
     *,
     launch: Launch,
-    on_step: OnStep | None = None,
+    on_progress: OnProgress = unheard,
 ) -> JointRun:
     """Runs ENCAS-joint over several supernetworks into the folder `out`.
 
@@ -51,11 +52,12 @@ def joint_transfer(
         settings: how; `archive_size` counts cascades.
         out: a new folder; with `resume` one that this same run began.
         launch: the seed, where it runs, and whether it resumes.
-        on_step: is told after every step.
+        on_progress: hears of the work done, and of every round.
 
     Raises:
         EncasError: a supernetwork, its weights or the data cannot be used, or the folder holds
             another run.
+        KeyboardInterrupt: Ctrl-C, when what was done is stored to go on from.
     """
     refuse_taken(out, JOINT_FILE, resume=launch.resume)
     _check_origins(origins, settings)
@@ -67,11 +69,13 @@ def joint_transfer(
         return run
     tasks = [task.to(torch.device(launch.device)) for task in tasks]
     supernets = [prepared(o, t, seed=launch.seed) for o, t in zip(origins, tasks, strict=True)]
-    job = JointTransfer(supernets, tasks, settings, rng=np.random.default_rng(launch.seed))
-    checkpoint = checkpoint_of(out, description, resume=launch.resume)
-    drive(job, checkpoint, on_step=lambda: on_step(job) if on_step else None)
-    run = _written(job, out, tasks=tasks, settings=description, seed=launch.seed)
-    checkpoint.path.unlink(missing_ok=True)
+    candidates = CascadeCandidates(supernets, tasks, settings)
+    rng, name = np.random.default_rng(launch.seed), "adapting together"
+    rounds = Rounds(supernets, tasks, settings, rng=rng, candidates=candidates, name=name)
+    keeper = keeper_of(rounds, out, description, resume=launch.resume)
+    drive(rounds, keeper=keeper, on_progress=on_progress)
+    run = _written(rounds, out, tasks=tasks, settings=description, seed=launch.seed)
+    keeper.checkpoint.path.unlink(missing_ok=True)
     return run
 
 
@@ -85,19 +89,19 @@ def _check_origins(origins: Sequence[Origin], settings: NatSettings) -> None:
 
 
 def _written(
-    job: JointTransfer,
+    rounds: Rounds[CascadeCandidates],
     out: Path,
     *,
     tasks: Sequence[Task],
     settings: dict[str, Any],
     seed: int,
 ) -> JointRun:
-    """Writes a finished job as a run."""
-    points, reach = job.points, job.measured.reach
-    front = best([_scored(job, p, points[p], reach[p]) for p in job.front.tolist()])
+    """Writes finished rounds as a run."""
+    points, reach = rounds.points, rounds.candidates.table(rounds.measured).reach
+    front = best([_scored(rounds, p, points[p], reach[p]) for p in rounds.front.tolist()])
     members = list[NatRun]()
-    for s, (supernet, task) in enumerate(zip(job.settled, tasks, strict=True)):
-        archive = _archive(job, s)
+    for s, (supernet, task) in enumerate(zip(rounds.settled, tasks, strict=True)):
+        archive = _archive(rounds, s)
         if archive:
             folder = member_folder(out, supernet.space.design.name)
             folder.mkdir(parents=True, exist_ok=True)
@@ -108,7 +112,7 @@ def _written(
                 settings=settings,
                 seed=seed,
                 archive=archive,
-                front=_member_front(job, s, archive),
+                front=_member_front(rounds, s, archive),
             )
             write_run(member)
             members.append(member)
@@ -117,7 +121,7 @@ def _written(
         seed=seed,
         settings=settings,
         versions=versions(),
-        history=tuple(job.history),
+        history=tuple(rounds.history),
         front=front,
         folder=out,
     )
@@ -125,9 +129,10 @@ def _written(
     return run
 
 
-def _scored(job: JointTransfer, place: int, point: Any, reach: Any) -> ScoredCascade:
+def _scored(rounds: Rounds[CascadeCandidates], place: int, point: Any, reach: Any) -> ScoredCascade:
     """A cascade of the archive, without the stages that no sample reached."""
-    cascade, n_stages = job.space.cascade(job.genomes[place]), int((reach > 0).sum())
+    cascade = rounds.candidates.space.cascade(rounds.genomes[place])
+    n_stages = int((reach > 0).sum())
     kept = Cascade(
         members=cascade.members[:n_stages], thresholds=cascade.thresholds[: n_stages - 1]
     )
@@ -139,22 +144,27 @@ def _scored(job: JointTransfer, place: int, point: Any, reach: Any) -> ScoredCas
     )
 
 
-def _archive(job: JointTransfer, s: int) -> list[ScoredSubnet]:
+def _archive(rounds: Rounds[CascadeCandidates], s: int) -> list[ScoredSubnet]:
     """The subnets of a supernetwork in the cascades of the archive, each once."""
-    errors = job.measured.member_error[:, s]
+    candidates = rounds.candidates
+    errors = candidates.table(rounds.measured).member_error[:, s]
     is_in = ~np.isnan(errors)
-    genomes, first = np.unique(job.space.subnets(job.genomes)[s][is_in], axis=0, return_index=True)
-    costs = job.costs[s](genomes)
+    own = candidates.space.subnets(rounds.genomes)[s][is_in]
+    genomes, first = np.unique(own, axis=0, return_index=True)
+    costs = candidates.subnet_costs[s](genomes)
     return [
         ScoredSubnet(genome=genome_text(genome), error=float(error), macs=float(macs))
         for genome, error, macs in zip(genomes, errors[is_in][first], costs, strict=True)
     ]
 
 
-def _member_front(job: JointTransfer, s: int, archive: Sequence[ScoredSubnet]) -> list[str]:
+def _member_front(
+    rounds: Rounds[CascadeCandidates], s: int, archive: Sequence[ScoredSubnet]
+) -> list[str]:
     """What a pool is made of: what the front's cascades use, and what no subnet dominates."""
     keep = non_dominated(np.array([(subnet.error, subnet.macs) for subnet in archive]))
-    used = job.front[job.space.ranks(job.genomes[job.front])[:, s] > 0]
-    texts = {genome_text(genome) for genome in job.space.subnets(job.genomes[used])[s]}
-    chosen = [a for a, stays in zip(archive, keep, strict=True) if stays or a.genome in texts]
-    return [subnet.genome for subnet in sorted(chosen, key=lambda a: (a.macs, a.genome))]
+    space, chosen = rounds.candidates.space, rounds.genomes[rounds.front]
+    used = chosen[space.ranks(chosen)[:, s] > 0]
+    texts = {genome_text(genome) for genome in space.subnets(used)[s]}
+    kept = [a for a, stays in zip(archive, keep, strict=True) if stays or a.genome in texts]
+    return [subnet.genome for subnet in sorted(kept, key=lambda a: (a.macs, a.genome))]

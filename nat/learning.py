@@ -22,7 +22,7 @@ from torch.nn import functional
 
 from ..pools.models.run_settings import Precision
 from ..pools.models.torch_runner import DTYPES
-from ..search.state import State
+from ..state import State
 from .augment import Augmentation, augmented
 from .design import Architecture
 from .sample_table import SampleTable

@@ -19,10 +19,10 @@ from ..arrays import DoubleArray, IntArray, frozen
 from ..data.preprocessing import Preprocessing
 from ..entries import FileEntry
 from ..errors import SearchError
-from ..files import inside, json_text, read_json, sha256_of, write_atomically
-from ..schema import check
+from ..files import inside, json_text, sha256_of, write_atomically
 from .designs import space_of
 from .pretrained import load_checkpoint, make_supernet
+from .run_folder import run_content
 from .space import Space
 from .subnets import genome_of, tensor_bytes
 from .supernet import Supernet
@@ -161,12 +161,7 @@ class NatRun:
         Raises:
             SearchError: it is missing, unfinished or has faults.
         """
-        path = folder / RUN_FILE
-        if not path.is_file():
-            fault = f"no finished run: no {RUN_FILE}; `encas nat run --resume` goes on with one"
-            raise SearchError(fault, where=str(folder))
-        content: Any = read_json(path, error=SearchError)
-        check(content, "nat_run", error=SearchError, where=str(path))
+        content = run_content(folder, RUN_FILE, schema="nat_run", command="encas nat run")
         run = _run_of(content, folder)
         faults = [
             *_genome_faults(run),
@@ -174,7 +169,7 @@ class NatRun:
             *_weight_faults(run),
         ]
         if faults:
-            raise SearchError(*faults[:20], where=str(path))
+            raise SearchError(*faults[:20], where=str(folder / RUN_FILE))
         return run
 
     @property

@@ -4,29 +4,32 @@ from __future__ import annotations
 
 import json
 import platform
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 import torch
 
 from ..errors import SearchError, SourceError
 from ..files import json_text, sha256_of
+from ..progress import OnProgress, unheard
 from ..version import __version__
+from ..work import drive
 from .designs import NAMES, SMALL, space_of
 from .nat_runs import RUN_FILE, NatRun, ScoredSubnet, write_run, write_weights
 from .nat_settings import NatSettings
 from .pretrained import load_checkpoint, make_supernet, where_published
-from .run_folder import checkpoint_of, drive, refuse_other, refuse_taken
+from .rounds import Rounds
+from .run_folder import keeper_of, refuse_other, refuse_taken
 from .subnet_evaluating import macs_of_genomes, samples_hash
 from .subnet_latency import SubnetLatency, TimedSubnets
 from .subnets import genome_text
 from .supernet import Supernet
 from .task import DataPlan, Task, open_task
-from .transfer import Transfer
+from .transfer import SubnetCandidates, subnet_rounds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,9 +60,6 @@ class Launch:
     resume: bool = False
 
 
-OnStep: TypeAlias = Callable[["Transfer"], None]
-
-
 def transfer(
     origin: Origin,
     plan: DataPlan,
@@ -68,7 +68,7 @@ def transfer(
     *,
     launch: Launch,
     timed: TimedSubnets | None = None,
-    on_step: OnStep | None = None,
+    on_progress: OnProgress = unheard,
 ) -> NatRun:
     """Runs Neural Architecture Transfer into the folder `out`.
 
@@ -79,11 +79,12 @@ def transfer(
         out: a new folder; with `resume` one that this same run began.
         launch: the seed, where it runs, and whether it resumes.
         timed: prices subnets by their time; None: by their multiply-adds.
-        on_step: is told after every step.
+        on_progress: hears of the work done, and of every round.
 
     Raises:
         EncasError: the supernetwork, its weights, the times or the data cannot be used, or the
             folder holds another run.
+        KeyboardInterrupt: Ctrl-C, when what was done is stored to go on from.
     """
     refuse_taken(out, RUN_FILE, resume=launch.resume)
     check_weights(origin, settings)
@@ -102,13 +103,18 @@ def transfer(
     task = task.to(torch.device(launch.device))
     supernet = prepared(origin, task, seed=launch.seed)
     rng = np.random.default_rng(launch.seed)
-    job = Transfer(supernet, task, settings, rng=rng, costs=latency)
-    checkpoint = checkpoint_of(out, description, resume=launch.resume)
-    drive(job, checkpoint, on_step=lambda: on_step(job) if on_step else None)
+    rounds = subnet_rounds(supernet, task, settings, rng=rng, costs=latency)
+    keeper = keeper_of(rounds, out, description, resume=launch.resume)
+    drive(rounds, keeper=keeper, on_progress=on_progress)
     run = write_outcome(
-        job, out, task=task, settings=description, seed=launch.seed, has_times=latency is not None
+        rounds,
+        out,
+        task=task,
+        settings=description,
+        seed=launch.seed,
+        has_times=latency is not None,
     )
-    checkpoint.path.unlink(missing_ok=True)
+    keeper.checkpoint.path.unlink(missing_ok=True)
     return run
 
 
@@ -158,7 +164,7 @@ def describe(
 
 
 def write_outcome(
-    job: Transfer,
+    rounds: Rounds[SubnetCandidates],
     out: Path,
     *,
     task: Task,
@@ -166,21 +172,23 @@ def write_outcome(
     seed: int,
     has_times: bool = False,
 ) -> NatRun:
-    """Writes a finished job as a run."""
-    texts = [genome_text(genome) for genome in job.genomes]
-    macs = macs_of_genomes(job.space, job.genomes, n_classes=job.settled.n_classes).tolist()
-    times = job.costs.tolist() if has_times else [None] * len(texts)
-    scores = zip(texts, job.errors.tolist(), macs, times, strict=True)
+    """Writes finished rounds as a run."""
+    (settled,) = rounds.settled
+    texts = [genome_text(genome) for genome in rounds.genomes]
+    macs = macs_of_genomes(settled.space, rounds.genomes, n_classes=settled.n_classes).tolist()
+    errors, costs = rounds.points.T.tolist()
+    times = costs if has_times else [None] * len(texts)
+    scores = zip(texts, errors, macs, times, strict=True)
     run = outcome_of(
-        job.settled,
+        settled,
         out,
         task=task,
         settings=settings,
         seed=seed,
         archive=[ScoredSubnet(genome=g, error=e, macs=m, latency_ms=t) for g, e, m, t in scores],
-        front=[texts[place] for place in job.front],
+        front=[texts[place] for place in rounds.front],
     )
-    run = replace(run, history=tuple(job.history))
+    run = replace(run, history=tuple(rounds.history))
     write_run(run)
     return run
 

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TypeAlias
 
 import numpy as np
 import torch
@@ -21,6 +20,7 @@ from ..data.data_source import DataSource
 from ..data.open_source import open_source
 from ..errors import DataError, SearchError
 from ..pools.models.model_requests import ModelRequest
+from ..progress import OnProgress, Progress, unheard
 from ..sample_identity import is_among
 from .joint_runs import JOINT_FILE, JointRun
 from .nat_runs import NatRun
@@ -29,8 +29,6 @@ from .subnets import genome_of, spec_of, subnet_name, write_subnet
 
 SUBNETS_FOLDER = "subnets"
 HASH_DIGITS = 8
-
-Tell: TypeAlias = Callable[[int], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,7 +161,7 @@ def write_subnets(
     *,
     train: str | None = None,
     device: str = "cpu",
-    tell: Tell = lambda _n: None,
+    on_progress: OnProgress = unheard,
 ) -> None:
     """Cuts subnets out of their runs' weights and stores them.
 
@@ -171,12 +169,13 @@ def write_subnets(
         subnets: see `lacking`.
         train: the training DATA of the runs where they lie elsewhere now.
         device: to calibrate on.
-        tell: hears how many are stored so far.
+        on_progress: hears how many are stored.
 
     Raises:
         DataError: the samples that BatchNorm's statistics came from are gone.
     """
-    n_stored = 0
+    n_stored, total, what = 0, len(subnets), "calibrating subnets"
+    on_progress(Progress(what=what, total=total, unit="subnets"))
     for run, own in _by_run(subnets):
         evaluator, supernet = _on(evaluator_of(run, data=train), device), run.open_supernet()
         supernet.module.to(torch.device(device))
@@ -185,7 +184,7 @@ def write_subnets(
             subnet.weights.parent.mkdir(exist_ok=True)
             write_subnet(network, subnet.weights, preprocessing=run.preprocessing)
             n_stored += 1
-            tell(n_stored)
+            on_progress(Progress(what=what, done=n_stored, total=total, unit="subnets"))
 
 
 def lacking(subnets: Sequence[PoolSubnet]) -> tuple[PoolSubnet, ...]:

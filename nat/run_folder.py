@@ -1,39 +1,39 @@
-"""Runs as jobs of small steps: stored while they go on, resumed where they were killed."""
+"""Folders of runs: whose they are, what is stored while a run goes on, what is read of one."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
+from ..checkpoint import Checkpoint, CheckpointKeeper, Restorable
 from ..errors import SearchError
-from ..files import json_text
-from ..search.checkpoint import Checkpoint
-from ..search.state import State
+from ..files import json_text, read_json
+from ..schema import check
 
 CHECKPOINT_FILE = "checkpoint.npz"
 SAVE_EVERY_S = 30.0
 
 
-class Job(Protocol):
-    """Work that advances by steps and resumes between any two."""
+def run_content(folder: Path, file: str, *, schema: str, command: str) -> Any:
+    """The checked content of a finished run's file.
 
-    @property
-    def finished(self) -> bool:
-        """Whether nothing is left to do."""
-        ...
+    Args:
+        folder: of the run.
+        file: its name.
+        schema: what it must be like.
+        command: makes such runs.
 
-    def step(self) -> None:
-        """Does the next piece of work."""
-        ...
-
-    def state(self) -> State:
-        """Everything that the future depends on, as plain arrays."""
-        ...
-
-    def restore(self, state: State) -> None:
-        """Continues from a state."""
-        ...
+    Raises:
+        SearchError: it is missing, so the run is unfinished, or has faults.
+    """
+    path = folder / file
+    if not path.is_file():
+        fault = f"no finished run: it has no {file}; `{command} --resume` goes on with one"
+        raise SearchError(fault, where=str(folder))
+    content: Any = read_json(path, error=SearchError)
+    check(content, schema, error=SearchError, where=str(path))
+    return content
 
 
 def refuse_taken(out: Path, file: str, *, resume: bool) -> None:
@@ -60,23 +60,16 @@ def refuse_other(settings: Mapping[str, Any], description: dict[str, Any], out: 
         raise SearchError(fault, where=str(out))
 
 
-def checkpoint_of(out: Path, description: dict[str, Any], *, resume: bool) -> Checkpoint:
+def keeper_of(
+    run: Restorable, out: Path, description: dict[str, Any], *, resume: bool
+) -> CheckpointKeeper:
     """Where a run is stored while it goes on."""
     out.mkdir(parents=True, exist_ok=True)
-    return Checkpoint(
+    checkpoint = Checkpoint(
         path=out / CHECKPOINT_FILE,
         fingerprint=json_text(description),
         resume=resume,
         every_s=SAVE_EVERY_S,
     )
-
-
-def drive(job: Job, checkpoint: Checkpoint, *, on_step: Callable[[], None]) -> None:
-    """Does all steps of a job, from where the checkpoint left it."""
-    state = checkpoint.load()
-    if state is not None:
-        job.restore(state)
-    while not job.finished:
-        job.step()
-        on_step()
-        checkpoint.save_if_due(job.state)
+    advice = f"{out} holds what was done: go on with --resume"
+    return CheckpointKeeper(checkpoint=checkpoint, of=run, advice=advice)

@@ -24,6 +24,7 @@ from ..pools.models.run_settings import Precision
 from ..sample_identity import array_hash
 from .learning import autocast
 from .nat_runs import NatRun
+from .nat_settings import NatSettings
 from .recipe import macs_of
 from .sample_table import SampleTable, table_of
 from .space import Space
@@ -95,6 +96,15 @@ def macs_of_genomes(space: Space, genomes: IntArray, *, n_classes: int) -> Doubl
 def samples_hash(table: SampleTable) -> str:
     """The SHA-256 of a table's samples, as they are stored."""
     return array_hash(table.x.cpu().numpy())
+
+
+def evaluator_on(calibration: SampleTable, settings: NatSettings) -> SubnetEvaluator:
+    """What evaluates subnets within a run, by samples to take their statistics from."""
+    return SubnetEvaluator(
+        calibration=calibration,
+        batch_size=settings.calibration_batch_size,
+        precision=settings.training.precision,
+    )
 
 
 def evaluator_of(run: NatRun, *, data: str | None = None) -> SubnetEvaluator:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +10,7 @@ import numpy as np
 from ..arrays import FloatArray
 from ..data.dataset import Dataset
 from ..files import write_atomically
+from ..progress import OnProgress, Progress, unheard
 from .executor import Prediction, Predictor, joined
 from .session import Session
 
@@ -22,7 +22,7 @@ def predict(
     dataset: Dataset,
     *,
     batch_size: int = BATCH_SIZE,
-    on_rows: Callable[[int], object] = lambda _n: None,
+    on_progress: OnProgress = unheard,
 ) -> Prediction:
     """Predicts every sample of a data set, in order.
 
@@ -30,13 +30,14 @@ def predict(
         predictor: what predicts.
         dataset: the samples; a batch of them is read at a time.
         batch_size: samples in a batch.
-        on_rows: is told how many samples are done.
+        on_progress: hears how many samples are predicted.
     """
     predictions: list[Prediction] = []
     for start in range(0, dataset.n_samples, batch_size):
         rows = np.arange(start, min(start + batch_size, dataset.n_samples), dtype=np.int64)
         predictions.append(predictor(dataset.batch(rows)))
-        on_rows(int(rows[-1]) + 1)
+        done, total = int(rows[-1]) + 1, dataset.n_samples
+        on_progress(Progress(what="predicting", done=done, total=total, unit="samples"))
     return joined(predictions)
 
 

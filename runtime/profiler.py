@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import TypeAlias
 
 import numpy as np
 
 from ..cascade import Cascade
 from ..errors import ProfileError
 from ..latency import LatencyProfile, Setting, Timing
+from ..progress import OnProgress, Progress, unheard
+from ..work import drive
 from .clock import DEFAULT_PROTOCOL, Clock, StabilityProtocol, measure
 from .executor import Runner
 from .gpu_meter import Meter, meter_of
 from .session import HostSamples, NullSession, Session, SessionInfo, random_batch
 
 PACE = "pace_ms"
-
-OnTiming: TypeAlias = Callable[[LatencyProfile], object]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -39,16 +39,8 @@ class Target:
     source: str = ""
 
 
-def profile_members(
-    targets: Sequence[Target],
-    batch_sizes: Iterable[int],
-    *,
-    known: LatencyProfile | None = None,
-    protocol: StabilityProtocol = DEFAULT_PROTOCOL,
-    clock: Clock = time.perf_counter_ns,
-    on_timing: OnTiming = lambda _profile: None,
-) -> LatencyProfile:
-    """Measures what is not known yet.
+class Measuring:
+    """Measures what is not known yet; work whose steps are one time of one member each.
 
     What is timed is a call on samples that lie where the session runs, until its answers are in
     this process's memory: that is what a cascade pays for a member. Moving the samples there is
@@ -60,34 +52,102 @@ def profile_members(
         known: an older profile to go on from; its times are kept.
         protocol: when a measurement counts.
         clock: gives nanoseconds.
-        on_timing: is given the profile so far after each measurement, to save it.
+
+    Raises:
+        ProfileError: there is nothing to measure, or `known` comes from another model file of the
+            same name.
+    """
+
+    def __init__(
+        self,
+        targets: Sequence[Target],
+        batch_sizes: Iterable[int],
+        *,
+        known: LatencyProfile | None = None,
+        protocol: StabilityProtocol = DEFAULT_PROTOCOL,
+        clock: Clock = time.perf_counter_ns,
+    ) -> None:
+        self._targets = targets
+        self._sizes = sorted(set(batch_sizes))
+        self._protocol = protocol
+        self._clock = clock
+        self._opened: tuple[Target, Session] | None = None
+        if not targets or not self._sizes or self._sizes[0] < 1:
+            fault = f"expected members and batch sizes of at least 1, got {self._sizes}"
+            raise ProfileError(fault)
+        self.restore(known)
+
+    def restore(self, known: LatencyProfile | None) -> None:
+        """Goes on from a profile.
+
+        Raises:
+            ProfileError: it has a member of the same name from another model file.
+        """
+        self.profile = known
+        missing = {
+            (target.name, size): target
+            for target in self._targets
+            for size in _missing(target, self._sizes, known)
+        }
+        self._left = deque((target, size) for (_, size), target in missing.items())
+
+    @property
+    def finished(self) -> bool:
+        """Whether everything is known."""
+        return not self._left
+
+    @property
+    def progress(self) -> Progress:
+        """See `Work.progress`."""
+        total = len({target.name for target in self._targets}) * len(self._sizes)
+        text = "" if self.finished else self._left[0][0].name
+        done = total - len(self._left)
+        return Progress(what="measuring models", done=done, total=total, unit="times", text=text)
+
+    def step(self) -> None:
+        """Measures the next member at the next batch size.
+
+        Raises:
+            ProfileError: the measurement did not settle, or what is known comes from another
+                setting.
+        """
+        target, size = self._left[0]
+        if self._opened is None or self._opened[0] is not target:
+            self._opened = (target, target.open())
+        session = self._opened[1]
+        protocol, clock, info = self._protocol, self._clock, session.info
+        setting = setting_under(protocol, info.setting)
+        profile = self.profile
+        if profile is None:
+            one, two = overhead_times_ms(info, self._sizes[-1], protocol=protocol, clock=clock)
+            profile = LatencyProfile(
+                setting=setting, timings=(), gate_ms=max(0.0, two - one), call_ms=one
+            )
+        check_same_setting(profile.setting, setting)
+        timing = _timing(session, target, size, protocol, clock)
+        self.profile = replace(profile, timings=(*profile.timings, timing))
+        self._left.popleft()
+
+
+def profile_members(
+    targets: Sequence[Target],
+    batch_sizes: Iterable[int],
+    *,
+    known: LatencyProfile | None = None,
+    protocol: StabilityProtocol = DEFAULT_PROTOCOL,
+    clock: Clock = time.perf_counter_ns,
+    on_progress: OnProgress = unheard,
+) -> LatencyProfile:
+    """Measures what is not known yet, see `Measuring`.
 
     Raises:
         ProfileError: a measurement did not settle, `known` comes from another setting, or from
             another model file of the same name.
     """
-    sizes = sorted(set(batch_sizes))
-    if not targets or not sizes or sizes[0] < 1:
-        raise ProfileError(f"expected members and batch sizes of at least 1, got {sizes}")
-    profile = known
-    for target in targets:
-        missing = _missing(target, sizes, profile)
-        if not missing:
-            continue
-        session = target.open()
-        if profile is None:
-            one, two = overhead_times_ms(session.info, sizes[-1], protocol=protocol, clock=clock)
-            setting = setting_under(protocol, session.info.setting)
-            profile = LatencyProfile(
-                setting=setting, timings=(), gate_ms=max(0.0, two - one), call_ms=one
-            )
-        check_same_setting(profile.setting, setting_under(protocol, session.info.setting))
-        for size in missing:
-            timing = _timing(session, target, size, protocol, clock)
-            profile = replace(profile, timings=(*profile.timings, timing))
-            on_timing(profile)
-    assert profile is not None  # without a known profile something was missing
-    return profile
+    work = Measuring(targets, batch_sizes, known=known, protocol=protocol, clock=clock)
+    drive(work, on_progress=on_progress)
+    assert work.profile is not None  # without a known profile something was missing
+    return work.profile
 
 
 def overhead_times_ms(

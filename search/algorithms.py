@@ -13,11 +13,12 @@ from ..cascade import Cascade, Confidence
 from ..errors import SearchError
 from ..evaluate.contenders import Contenders
 from ..evaluate.counts import Evaluator
+from ..evaluate.genome import decode
 from ..evaluate.objectives import Error, LatencyCost, LinearCost
 from ..evaluate.sweep_prices import prices_of, weightings
 from ..evaluate.sweeper import LONGEST, Sweeper
 from ..pools.pool import Pool
-from .cascade_problem import CascadeProblem, decode
+from .cascade_problem import CascadeProblem
 from .ensemble import EnsembleProblem, with_thresholds
 from .exact import ExactSearch, check_work
 from .gomea import MoGomea

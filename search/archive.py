@@ -14,7 +14,7 @@ import numpy as np
 
 from ..arrays import ByteArray, DoubleArray, IntArray
 from ..evaluate.compiled import compiled
-from .state import State
+from ..state import State
 
 # What the archive says of a solution offered to it.
 DOMINATED, KNOWN, ADDED = 0, 1, 2

@@ -14,9 +14,9 @@ import numpy as np
 from ..arrays import IntArray
 from ..errors import SearchError
 from ..evaluate.sweeper import Sweeper
+from ..state import State, joined, part_of
 from .archive import ElitistArchive
 from .sequences import n_sequences, sequences_at
-from .state import State, joined, part_of
 from .strategy import Problem
 from .swept import sweep_into
 

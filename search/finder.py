@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from ..arrays import DoubleArray, IntArray
+from ..checkpoint import Checkpoint
 from ..errors import SearchError
 from ..evaluate.evaluator_choice import contenders_of, evaluator_for
-from ..evaluate.genome import cascades_of
+from ..evaluate.genome import cascades_of, decode
 from ..evaluate.objectives import LatencyCost, LinearCost, error_objective, front_costs
 from ..fronts.front import Front
 from ..fronts.indicators import hypervolume, non_dominated
@@ -22,12 +23,11 @@ from ..fronts.scoring import pool_reference, score, scored_from_counts
 from ..latency import LatencyProfile
 from ..pools.pool import Pool
 from ..pools.pool_samples import refuse_held_out
+from ..progress import OnProgress, unheard
 from ..version import __version__
 from .algorithms import ALGORITHMS, Setup
-from .automatic import resolved
-from .cascade_problem import decode
-from .checkpoint import Checkpoint
-from .loop import Milestone, Outcome, run
+from .automatic import expected_evaluations, resolved
+from .loop import Outcome, run
 from .options import SearchOptions
 from .provenance import provenance
 from .warm_start import start_of
@@ -52,7 +52,7 @@ def search_pool(
     warm_start: Front | None = None,
     checkpoint: Path | None = None,
     resume: bool = False,
-    on_progress: Callable[[Milestone], None] | None = None,
+    on_progress: OnProgress = unheard,
 ) -> Finding:
     """Searches a pool, from an earlier front if any, with checkpoints and progress.
 
@@ -84,6 +84,8 @@ def search_pool(
         ALGORITHMS[options.algorithm].make(setup),
         budget=options.budget,
         hypervolume=lambda points: hypervolume(points / reference, [1.0] * len(reference)),
+        name=f"{options.algorithm} on {pool.name} by {', '.join(options.objectives)}",
+        n_expected=expected_evaluations(options, pool),
         on_progress=on_progress,
         checkpoint=_checkpoint(checkpoint, resume, options, setup, profile),
     )

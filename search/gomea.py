@@ -20,6 +20,7 @@ import numpy as np
 
 from ..arrays import DoubleArray, IntArray
 from ..evaluate.compiled import compiled
+from ..state import State, arrays_of, fields_from, joined, part_of, restore_rng, rng_state
 from .archive import TARGET, ElitistArchive
 from .mixing import (
     Generation,
@@ -31,7 +32,6 @@ from .mixing import (
     start_forced_improvement,
     start_generation,
 )
-from .state import State, arrays_of, fields_from, joined, part_of, restore_rng, rng_state
 from .strategy import Problem
 
 

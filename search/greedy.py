@@ -30,8 +30,8 @@ from ..evaluate.counts import Counts
 from ..evaluate.objectives import Error, StageCost
 from ..fronts.indicators import non_dominated
 from ..pools.pool import Pool
+from ..state import State, joined, part_of
 from .archive import ElitistArchive
-from .state import State, joined, part_of
 
 SHARES = tuple(1 - i / 200 for i in range(21))
 # Less than one answer of any split: a sum of shares is not exact.

@@ -7,8 +7,8 @@ from typing import Protocol
 import numpy as np
 
 from ..arrays import IntArray
+from ..state import State, joined, part_of
 from .archive import ElitistArchive
-from .state import State, joined, part_of
 from .strategy import Problem
 
 BATCH = 256

@@ -1,23 +1,21 @@
-"""The only loop: runs a search within a budget, with a history, checkpoints and Ctrl-C."""
+"""Runs a search within a budget, with a history of milestones; `work.drive` does the steps."""
 
 from __future__ import annotations
 
 import math
-import signal
-import threading
 import time
-from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
-from types import FrameType
 from typing import Literal, TypeAlias
 
 import numpy as np
 
 from ..arrays import DoubleArray, IntArray, frozen
+from ..checkpoint import Checkpoint, CheckpointKeeper
 from ..errors import SearchError
-from .checkpoint import Checkpoint
-from .state import State, joined, part_of
+from ..progress import OnProgress, Progress, unheard
+from ..state import State, joined, part_of
+from ..work import drive
 from .strategy import Search
 
 Ending: TypeAlias = Literal["evaluations", "seconds", "stagnation", "finished", "interrupted"]
@@ -27,7 +25,6 @@ Ending: TypeAlias = Literal["evaluations", "seconds", "stagnation", "finished", 
 FIRST_MILESTONE = 100
 HISTORY_GROWTH = 1.1
 STAGNATION_CHECKS = 10
-PROGRESS_EVERY_S = 0.1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,7 +96,9 @@ def run(
     *,
     budget: Budget,
     hypervolume: Callable[[DoubleArray], float],
-    on_progress: Callable[[Milestone], None] | None = None,
+    name: str = "searching",
+    n_expected: int | None = None,
+    on_progress: OnProgress = unheard,
     checkpoint: Checkpoint | None = None,
 ) -> Outcome:
     """Runs a search until its budget is spent, it is finished, or Ctrl-C.
@@ -112,29 +111,65 @@ def run(
         search: what to run; it is advanced in place.
         budget: when to end.
         hypervolume: of the archive's objectives [n, n_objectives], recorded in the history.
-        on_progress: called at most every tenth of a second, with the last recorded hypervolume.
+        name: what progress is told of.
+        n_expected: evaluations that the search ends by itself after; None: nobody knows.
+        on_progress: see `work.drive`; tells the last recorded hypervolume.
         checkpoint: where the run is stored, and whether it resumes from there.
 
     Raises:
         SearchError: the checkpoint is not one of this search.
     """
     log = _Log(search, budget, hypervolume)
-    if checkpoint is not None:
-        _resume(search, log, checkpoint)
-    progress = _Throttle(on_progress, log)
-    with _deferred_interrupts() as interrupt_asked:
-        try:
-            while (ended := log.ending()) is None and not interrupt_asked():
-                search.step(log.limit())
-                log.record_if_due()
-                progress.report()
-                if checkpoint is not None and search.resumable:
-                    checkpoint.save_if_due(lambda: _state(search, log))
-        except KeyboardInterrupt:
-            return log.outcome("interrupted")
-        if checkpoint is not None and search.resumable:
-            checkpoint.save(_state(search, log))
-    return log.outcome(ended or "interrupted")
+    work = _SearchWork(search, log, name=name, n_expected=n_expected or budget.evaluations)
+    keeper = None if checkpoint is None else CheckpointKeeper(checkpoint=checkpoint, of=work)
+    try:
+        drive(work, keeper=keeper, on_progress=on_progress)
+    except KeyboardInterrupt:
+        return log.outcome("interrupted")
+    return log.outcome(log.ending() or "finished")
+
+
+class _SearchWork:
+    """A search within its budget, as work; see `work.Work` and `checkpoint.Restorable`."""
+
+    def __init__(self, search: Search, log: _Log, *, name: str, n_expected: int | None) -> None:
+        self._search = search
+        self._log = log
+        self._name = name
+        self._n_expected = n_expected
+
+    @property
+    def finished(self) -> bool:
+        return self._log.ending() is not None
+
+    @property
+    def progress(self) -> Progress:
+        newest, limit_s = self._log.newest, self._log.limit_s
+        done, total, unit = newest.evaluations, self._n_expected, "evaluations"
+        if total is None and limit_s is not None:
+            done, total, unit = newest.seconds, limit_s, "s"
+        return Progress(
+            what=self._name,
+            done=done,
+            total=done if self.finished else total,
+            unit=unit,
+            text=f"hypervolume {newest.hypervolume:.4f}" if newest.hypervolume else "",
+        )
+
+    @property
+    def resumable(self) -> bool:
+        return self._search.resumable
+
+    def step(self) -> None:
+        self._search.step(self._log.limit())
+        self._log.record_if_due()
+
+    def state(self) -> State:
+        return joined({"search": self._search.state(), "log": self._log.state()})
+
+    def restore(self, state: State) -> None:
+        self._search.restore(part_of(state, "search"))
+        self._log.restore(part_of(state, "log"))
 
 
 class _Log:
@@ -157,6 +192,10 @@ class _Log:
     @property
     def seconds(self) -> float:
         return time.perf_counter() - self._started
+
+    @property
+    def limit_s(self) -> float | None:
+        return self._budget.seconds
 
     @property
     def newest(self) -> Milestone:
@@ -238,53 +277,3 @@ class _Log:
     def _stagnant_for(self) -> int:
         last = self._milestones[-1].evaluations if self._milestones else 0
         return last - self._grown_at
-
-
-class _Throttle:
-    """Reports progress, but not at every step."""
-
-    def __init__(self, on_progress: Callable[[Milestone], None] | None, log: _Log) -> None:
-        self._on_progress = on_progress
-        self._log = log
-        self._reported = -math.inf
-
-    def report(self) -> None:
-        now = self._log.seconds
-        if self._on_progress is not None and now - self._reported >= PROGRESS_EVERY_S:
-            self._reported = now
-            self._on_progress(self._log.newest)
-
-
-def _resume(search: Search, log: _Log, checkpoint: Checkpoint) -> None:
-    state = checkpoint.load()
-    if state is not None:
-        search.restore(part_of(state, "search"))
-        log.restore(part_of(state, "log"))
-
-
-def _state(search: Search, log: _Log) -> State:
-    return joined({"search": search.state(), "log": log.state()})
-
-
-@contextmanager
-def _deferred_interrupts() -> Generator[Callable[[], bool]]:
-    """Yields a function that tells whether Ctrl-C was pressed; pressed again, it raises.
-
-    Leaves the signal alone outside the main thread and where the host handles it itself.
-    """
-    asked = threading.Event()
-
-    def handle(_number: int, _frame: FrameType | None) -> None:
-        if asked.is_set():
-            raise KeyboardInterrupt
-        asked.set()
-
-    is_main = threading.current_thread() is threading.main_thread()
-    if not is_main or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
-        yield asked.is_set
-        return
-    signal.signal(signal.SIGINT, handle)
-    try:
-        yield asked.is_set
-    finally:
-        signal.signal(signal.SIGINT, signal.default_int_handler)

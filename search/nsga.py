@@ -22,8 +22,8 @@ import numpy as np
 
 from ..arrays import DoubleArray, IntArray
 from ..errors import MissingExtraError
+from ..state import State, joined, part_of, restore_rng, rng_state
 from .archive import TARGET, ElitistArchive
-from .state import State, joined, part_of, restore_rng, rng_state
 from .strategy import Problem
 
 try:

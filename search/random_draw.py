@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from ..arrays import DoubleArray, IntArray
+from ..state import State, joined, part_of, restore_rng, rng_state
 from .archive import ElitistArchive
-from .state import State, joined, part_of, restore_rng, rng_state
 from .strategy import Problem
 
 BATCH = 256

@@ -13,8 +13,8 @@ import numpy as np
 
 from ..arrays import DoubleArray, IntArray
 from ..errors import SearchError
+from ..state import State, joined, part_of
 from .archive import ElitistArchive
-from .state import State, joined, part_of
 
 
 class Problem(Protocol):

@@ -8,7 +8,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from ..arrays import DoubleArray, IntArray
 from ..data.dataset import Dataset
 from ..errors import MissingExtraError, ServingError
+from ..progress import OnProgress, Progress, unheard
 from .protocol.cascade_tensors import INPUT, LABEL, STAGE
 from .protocol.tensors import DATATYPES
 
@@ -158,7 +159,7 @@ def ask_server(
     dataset: Dataset,
     options: ClientOptions,
     *,
-    on_progress: Callable[[int], object] = lambda _n_samples: None,
+    on_progress: OnProgress = unheard,
 ) -> ClientReport:
     """Sends every sample of a data set to a server.
 
@@ -196,7 +197,7 @@ class _Run:
         dataset: Dataset,
         options: ClientOptions,
         model: str,
-        on_progress: Callable[[int], object],
+        on_progress: OnProgress,
     ) -> None:
         self._url, self._dataset, self._options, self._model = url, dataset, options, model
         self._on_progress = on_progress
@@ -222,6 +223,11 @@ class _Run:
         finally:
             client.close()
 
+    def _tell(self) -> None:
+        done, total = self._n_done, self._dataset.n_samples
+        what = f"asking {self._url.address}"
+        self._on_progress(Progress(what=what, done=done, total=total, unit="samples"))
+
     def _next(self) -> int | None:
         with self._lock:
             return next(self._starts, None)
@@ -246,7 +252,7 @@ class _Run:
             self.latencies_s.append(latency_s)
             self.cascades.update(_cascade_of(answer))
             self._n_done += stop - start
-            self._on_progress(self._n_done)
+            self._tell()
 
 
 def _tensor(url: ServerUrl, x: NDArray[Any]) -> Any:

@@ -127,6 +127,8 @@ class Server:
 def run_server(options: ServerOptions, *, on_ready: Callable[[Addresses], object]) -> None:
     """Serves until SIGTERM or SIGINT; a second signal ends at once.
 
+    A signal that the process was started to ignore stays ignored.
+
     Args:
         options: what and how.
         on_ready: is told the addresses when requests are welcome.
@@ -150,7 +152,9 @@ def run_server(options: ServerOptions, *, on_ready: Callable[[Addresses], object
 async def _serve(options: ServerOptions, on_ready: Callable[[Addresses], object]) -> None:
     told, loop = asyncio.Event(), asyncio.get_running_loop()
     server = Server(options)
-    for number in (signal.SIGTERM, signal.SIGINT):
+    signals = (signal.SIGTERM, signal.SIGINT)
+    heeded = [number for number in signals if signal.getsignal(number) is not signal.SIG_IGN]
+    for number in heeded:
         loop.add_signal_handler(number, told.set)
     starting = asyncio.create_task(server.start())
     waiting = asyncio.create_task(told.wait())
@@ -165,7 +169,7 @@ async def _serve(options: ServerOptions, on_ready: Callable[[Addresses], object]
         on_ready(addresses)
         await waiting
     LOGGER.info("draining")
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in heeded:
         loop.remove_signal_handler(number)
     starting.cancel()
     await server.stop()

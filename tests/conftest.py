@@ -1,6 +1,7 @@
 """Fixtures that several parts of the tests share."""
 
 import json
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -204,6 +205,17 @@ def encas(capsys) -> Callable[..., Ran]:
         return Ran(code=int(stop.value.code or 0), out=captured.out, err=captured.err)
 
     return run
+
+
+@pytest.fixture
+def ctrl_c() -> Iterator[Callable[[], None]]:
+    """Presses Ctrl-C, which raises here and in new processes as in a terminal.
+
+    Jobs in the background are started with the signal ignored, and so are their children.
+    """
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield lambda: signal.raise_signal(signal.SIGINT)
+    signal.signal(signal.SIGINT, before)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

@@ -151,7 +151,20 @@ def test_ctrl_c_is_exit_130(encas, monkeypatch):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(cli.group, "main", interrupt)
-    assert encas("pool").code == 130
+    ran = encas("pool")
+    assert (ran.code, ran.err) == (130, "Aborted.\n")
+
+
+def test_ctrl_c_says_how_to_go_on(encas, monkeypatch):
+    @click.command()
+    def stopped():
+        raise KeyboardInterrupt("run holds what was done: go on with --resume")
+
+    monkeypatch.setitem(cli.group.commands, "stopped", stopped)
+    ran = encas("stopped")
+    assert (ran.code, ran.err) == (
+        130, "\nAborted. run holds what was done: go on with --resume\n",
+    )  # fmt: skip
 
 
 def test_encas_export_is_encas_export(monkeypatch, capsys):

@@ -2,7 +2,6 @@
 
 import re
 import shlex
-from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -29,7 +28,7 @@ SMALL = DemoSettings(
 @pytest.fixture(scope="module")
 def demo_folder(tmp_path_factory) -> Path:
     out = tmp_path_factory.mktemp("readme")
-    run_demo(out, watch=lambda *_: nullcontext(lambda _done: None), settings=SMALL)
+    run_demo(out, settings=SMALL)
     return out
 
 

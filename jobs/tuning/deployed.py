@@ -19,6 +19,7 @@ from ...export.proofs import TOLERANCE, storage_margin
 from ...pools.model import Model
 from ...pools.pool import Pool
 from ...pools.pool_samples import moved_models
+from ...progress import OnProgress, counted, unheard
 from ...runtime.predicting import outputs_of
 from ...runtime.session import Session
 
@@ -75,7 +76,13 @@ def compared(pool: Pool, name: str, session: Session, dataset: Dataset) -> Numer
 
 
 def recomputed(
-    pool: Pool, names: Sequence[str], open_model: Open, dataset: Dataset, out: Path
+    pool: Pool,
+    names: Sequence[str],
+    open_model: Open,
+    dataset: Dataset,
+    out: Path,
+    *,
+    on_progress: OnProgress = unheard,
 ) -> Pool:
     """The pool with the outputs of some models as they are where they run.
 
@@ -85,10 +92,12 @@ def recomputed(
         open_model: gives the session of a model.
         dataset: what the pool was built on.
         out: the folder that it will be stored in.
+        on_progress: hears how many models have run.
     """
     outputs = list(pool.outputs)
     models = list(moved_models(pool, out))
-    for name in names:
+    what = "computing outputs again"
+    for name in counted(names, what=what, unit="models", on_progress=on_progress):
         index = pool.index(name)
         answers = outputs_of(open_model(name), dataset)
         outputs[index], models[index] = _stored(answers, models[index])

@@ -17,12 +17,13 @@ from ...latency import LatencyProfile
 from ...manifest import Manifest
 from ...pools.pool import Pool
 from ...pools.pool_tools import Wanted, filter_pool
+from ...progress import OnProgress, counted, unheard
 from ...reports.content import report_of
 from ...reports.page import html_page
 from ...runtime.bench import profiled_sizes
 from ...runtime.ort_session import OrtSession
-from ...runtime.profiler import profile_members
 from ..export_front import export_bundle
+from ..measure_latency import profile_targets
 from ..pool_targets import PoolModels
 from ..verify_bundle import evidence_of
 from .candidates import members_that_matter, spread
@@ -30,14 +31,19 @@ from .deployed import Numerics, compared, recomputed
 from .tune_bench import Conditions, TuneBench
 from .tune_report import TuneReport, changes
 from .tune_rounds import Found, TuneRounds, searched
-from .tune_settings import TuneSettings, TuneWatch
+from .tune_settings import TuneSettings
 
 # Sessions that are open at the same time: each holds its weights.
 OPEN_SESSIONS = 64
 
 
 def run_tuning(
-    pool: Pool, out: Path, *, settings: TuneSettings, watch: TuneWatch, data: str | None = None
+    pool: Pool,
+    out: Path,
+    *,
+    settings: TuneSettings,
+    data: str | None = None,
+    on_progress: OnProgress = unheard,
 ) -> TuneReport:
     """Runs every step of tuning a pool; see `tune_pool.tune`."""
     data = data or pool.data
@@ -62,7 +68,7 @@ def run_tuning(
             dataset=open_views(data, models.views.preprocessings),
             out=out,
             settings=settings,
-            watch=watch,
+            on_progress=on_progress,
         ).run()
 
 
@@ -76,11 +82,11 @@ class _Tuning:
     dataset: Dataset
     out: Path
     settings: TuneSettings
-    watch: TuneWatch
+    on_progress: OnProgress
 
     def run(self) -> TuneReport:
         """The whole circle."""
-        by_macs = searched(self.pool, "macs", self.settings, self.watch)
+        by_macs = searched(self.pool, "macs", self.settings, on_progress=self.on_progress)
         by_macs.save(self.out / "front_macs.json")
         names = members_that_matter(self.pool, by_macs)
         if self.settings.every_model:
@@ -91,7 +97,9 @@ class _Tuning:
         wanted = Wanted(only=frozenset(names))
         measured = filter_pool(pool, self.out / "measured", wanted, overwrite=True)
         bench = TuneBench(self.open_model, self.dataset, self.conditions())
-        rounds = TuneRounds(pool=measured, bench=bench, settings=self.settings, watch=self.watch)
+        rounds = TuneRounds(
+            pool=measured, bench=bench, settings=self.settings, on_progress=self.on_progress
+        )
         found = rounds.turned(by_macs, profile)
         held_out = rounds.held_out(found)
         front, pairs = rounds.recommended(found)
@@ -122,38 +130,39 @@ class _Tuning:
         """The times of members alone; what the folder's profile knows is not measured again."""
         path = self.out / "profile.json"
         sizes = profiled_sizes(self.settings.batch_size)
-        known = None
         if path.is_file():
-            known = replace(LatencyProfile.load(path), corrections={})
-        with self.watch("measuring models", len(names) * len(sizes)) as done:
-            profile = profile_members(
-                [target for target in self.models.targets() if target.name in names],
-                sizes,
-                known=known,
-                protocol=self.settings.measuring.protocol,
-                on_timing=lambda latest: done(len(latest.timings)),
-            )
-        profile.save(path)
-        return profile
+            replace(LatencyProfile.load(path), corrections={}).save(path)
+        return profile_targets(
+            [target for target in self.models.targets() if target.name in names],
+            sizes,
+            out=path,
+            options=self.settings.measuring,
+            on_progress=self.on_progress,
+        )
 
     def numerics(self, names: Sequence[str]) -> tuple[Numerics, ...]:
         """How far each model is from its stored outputs where it runs."""
         evidence_of(self.pool, names, self.dataset)
-        with self.watch("comparing with the stored outputs", len(names)) as done:
-            found: list[Numerics] = []
-            for name in names:
-                found.append(compared(self.pool, name, self.open_model(name), self.dataset))
-                done(len(found))
-        return tuple(found)
+        what = "comparing with the stored outputs"
+        return tuple(
+            compared(self.pool, name, self.open_model(name), self.dataset)
+            for name in counted(names, what=what, unit="models", on_progress=self.on_progress)
+        )
 
     def deployed(self, names: Sequence[str]) -> Pool:
         """The pool as its models answer where they run: the stored one, if that is the same."""
         if not names:
             return self.pool
         folder = self.out / "pool"
-        with self.watch("computing outputs again", None):
-            pool = recomputed(self.pool, names, self.open_model, self.dataset, folder)
-            return pool.save(folder, overwrite=True)
+        pool = recomputed(
+            self.pool,
+            names,
+            self.open_model,
+            self.dataset,
+            folder,
+            on_progress=self.on_progress,
+        )
+        return pool.save(folder, overwrite=True)
 
     def conditions(self) -> Conditions:
         """Under which composed cascades are measured."""
@@ -171,24 +180,25 @@ class _Tuning:
         is_cpu = self.settings.measuring.placement.device == "cpu"
         paths: list[Path] = []
         places = spread(len(front.cascades), self.settings.n_exported)
-        with self.watch("exporting and proving", len(places)) as done:
-            for number, place in enumerate(places, start=1):
-                path = self.out / "bundles" / str(number)
-                # The proof runs on the CPU, and so must the outputs that it is held against.
-                proven = pool if is_cpu else self.pool
-                manifest = export_bundle(
-                    front,
-                    proven,
-                    out=path,
-                    index=place,
-                    data=self.dataset.name,
-                    exporter=self.settings.measuring.exporter,
-                    overwrite=True,
-                )
-                latency = bench.latency(front.cascades[place].cascade, profile)
-                manifest.with_latency(latency).save(path)
-                paths.append(path)
-                done(number)
+        what = "exporting and proving"
+        exporting = counted(places, what=what, unit="bundles", on_progress=self.on_progress)
+        for number, place in enumerate(exporting, start=1):
+            path = self.out / "bundles" / str(number)
+            # The proof runs on the CPU, and so must the outputs that it is held against.
+            proven = pool if is_cpu else self.pool
+            manifest = export_bundle(
+                front,
+                proven,
+                out=path,
+                index=place,
+                data=self.dataset.name,
+                exporter=self.settings.measuring.exporter,
+                overwrite=True,
+                on_progress=self.on_progress,
+            )
+            latency = bench.latency(front.cascades[place].cascade, profile)
+            manifest.with_latency(latency).save(path)
+            paths.append(path)
         return tuple(paths)
 
     def write_page(self, found: Found, pool: Pool, bundles: Sequence[Path]) -> None:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...pools.pool import Pool, given_pool
+from ...progress import OnProgress, unheard
 from ...runtime.clock import StabilityProtocol
 from ...runtime.placement import Placement
 from ..measure_latency import PATIENT, MeasureOptions
@@ -15,13 +14,6 @@ from ..measure_latency import PATIENT, MeasureOptions
 if TYPE_CHECKING:
     from ...export.onnx_export import Exporter
     from .tune_report import TuneReport
-    from .tune_settings import TuneWatch
-
-
-@contextmanager
-def unwatched(_description: str, _total: float | None) -> Generator[Callable[[float], None]]:
-    """A `TuneWatch` that shows nothing."""
-    yield lambda _done: None
 
 
 def tune(  # noqa: PLR0913 - one keyword for each option
@@ -46,7 +38,7 @@ def tune(  # noqa: PLR0913 - one keyword for each option
     gpu_memory_bytes: int | None = None,
     cuda_graphs: bool = False,
     protocol: StabilityProtocol | None = None,
-    watch: TuneWatch = unwatched,
+    on_progress: OnProgress = unheard,
 ) -> TuneReport:
     """Tunes a pool for a device: everything that is found lies in the folder `out` at the end.
 
@@ -74,7 +66,7 @@ def tune(  # noqa: PLR0913 - one keyword for each option
         gpu_memory_bytes: the most memory of a GPU for each session; None: no limit.
         cuda_graphs: replay each batch size as one CUDA graph.
         protocol: when a measurement counts; None: with patience.
-        watch: shows progress.
+        on_progress: hears of every step.
 
     Raises:
         EncasError: a step failed; what came before it stays.
@@ -111,6 +103,6 @@ def tune(  # noqa: PLR0913 - one keyword for each option
         given_pool(pool),
         Path(out),
         settings=settings,
-        watch=watch,
+        on_progress=on_progress,
         data=None if data is None else str(data),
     )

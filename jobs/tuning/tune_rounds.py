@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from ...fronts.front import Front
 from ...fronts.scoring import evaluate_front
 from ...latency import LatencyProfile
 from ...pools.pool import Pool
+from ...progress import OnProgress, Progress, counted, unheard
 from ...search.finder import search_pool
 from .candidates import best_of, merged, rival_of, spread
 from .correction import fitted
 from .tune_bench import TuneBench
 from .tune_report import Pair, TimedCascade, TuneRound
-from .tune_settings import TuneSettings, TuneWatch
+from .tune_settings import TuneSettings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -43,20 +45,22 @@ class TuneRounds:
         pool: the models that were measured, as they answer where they run.
         bench: measures composed cascades.
         settings: how.
-        watch: shows progress.
+        on_progress: hears of searches and measurements.
     """
 
     pool: Pool
     bench: TuneBench
     settings: TuneSettings
-    watch: TuneWatch
+    on_progress: OnProgress
 
     def turned(self, by_macs: Front, profile: LatencyProfile) -> Found:
         """Predicts, measures and corrects until both agree, or the rounds are over."""
         rounds: list[TuneRound] = []
         while True:
             retimed = timed(by_macs, self.pool, profile, self.settings.batch_size)
-            found = searched(self.pool, "latency", self.settings, self.watch, profile=profile)
+            found = searched(
+                self.pool, "latency", self.settings, profile=profile, on_progress=self.on_progress
+            )
             by_latency = merged(found, retimed.cascades)
             pairs = self.pairs(retimed, by_latency, profile)
             sides = {one.cascade: one for pair in pairs for one in (pair.by_macs, pair.predicted)}
@@ -76,13 +80,11 @@ class TuneRounds:
         """Cascades of the front by MACs, each beside the fastest that is as accurate, measured."""
         pairs: list[Pair] = []
         places = spread(len(by_macs.cascades), self.settings.n_measured)
-        with self.watch("measuring cascades", len(places)) as done:
-            for place in places:
-                one = by_macs.cascades[place]
-                timed = self.bench.timed(one, profile)
-                rival = self.bench.timed(rival_of(by_latency, one.error), profile)
-                pairs.append(Pair(by_macs=timed, predicted=rival, by_latency=rival))
-                done(len(pairs))
+        for place in self._counted(places, "measuring cascades"):
+            one = by_macs.cascades[place]
+            timed = self.bench.timed(one, profile)
+            rival = self.bench.timed(rival_of(by_latency, one.error), profile)
+            pairs.append(Pair(by_macs=timed, predicted=rival, by_latency=rival))
         return tuple(pairs)
 
     def held_out(self, found: Found) -> TuneRound | None:
@@ -90,12 +92,10 @@ class TuneRounds:
         known = {one.cascade for one in self.bench.known}
         others = [one for one in found.by_latency.cascades if one.cascade not in known]
         places = spread(len(others), self.settings.n_measured) if others else []
-        with self.watch("measuring further cascades", len(places)) as done:
-            errors: list[float] = []
-            for place in places:
-                timing = self.bench.timed(others[place], found.profile)
-                errors.append(timing.prediction_error)
-                done(len(errors))
+        errors = [
+            self.bench.timed(others[place], found.profile).prediction_error
+            for place in self._counted(places, "measuring further cascades")
+        ]
         return TuneRound.of(errors) if errors else None
 
     def recommended(self, found: Found) -> tuple[Front, tuple[Pair, ...]]:
@@ -111,8 +111,9 @@ class TuneRounds:
         sides = [one.cascade for pair in found.pairs for one in (pair.by_macs, pair.predicted)]
         best = [one.cascade for one in best_of(found.by_latency, once).cascades]
         cascades = list(dict.fromkeys([*sides, *best]))
-        with self.watch("measuring cascades in turns", None):
-            times = dict(zip(cascades, self.bench.in_turns(cascades), strict=True))
+        self.on_progress(Progress(what="measuring cascades in turns", total=1))
+        times = dict(zip(cascades, self.bench.in_turns(cascades), strict=True))
+        self.on_progress(Progress(what="measuring cascades in turns", done=1, total=1))
         final = [replace(scored[one], cost=times[one]) for one in cascades]
         front = best_of(found.by_latency, final)
 
@@ -130,14 +131,17 @@ class TuneRounds:
             for pair in found.pairs
         )
 
+    def _counted(self, places: Sequence[int], what: str) -> Iterator[int]:
+        return counted(places, what=what, unit="cascades", on_progress=self.on_progress)
+
 
 def searched(
     pool: Pool,
     objective: str,
     settings: TuneSettings,
-    watch: TuneWatch,
     *,
     profile: LatencyProfile | None = None,
+    on_progress: OnProgress = unheard,
 ) -> Front:
     """The front of a pool by one cost."""
     options = replace(
@@ -145,10 +149,7 @@ def searched(
         objectives=(objective,),
         batch_size=settings.batch_size if profile else 1,
     )
-    with watch(f"searching by {objective}", options.evaluations) as done:
-        found = search_pool(
-            pool, options, profile=profile, on_progress=lambda one: done(one.evaluations)
-        )
+    found = search_pool(pool, options, profile=profile, on_progress=on_progress)
     if found.interrupted:
         raise KeyboardInterrupt
     return found.front

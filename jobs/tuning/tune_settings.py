@@ -1,25 +1,12 @@
-"""How a pool is tuned, and who watches: values that every step of the tuning takes."""
+"""How a pool is tuned: the values that every step of the tuning takes."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import Protocol
 
 from ...errors import SearchError
 from ...search.options import SearchOptions
 from ..measure_latency import MeasureOptions
-
-
-class TuneWatch(Protocol):
-    """Shows the progress of a step: its name, how much there is to do, how much is done."""
-
-    def __call__(
-        self, description: str, total: float | None, /
-    ) -> AbstractContextManager[Callable[[float], None]]:
-        """Opens a step; what it yields takes the amount done so far."""
-        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,14 +9,14 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from typing import Protocol, TypeAlias, cast
 
 from ..models.run_settings import RunSettings
-from .build_job import BuildAnswer, BuildJob, attempt
+from .build_job import BuildAnswer, BuildJob, attempt_steps
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,30 +52,35 @@ class Crew(Protocol):
 
 
 class SoloCrew:
-    """This process, one job after the other; `tell` hears of the samples while a job runs."""
+    """This process, one job after the other, a batch at a time."""
 
-    def __init__(self, tell: Callable[[Rows], None]) -> None:
-        self._tell = tell
-        self._job: BuildJob | None = None
+    def __init__(self) -> None:
+        self._name = ""
+        self._steps: Generator[int, None, BuildAnswer] | None = None
 
     @property
     def n_idle(self) -> int:
         """See `Crew.n_idle`."""
-        return 0 if self._job else 1
+        return 0 if self._steps else 1
 
     def start(self, job: BuildJob) -> None:
         """See `Crew.start`."""
-        self._job = job
+        self._name, self._steps = job.name, attempt_steps(job)
 
     def news(self, timeout_s: float) -> Sequence[News]:  # noqa: ARG002 - it never waits
-        """See `Crew.news`; runs the job that was started, to its end."""
-        if self._job is None:
+        """See `Crew.news`; runs the job that was started for another batch."""
+        if self._steps is None:
             return ()
-        job, self._job = self._job, None
-        return (attempt(job, lambda n: self._tell(Rows(name=job.name, n=n))),)
+        try:
+            return (Rows(name=self._name, n=next(self._steps)),)
+        except StopIteration as end:
+            self._steps = None
+            return (end.value,)
 
     def close(self) -> None:
         """See `Crew.close`."""
+        if self._steps is not None:
+            self._steps.close()
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -166,19 +171,12 @@ def _work(pipe: Connection) -> None:
             job: BuildJob = pipe.recv()
         except (EOFError, OSError):
             return
-        reporter = _Reporter(pipe=pipe, name=job.name)
-        pipe.send(attempt(job, reporter))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Reporter:
-    """Sends how many samples were done."""
-
-    pipe: Connection
-    name: str
-
-    def __call__(self, n: int) -> None:
-        self.pipe.send(Rows(name=self.name, n=n))
+        steps = attempt_steps(job)
+        try:
+            while True:
+                pipe.send(Rows(name=job.name, n=next(steps)))
+        except StopIteration as end:
+            pipe.send(end.value)
 
 
 def _die_with_parent() -> None:

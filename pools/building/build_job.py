@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,8 +17,6 @@ from ...data.preprocessing import Preprocessing
 from ...errors import EncasError, SourceError
 from ..models.model_runner import ModelRunner, open_runner
 from ..models.run_settings import RunSettings
-
-Progress: TypeAlias = Callable[[int], None]
 
 # How many bytes of activations a batch may have. On a CPU, for each thread, they should be about
 # as many as its caches hold (measured on mobile and residual networks, transformers, ConvNeXt);
@@ -78,19 +76,30 @@ class BuildAnswer:
     fault: str = ""
 
 
-def attempt(
-    job: BuildJob, progress: Progress = lambda _n: None, samples: PixelRows | None = None
-) -> BuildAnswer:
-    """Runs a job; whatever a model does wrong is told in the answer.
+def attempt(job: BuildJob, samples: PixelRows | None = None) -> BuildAnswer:
+    """Runs a job to its end; see `attempt_steps`."""
+    steps = attempt_steps(job, samples)
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            return end.value
+
+
+def attempt_steps(
+    job: BuildJob, samples: PixelRows | None = None
+) -> Generator[int, None, BuildAnswer]:
+    """Runs a job batch by batch; whatever a model does wrong is told in the answer.
+
+    Yields how many samples were done since the last time; negative where a batch was too large
+    and the model starts again.
 
     Args:
         job: the job.
-        progress: is told how many samples were done since the last time; negative where a batch
-            was too large and the model starts again.
         samples: where they are open already.
     """
     try:
-        return _evaluate(job, progress, samples)
+        return (yield from _evaluated(job, samples))
     except EncasError as cause:
         return BuildAnswer(name=job.name, fault=cause.told_beside(job.spec))
     except Exception as cause:
@@ -115,7 +124,7 @@ def batch_size_for(memory_bytes: float, weight_bytes: float, settings: RunSettin
     return min(MAX_BATCH[kind], 2 ** int(math.log2(fitting)))
 
 
-def _evaluate(job: BuildJob, progress: Progress, samples: PixelRows | None) -> BuildAnswer:
+def _evaluated(job: BuildJob, samples: PixelRows | None) -> Generator[int, None, BuildAnswer]:
     start = time.perf_counter()
     samples = job.samples.open(n_threads=job.settings.n_threads) if samples is None else samples
     runner = open_runner(job.spec, job.settings, base=job.base)
@@ -123,7 +132,7 @@ def _evaluate(job: BuildJob, progress: Progress, samples: PixelRows | None) -> B
     sample = first if job.preprocessing is None else job.preprocessing.normalised(first)
     costs, fault = _costs(runner, sample)
     batch_size = runner.frozen_batch or job.settings.batch_size or _batch_size(costs, job)
-    outputs, batch_size = _outputs(job, runner, samples, batch_size, progress)
+    outputs, batch_size = yield from _outputs(job, runner, samples, batch_size)
     return BuildAnswer(
         name=job.name,
         outputs=outputs,
@@ -150,8 +159,8 @@ def _batch_size(costs: Mapping[str, float], job: BuildJob) -> int:
 
 
 def _outputs(
-    job: BuildJob, runner: ModelRunner, samples: PixelRows, batch_size: int, progress: Progress
-) -> tuple[NDArray[Any], int]:
+    job: BuildJob, runner: ModelRunner, samples: PixelRows, batch_size: int
+) -> Generator[int, None, tuple[NDArray[Any], int]]:
     """All outputs, with half the batch size whenever memory runs out."""
     while True:
         done = 0
@@ -161,11 +170,11 @@ def _outputs(
                 batch = np.asarray(samples[start : start + batch_size])
                 outputs[start : start + batch_size] = _checked(job, runner, batch)
                 done += len(batch)
-                progress(len(batch))
+                yield len(batch)
         except Exception as cause:
             if not is_out_of_memory(cause) or batch_size == 1 or runner.frozen_batch:
                 raise
-            progress(-done)
+            yield -done
             batch_size //= 2
         else:
             return outputs, batch_size

@@ -11,6 +11,7 @@ from ...arrays import ByteArray
 from ...data.open_source import open_source
 from ...data.splits import stratified_rows
 from ...errors import PoolError
+from ...progress import OnProgress, unheard
 from ...runtime.device import usable_processors
 from ..cost_table import read_costs
 from ..models.class_map import class_columns
@@ -18,18 +19,17 @@ from ..models.model_requests import ModelFilter, ModelRefusal, ModelRequest, exp
 from ..models.run_settings import Precision, RunSettings
 from ..pool import Pool, given_pool
 from ..pool_samples import hashes_of
+from .build_crew import SoloCrew
 from .build_plan import BuildOptions, StoredType
 from .build_run import (
     BuildReport,
-    Hiring,
-    Watcher,
     processes,
     ray_cluster,
     run_build,
-    solo,
     visible_gpus,
 )
 from .build_state import BUILD_FILE
+from .build_work import Hiring
 
 
 def build_pool(  # noqa: PLR0913 - one keyword for each option of a build
@@ -60,7 +60,7 @@ def build_pool(  # noqa: PLR0913 - one keyword for each option of a build
     cache_gb: float = 64.0,
     name: str = "",
     overwrite: bool = False,
-    watcher: Watcher | None = None,
+    on_progress: OnProgress = unheard,
 ) -> BuildReport:
     """Runs models over data and stores their outputs in the pool folder `out`.
 
@@ -96,7 +96,7 @@ def build_pool(  # noqa: PLR0913 - one keyword for each option of a build
         cache_gb: pixels that may lie on the disk at most, for each preprocessing.
         name: of the pool.
         overwrite: begin anew where there is a build in the folder.
-        watcher: hears of the progress.
+        on_progress: hears of all models, of each one, and of the images being decoded.
 
     Returns:
         What was built and what failed; `Pool.load(out)` opens the pool.
@@ -104,11 +104,11 @@ def build_pool(  # noqa: PLR0913 - one keyword for each option of a build
     Raises:
         EncasError: an option, the data, or every single model cannot be used.
     """
-    listening, folder = watcher or Watcher(), Path(out)
+    folder = Path(out)
     wanted = ModelFilter(
         max_params=max_params, max_macs=max_macs, max_resolution=max_resolution, tag=tag
     )
-    requests, refusals = _requests(models, preset, wanted, listening)
+    requests, refusals = _requests(models, preset, wanted, on_progress)
     source = open_source(str(data), download=download)
     if n_samples is not None:
         rows = stratified_rows(source.label, n_samples, seed=seed).tolist()
@@ -132,10 +132,10 @@ def build_pool(  # noqa: PLR0913 - one keyword for each option of a build
     )
     if overwrite and (folder / BUILD_FILE).is_file():
         shutil.rmtree(folder)
-    for refusal in refusals:
-        listening.refuses(refusal)
     hire = _hire(settings, len(requests), ray=ray, workers=workers)
-    report = run_build(requests, source, folder, options=options, hire=hire, watcher=listening)
+    report = run_build(
+        requests, source, folder, options=options, hire=hire, on_progress=on_progress
+    )
     return replace(report, refusals=(*refusals, *report.refusals))
 
 
@@ -143,7 +143,7 @@ def _requests(
     models: str | ModelRequest | Sequence[str | ModelRequest],
     preset: str | None,
     wanted: ModelFilter,
-    watcher: Watcher,
+    on_progress: OnProgress,
 ) -> tuple[list[ModelRequest], list[ModelRefusal]]:
     """The models to run; those that are made out already come last."""
     given = [models] if isinstance(models, (str, ModelRequest)) else models
@@ -151,7 +151,7 @@ def _requests(
     made = [model for model in given if isinstance(model, ModelRequest)]
     if made and not words and preset is None:
         return made, []
-    found, refusals = expand(words, preset=preset, wanted=wanted, tell=watcher.considers)
+    found, refusals = expand(words, preset=preset, wanted=wanted, on_progress=on_progress)
     return [*found, *made], list(refusals)
 
 
@@ -169,4 +169,4 @@ def _hire(settings: RunSettings, n_models: int, *, ray: str | None, workers: int
     if workers < 1:
         raise PoolError(f"expected at least one worker, got {workers}")
     workers = min(workers, n_models)
-    return solo if workers == 1 else processes(workers, settings)
+    return SoloCrew if workers == 1 else processes(workers, settings)

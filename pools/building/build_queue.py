@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 
 from ...data.pixels import SampleReference
@@ -48,9 +48,9 @@ class JobQueue:
         """Whether all jobs were handed out."""
         return not self._ready and not self._waiting
 
-    def take(self, *, wait: bool) -> BuildJob | None:
-        """The next job; None where there is none, or none yet and `wait` is false."""
-        if not self._ready and self._next is not None and (wait or self._next.done()):
+    def take(self, timeout_s: float) -> BuildJob | None:
+        """The next job, waiting for its samples for so long at most; None where there is none."""
+        if not self._ready and self._next is not None and wait([self._next], timeout_s).done:
             samples = self._next.result()
             group = self._waiting.popleft()
             self._ready.extend(replace(job, samples=samples) for job in group.jobs)

@@ -13,17 +13,19 @@ from __future__ import annotations
 import csv
 import fnmatch
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
 from typing import TypeAlias
 
 from ...errors import EncasError, PoolError, SourceError
+from ...progress import OnProgress, Progress, unheard
 from .specs import Spec, parse_spec
 
 PRESETS = ("encas-timm",)
 IS_GLOB = re.compile(r"[*\[]")
+LOOKING = "looking for models"
 NAMED = re.compile(r"([A-Za-z0-9._+-]+)=(.+)")
 
 
@@ -49,9 +51,13 @@ class ModelRefusal:
     name: str
     reason: str
 
+    @property
+    def told(self) -> str:
+        """It in a line, for people."""
+        return f"failed {self.name}: {self.reason.splitlines()[0]}"
+
 
 Found: TypeAlias = "ModelRequest | ModelRefusal"
-Tell: TypeAlias = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,10 +76,10 @@ class ModelFilter:
     max_resolution: int | None = None
     tag: str | None = None
 
-    def accepts(self, spec: Spec, tell: Tell) -> bool:
+    def accepts(self, spec: Spec, on_progress: OnProgress = unheard) -> bool:
         """Whether a timm model is wanted; nothing of it is fetched.
 
-        `tell` hears of it where it has to be made to know.
+        `on_progress` hears of it where it has to be made to know.
 
         Raises:
             SourceError: timm does not know the model.
@@ -91,7 +97,8 @@ class ModelFilter:
         limits = {cost: limit for cost, limit in limits.items() if limit is not None}
         if not limits:
             return True
-        tell(spec.target)
+        text = f"does {spec.target} pass the filters?"
+        on_progress(Progress(what=LOOKING, text=text, unit="models"))
         counted = None if "macs" not in limits else tuple(size)
         costs = architecture_costs(spec.target, spec.arguments, counted, where=spec.text)
         return all(costs[cost] <= limit for cost, limit in limits.items())
@@ -102,12 +109,12 @@ def expand(
     *,
     preset: str | None = None,
     wanted: ModelFilter | None = None,
-    tell: Tell = lambda _name: None,
+    on_progress: OnProgress = unheard,
 ) -> tuple[list[ModelRequest], list[ModelRefusal]]:
     """The models that a user's words name, in order, and those that cannot be had.
 
-    A model that two words name comes once. `tell` hears of each model that has to be made to know
-    whether it passes the filters.
+    A model that two words name comes once. `on_progress` hears of each model that has to be made
+    to know whether it passes the filters.
 
     Raises:
         PoolError: two models have one name, or nothing is named at all.
@@ -115,12 +122,14 @@ def expand(
     """
     chosen = wanted or ModelFilter()
     found: list[Found] = []
+    looking = _Looking(on_progress)
     if preset is not None:
-        found += _of_preset(preset, chosen, tell)
+        found += _of_preset(preset, chosen, looking.tell)
     for text in texts:
-        found += _expanded(text, chosen, None, tell)
+        found += _expanded(text, chosen, None, looking.tell)
     requests = list(dict.fromkeys(one for one in found if isinstance(one, ModelRequest)))
     refusals = list(dict.fromkeys(one for one in found if isinstance(one, ModelRefusal)))
+    looking.end(refusals)
     names = [request.name for request in requests]
     doubles = sorted({name for name in names if names.count(name) > 1})
     if doubles:
@@ -130,6 +139,24 @@ def expand(
         reasons = [f"{refusal.name}: {refusal.reason}" for refusal in refusals]
         raise PoolError("no models: give --model SPEC, or filters that some model passes", *reasons)
     return requests, refusals
+
+
+class _Looking:
+    """Counts the models that were made to know whether they pass the filters."""
+
+    def __init__(self, on_progress: OnProgress) -> None:
+        self._on_progress = on_progress
+        self._n_made = 0
+
+    def tell(self, progress: Progress) -> None:
+        self._n_made += 1
+        self._on_progress(replace(progress, done=self._n_made))
+
+    def end(self, refusals: Sequence[ModelRefusal]) -> None:
+        n, news = self._n_made, "\n".join(refusal.told for refusal in refusals)
+        if n or news:
+            end = Progress(what=LOOKING, done=n, total=n, unit="models", news=news)
+            self._on_progress(end)
 
 
 def refusal_of(request: ModelRequest, cause: EncasError) -> ModelRefusal:
@@ -148,9 +175,11 @@ def name_of(spec: Spec) -> str:
     return ",".join(words)
 
 
-def _expanded(text: str, wanted: ModelFilter, base: Path | None, tell: Tell) -> Iterator[Found]:
+def _expanded(
+    text: str, wanted: ModelFilter, base: Path | None, on_progress: OnProgress
+) -> Iterator[Found]:
     if text.startswith("@"):
-        yield from _of_file(Path(text[1:]), wanted, tell)
+        yield from _of_file(Path(text[1:]), wanted, on_progress)
         return
     named = NAMED.fullmatch(text)
     if named and "?" not in named[1]:
@@ -161,23 +190,23 @@ def _expanded(text: str, wanted: ModelFilter, base: Path | None, tell: Tell) -> 
     if not IS_GLOB.search(spec.target):
         yield ModelRequest(name=name_of(spec), spec=text, base=base)
     elif spec.scheme == "timm":
-        yield from _timm_matches(spec, wanted, tell)
+        yield from _timm_matches(spec, wanted, on_progress)
     elif spec.scheme == "onnx":
         yield from _file_matches(spec, base)
     else:
         raise SourceError(f"no patterns in {spec.scheme}: models", where=text)
 
 
-def _of_file(path: Path, wanted: ModelFilter, tell: Tell) -> Iterator[Found]:
+def _of_file(path: Path, wanted: ModelFilter, on_progress: OnProgress) -> Iterator[Found]:
     if not path.is_file():
         raise SourceError("no such file", where=str(path))
     for line in path.read_text("utf-8").splitlines():
         word = line.partition("#")[0].strip()
         if word:
-            yield from _expanded(word, wanted, path.resolve().parent, tell)
+            yield from _expanded(word, wanted, path.resolve().parent, on_progress)
 
 
-def _timm_matches(spec: Spec, wanted: ModelFilter, tell: Tell) -> Iterator[Found]:
+def _timm_matches(spec: Spec, wanted: ModelFilter, on_progress: OnProgress) -> Iterator[Found]:
     from .timm_models import timm_names  # noqa: PLC0415 - timm is optional
 
     is_pretrained = bool(spec.arguments.get("pretrained", True)) and "weights" not in spec.options
@@ -186,7 +215,7 @@ def _timm_matches(spec: Spec, wanted: ModelFilter, tell: Tell) -> Iterator[Found
     n_found = 0
     for name in names:
         each = replace(spec, text=f"timm:{name}{mark}{query}", target=name)
-        for found in _wanted(ModelRequest(name=name_of(each), spec=each.text), wanted, tell):
+        for found in _wanted(ModelRequest(name=name_of(each), spec=each.text), wanted, on_progress):
             n_found += 1
             yield found
     if not n_found:
@@ -195,10 +224,10 @@ def _timm_matches(spec: Spec, wanted: ModelFilter, tell: Tell) -> Iterator[Found
         )
 
 
-def _wanted(request: ModelRequest, wanted: ModelFilter, tell: Tell) -> Iterator[Found]:
+def _wanted(request: ModelRequest, wanted: ModelFilter, on_progress: OnProgress) -> Iterator[Found]:
     """The timm model where it passes the filters, or why it cannot be had."""
     try:
-        if wanted.accepts(parse_spec(request.spec), tell):
+        if wanted.accepts(parse_spec(request.spec), on_progress):
             yield request
     except EncasError as cause:
         yield refusal_of(request, cause)
@@ -217,7 +246,7 @@ def _file_matches(spec: Spec, base: Path | None) -> Iterator[ModelRequest]:
         yield ModelRequest(name=file.stem, spec=f"onnx:{file}{mark}{query}", base=base)
 
 
-def _of_preset(preset: str, wanted: ModelFilter, tell: Tell) -> Iterator[Found]:
+def _of_preset(preset: str, wanted: ModelFilter, on_progress: OnProgress) -> Iterator[Found]:
     if preset not in PRESETS:
         raise PoolError(f"preset must be one of {', '.join(PRESETS)}, got {preset!r}")
     text = resources.files(f"{__package__}.presets").joinpath(f"{preset}.csv").read_text("utf-8")
@@ -227,4 +256,4 @@ def _of_preset(preset: str, wanted: ModelFilter, tell: Tell) -> Iterator[Found]:
             continue
         query = "" if row["resolution"] == "test" else f"?resolution={row['resolution']}"
         request = ModelRequest(name=row["timm"], spec=f"timm:{row['timm']}{query}")
-        yield from _wanted(request, wanted, tell)
+        yield from _wanted(request, wanted, on_progress)

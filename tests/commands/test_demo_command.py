@@ -20,7 +20,7 @@ FOUND = DemoResult(
 
 @pytest.fixture(autouse=True)
 def found(monkeypatch):
-    monkeypatch.setattr(command, "run_demo", lambda out, *, watch: FOUND)
+    monkeypatch.setattr(command, "run_demo", lambda out, *, on_progress: FOUND)
 
 
 def test_demo_prints_a_table_and_plain_sentences(encas, tmp_path):

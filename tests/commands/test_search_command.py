@@ -1,12 +1,12 @@
-import os
-import signal
-import subprocess
+import io
 import sys
-import time
 
 import numpy as np
 import pytest
 
+from encas import work as driving
+from encas.cli import main
+from encas.commands import console
 from encas.fronts.front import Front
 from encas.latency import LatencyProfile, Setting, Timing
 from encas.pools.pool import Pool
@@ -40,7 +40,7 @@ def test_search_says_which_algorithm_auto_took(encas, pool_folder, tmp_path):
     ran = encas("search", pool_folder, "--out", tmp_path / "f.json")
     assert ran.code == 0
     assert "found by exact" in ran.out
-    assert "exact on pool" in ran.err
+    assert "exact on tiny by macs: 0 of 15 evaluations" in ran.err
 
 
 def test_search_by_latency_uses_the_profile(encas, pool_folder, tmp_path):
@@ -86,27 +86,38 @@ def test_search_resume_goes_on(encas, pool_folder, tmp_path):
     assert Front.load(part).cascades == Front.load(whole).cascades
 
 
-def test_search_ctrl_c_leaves_a_valid_front(tmp_path, rng):
+class Terminal(io.StringIO):
+    """Where a user reads how far the search is, and presses Ctrl-C at the third line."""
+
+    def __init__(self, press):
+        super().__init__()
+        self.press, self.n_lines = press, 0
+
+    def write(self, text):
+        self.n_lines += text.count("of 100,000,000 evaluations")
+        if self.n_lines == 3:
+            self.n_lines += 1
+            self.press()
+        return super().write(text)
+
+
+def test_search_ctrl_c_leaves_a_valid_front(tmp_path, rng, monkeypatch, ctrl_c):
     outputs = rng.dirichlet(np.ones(4), size=(6, 500)).astype(np.float32)
     names = [f"m{i}" for i in range(6)]
     costs = {"macs": list(range(1, 7))}
     label = rng.integers(0, 4, 500)
     Pool.of(outputs=outputs, label=label, names=names, costs=costs).save(tmp_path / "pool")
     file = tmp_path / "front.json"
-    command = [sys.executable, "-m", "encas", "search", str(tmp_path / "pool"), "--out", str(file)]
-    process = subprocess.Popen(
-        [*command, "--algorithm", "mo-gomea", "--evaluations", "100000000"],
-        stderr=subprocess.PIPE,
-        start_new_session=True,
-    )
-    checkpoint = tmp_path / "front.json.checkpoint.npz"
-    deadline = time.monotonic() + 120
-    while not checkpoint.exists() and time.monotonic() < deadline:
-        time.sleep(0.1)
-    os.kill(process.pid, signal.SIGINT)
-    _, errors = process.communicate(timeout=60)
-    assert process.returncode == 130
-    assert b"holds what was found" in errors
+    monkeypatch.setattr(driving, "PROGRESS_EVERY_S", 0.0)
+    monkeypatch.setattr(console, "LINE_EVERY_S", 0.0)
+    terminal = Terminal(ctrl_c)
+    monkeypatch.setattr(sys, "stderr", terminal)
+    arguments = ["search", str(tmp_path / "pool"), "--out", str(file)]
+    with pytest.raises(SystemExit) as stop:
+        main([*arguments, "--algorithm", "mo-gomea", "--evaluations", "100000000"])
+    assert stop.value.code == 130
+    assert "holds what was found; go on with --resume" in terminal.getvalue()
+    assert (tmp_path / "front.json.checkpoint.npz").is_file()
     front = Front.load(file)
     assert front.search["ended"] == "interrupted"
     assert len(front.cascades) > 1

@@ -47,10 +47,12 @@ def test_write_pixels_is_the_same_file_on_any_number_of_threads(pictures, tmp_pa
     source = open_source(str(pictures))
     plan = pixel_steps(PREPROCESSINGS[0])
     done = []
-    path = write_pixels(source, plan, tmp_path / "p.npy", n_threads=n_threads, progress=done.append)
+    path = write_pixels(
+        source, plan, tmp_path / "p.npy", n_threads=n_threads, on_progress=done.append
+    )
     expected = read_pixels(source, plan, 0, source.n_samples)
     np.testing.assert_array_equal(np.load(path), expected)
-    assert sum(done) == source.n_samples
+    assert (done[-1].done, done[-1].total) == (source.n_samples, source.n_samples)
     assert pixel_bytes(source, plan) == expected.nbytes
     assert [p.name for p in tmp_path.iterdir()] == ["p.npy"]
 
@@ -70,7 +72,11 @@ def test_write_pixels_interrupted_leaves_no_file_of_that_name(pictures, tmp_path
     source = open_source(str(pictures))
     with pytest.raises(InterruptedError, match="stopped"):
         write_pixels(
-            source, pixel_steps(PREPROCESSINGS[0]), tmp_path / "p.npy", n_threads=2, progress=stop
+            source,
+            pixel_steps(PREPROCESSINGS[0]),
+            tmp_path / "p.npy",
+            n_threads=2,
+            on_progress=stop,
         )
     assert not (tmp_path / "p.npy").exists()
 

@@ -1,7 +1,5 @@
 """A small demo, run once: five networks, one pass each over the training samples."""
 
-from collections.abc import Generator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -13,6 +11,7 @@ pytest.importorskip("onnxruntime")
 from encas.demo.demo_flow import DemoResult, DemoSettings, run_demo
 from encas.demo.demo_pools import DemoTraining
 from encas.demo.digit_networks import RECIPES
+from encas.progress import Progress
 
 SMALL = DemoSettings(
     recipes=(*RECIPES[:3], RECIPES[7], RECIPES[14]),
@@ -23,16 +22,13 @@ SMALL = DemoSettings(
 
 
 class Steps:
-    """Remembers every step and how much of it was done."""
+    """Remembers how far each step has come."""
 
     def __init__(self) -> None:
-        self.done: dict[str, float] = {}
-        self.total: dict[str, float] = {}
+        self.latest: dict[str, Progress] = {}
 
-    @contextmanager
-    def __call__(self, description: str, total: float, /) -> Generator:
-        self.total[description] = total
-        yield lambda done: self.done.__setitem__(description, done)
+    def __call__(self, progress: Progress) -> None:
+        self.latest[progress.what] = progress
 
 
 @pytest.fixture(scope="session")
@@ -47,4 +43,4 @@ def demo_folder(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="session")
 def result(demo_folder, steps) -> DemoResult:
-    return run_demo(demo_folder, watch=steps, settings=SMALL)
+    return run_demo(demo_folder, on_progress=steps, settings=SMALL)

@@ -78,8 +78,10 @@ def test_demo_table_compares_on_the_test_split(result, demo_folder):
 
 
 def test_demo_shows_progress_to_the_end_of_every_step(result, steps):
-    assert steps.done == steps.total
-    assert next(iter(steps.total)) == "training networks"
+    assert all(progress.is_over for progress in steps.latest.values())
+    assert next(iter(steps.latest)) == "training networks"
+    assert {"measuring models", "exporting bundle", "measuring bundle"} <= set(steps.latest)
+    assert sum("on digits" in what for what in steps.latest) == 2
 
 
 def test_demo_again_trains_nothing_and_gives_the_same_front(result, demo_folder, steps):
@@ -89,7 +91,7 @@ def test_demo_again_trains_nothing_and_gives_the_same_front(result, demo_folder,
 
     weights = sorted((demo_folder / "networks").rglob("*.pt"))
     before = [path.stat().st_mtime_ns for path in weights], front()
-    run_demo(demo_folder, watch=steps, settings=SMALL)
+    run_demo(demo_folder, on_progress=steps, settings=SMALL)
     assert ([path.stat().st_mtime_ns for path in weights], front()) == before
 
 
@@ -101,5 +103,5 @@ def test_demo_interrupted_in_the_search_stops(tmp_path, steps, monkeypatch):
 
     monkeypatch.setattr(flow, "search_pool", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        run_demo(tmp_path / "out", watch=steps, settings=SMALL)
+        run_demo(tmp_path / "out", on_progress=steps, settings=SMALL)
     assert not (tmp_path / "out" / "front.json").exists()

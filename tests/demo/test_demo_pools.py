@@ -9,17 +9,18 @@ from encas.demo.demo_pools import DemoTraining, make_pools, pool_path, train_net
 from encas.demo.digit_networks import RECIPES
 from encas.pools.models.specs import source_model
 from encas.pools.pool import Pool
+from encas.progress import Progress
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     out = tmp_path_factory.mktemp("pools")
-    done: list[float] = []
+    done: list[Progress] = []
     networks = train_networks(
-        out, RECIPES[:2], settings=DemoTraining(epochs=1), progress=done.append
+        out, RECIPES[:2], settings=DemoTraining(epochs=1), on_progress=done.append
     )
     make_pools(out, networks)
-    assert done == [1, 2]
+    assert [each.done for each in done] == [0, 1, 2]
     return out
 
 
@@ -45,9 +46,7 @@ def test_training_again_uses_the_weights_and_another_seed_does_not(folder):
         return {path.name for path in (folder / "networks").iterdir()}
 
     before = files()
-    train_networks(folder, RECIPES[:2], settings=DemoTraining(epochs=1), progress=lambda _: None)
+    train_networks(folder, RECIPES[:2], settings=DemoTraining(epochs=1))
     assert files() == before
-    train_networks(
-        folder, RECIPES[:1], settings=DemoTraining(seed=1, epochs=1), progress=lambda _: None
-    )
+    train_networks(folder, RECIPES[:1], settings=DemoTraining(seed=1, epochs=1))
     assert len(files()) == len(before) + 1

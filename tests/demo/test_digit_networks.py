@@ -113,8 +113,8 @@ def test_train_pool_again_trains_nothing_that_is_there(tmp_path, samples):
     written = (tmp_path / "linear-4px.pt").stat().st_mtime_ns
     done = []
     again = train_pool(
-        tmp_path, x, label, recipes=(LINEAR, CONVOLUTION), epochs=1, progress=done.append
+        tmp_path, x, label, recipes=(LINEAR, CONVOLUTION), epochs=1, on_progress=done.append
     )
     assert (tmp_path / "linear-4px.pt").stat().st_mtime_ns == written
     assert again[0] == first[0]
-    assert done == [1, 2]
+    assert [each.done for each in done] == [0, 1, 2]

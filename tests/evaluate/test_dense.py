@@ -2,9 +2,8 @@ import numpy as np
 
 from encas.cascade import Cascade
 from encas.evaluate.dense import DenseEvaluator, decide_on
-from encas.evaluate.genome import gene_sizes
+from encas.evaluate.genome import decode, gene_sizes
 from encas.evaluate.threshold_grid import THRESHOLDS
-from encas.search.cascade_problem import decode
 
 
 def loop_counts(pool, indices, genes):

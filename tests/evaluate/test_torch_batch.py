@@ -7,10 +7,9 @@ from encas.cascade import softmax
 from encas.errors import SearchError
 from encas.evaluate.compress import compress
 from encas.evaluate.dense import DenseEvaluator
-from encas.evaluate.genome import gene_sizes
+from encas.evaluate.genome import decode, gene_sizes
 from encas.evaluate.torch_batch import TorchEvaluator
 from encas.pools.pool import Pool
-from encas.search.cascade_problem import decode
 
 pytestmark = pytest.mark.torch
 

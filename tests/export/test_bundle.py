@@ -33,11 +33,13 @@ def test_bundle_decides_as_the_stored_outputs_do(
     steps = []
     manifest = write_bundle(
         tmp_path / "bundle", cascade, members, evidence=evidence,
-        options=BundleOptions(exporter=exporter), on_step=steps.append,
+        options=BundleOptions(exporter=exporter), on_progress=steps.append,
     )  # fmt: skip
     assert Manifest.load(tmp_path / "bundle") == manifest
     assert [member.exporter for member in manifest.members] == [exporter] * 3
-    assert steps[0] == "exporting linear"
+    assert [step.text for step in steps[:2]] == ["exporting linear", "proving linear"]
+    assert [step.done for step in steps] == list(range(len(steps)))
+    assert [step.is_over for step in steps] == [False] * (len(steps) - 1) + [True]
     reference = Reference.of(cascade, evidence.outputs, np.zeros(digits.n_samples, np.uint64))
     for backend in ("staged", "graph"):
         prediction = predict(load(tmp_path / "bundle", backend=backend), digits)

@@ -58,9 +58,14 @@ def test_plan_algorithm_without_chance_runs_once():
 
 
 def test_run_plan_stores_each_run_as_the_front_of_a_search(tiny_pool, other_split, tmp_path):
-    done = []
-    runs = run_plan(tiny_pool, make_plan(), folder=tmp_path, test=other_split, on_run=done.append)
-    assert done == [1, 2, 3]
+    heard = []
+    runs = run_plan(
+        tiny_pool, make_plan(), folder=tmp_path, test=other_split, on_progress=heard.append
+    )
+    runs_done = [each.done for each in heard if each.what == "runs on tiny"]
+    assert runs_done == [0, 1, 2, 3]
+    searches = {each.what for each in heard} - {"runs on tiny"}
+    assert all(" on tiny by macs" in what for what in searches)
     assert [(run.algorithm, run.seed) for run in runs] == [
         ("random", 3),
         ("single", 3),
@@ -100,7 +105,7 @@ def test_run_plan_interrupted_search_is_not_taken_for_a_run(tiny_pool, tmp_path,
 
     original = compare.search_pool
     monkeypatch.setattr(compare, "search_pool", interrupted)
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(KeyboardInterrupt, match="holds what is done"):
         run_plan(tiny_pool, make_plan(seeds=(3,)), folder=tmp_path / "cut")
     assert not list((tmp_path / "cut" / "runs").glob("*.json"))
     monkeypatch.setattr(compare, "search_pool", original)

@@ -7,10 +7,12 @@ import pytest
 pytest.importorskip("torch")
 pytest.importorskip("pymoo")
 
+from encas import work as driving
 from encas.cascade import decide
 from encas.errors import PoolError, SearchError, SourceError
 from encas.fronts.front import Front
 from encas.nat import joint_transfer as joint
+from encas.nat import run_folder as folders
 from encas.nat.joint_runs import JOINT_FILE, JointRun, front_of
 from encas.nat.joint_session import joint_transfer
 from encas.nat.learning import Training
@@ -22,6 +24,7 @@ from encas.nat.run_folder import CHECKPOINT_FILE
 from encas.nat.task import DataPlan
 from encas.pools.building.build_pool import build_pool
 from encas.pools.pool import Pool
+from encas.progress import Progress, unheard
 
 TRAINING = Training(batch_size=24, learning_rate=0.05)
 SETTINGS = NatSettings(
@@ -38,19 +41,19 @@ SETTINGS = NatSettings(
 ORIGINS = (Origin(supernet="small-fused"), Origin(supernet="small-mobile"))
 
 
-def run(data, out, *, origins=ORIGINS, settings=SETTINGS, on_step=None, **launch) -> JointRun:
+def run(data, out, *, origins=ORIGINS, settings=SETTINGS, hear=unheard, **launch) -> JointRun:
     plan = DataPlan(train=data)
-    return joint_transfer(origins, plan, settings, out, launch=Launch(**launch), on_step=on_step)
+    return joint_transfer(origins, plan, settings, out, launch=Launch(**launch), on_progress=hear)
 
 
 @pytest.fixture(scope="module")
-def jobs():
+def heard() -> list[Progress]:
     return []
 
 
 @pytest.fixture(scope="module")
-def done(halves, tmp_path_factory, jobs) -> JointRun:
-    return run(halves, tmp_path_factory.mktemp("joint") / "run", on_step=jobs.append)
+def done(halves, tmp_path_factory, heard) -> JointRun:
+    return run(halves, tmp_path_factory.mktemp("joint") / "run", hear=heard.append)
 
 
 @pytest.fixture(scope="module")
@@ -69,16 +72,17 @@ def files_of(folder):
     return {str(path.relative_to(folder)): path.read_bytes() for path in files}
 
 
-def test_what_a_run_measured_is_what_the_exit_rule_says_of_its_pool(done, pool, jobs):
+def test_what_a_run_measured_is_what_the_exit_rule_says_of_its_pool(done, pool, heard):
     """The pool comes from stored weights, calibrated anew; the run from its weights in memory."""
-    job = jobs[-1]
-    assert job.finished
-    assert job.n_done <= job.n_work
-    for place in job.front.tolist():
-        cascade = job.space.cascade(job.genomes[place])
-        outputs = [pool.probabilities(pool.index(name)) for name in cascade.members]
-        decision = decide(cascade, lambda j, rows, o=outputs: o[j][rows], n_samples=pool.n_samples)
-        assert (decision.label != pool.label).mean() == job.points[place, 0]
+    assert heard[-1].is_over
+    assert all(each.done <= each.total for each in heard)
+    assert heard[-1].news.startswith("round 1: 10 cascades")
+    for scored in done.front:
+        outputs = [pool.probabilities(pool.index(name)) for name in scored.cascade.members]
+        decision = decide(
+            scored.cascade, lambda j, rows, o=outputs: o[j][rows], n_samples=pool.n_samples
+        )
+        assert (decision.label != pool.label).mean() == scored.error
     for scored, again in zip(done.front, front_of(done, pool).cascades, strict=True):
         assert again.cascade == scored.cascade
         assert again.error == scored.error
@@ -115,20 +119,19 @@ class KilledError(Exception):
     pass
 
 
-@pytest.mark.parametrize("n", [1, 2, 3, 8, 15, 17, 20])
+@pytest.mark.parametrize("n", [2, 3, 4, 9, 16, 18, 21])
 def test_a_killed_run_goes_on_to_the_same_bytes(done, halves, tmp_path, monkeypatch, n):
-    from encas.nat import run_folder as driving  # noqa: PLC0415
+    monkeypatch.setattr(driving, "PROGRESS_EVERY_S", 0.0)
+    monkeypatch.setattr(folders, "SAVE_EVERY_S", 0.0)
+    told = []
 
-    monkeypatch.setattr(driving, "SAVE_EVERY_S", 0.0)
-    steps = []
-
-    def killing(job):
-        steps.append(job)
-        if len(steps) == n:
+    def killing(progress):
+        told.append(progress)
+        if len(told) == n:
             raise KilledError
 
     with pytest.raises(KilledError):
-        run(halves, tmp_path / "run", on_step=killing)
+        run(halves, tmp_path / "run", hear=killing)
     run(halves, tmp_path / "run", resume=True)
     expected = files_of(done.folder)
     expected = {name: b for name, b in expected.items() if "subnets" not in name}
@@ -188,5 +191,5 @@ def test_faults_of_a_file_are_told(done, tmp_path, change, fault):
 
 
 def test_a_folder_without_a_run_says_how_to_go_on(tmp_path):
-    with pytest.raises(SearchError, match="no finished run: no joint.json"):
+    with pytest.raises(SearchError, match="no finished run: it has no joint.json"):
         JointRun.load(tmp_path)

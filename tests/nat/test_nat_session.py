@@ -9,8 +9,9 @@ pytest.importorskip("pymoo")
 
 import torch
 
+from encas import work as driving
 from encas.errors import DataError, SearchError, SourceError
-from encas.nat import run_folder as driving
+from encas.nat import run_folder as folders
 from encas.nat.learning import Training
 from encas.nat.nat_runs import RUN_FILE, NatRun
 from encas.nat.nat_session import Launch, Origin, transfer
@@ -21,6 +22,7 @@ from encas.nat.sample_table import table_of
 from encas.nat.subnet_evaluating import error_of, evaluator_of, search_source
 from encas.nat.subnets import genome_of
 from encas.nat.task import DataPlan
+from encas.progress import unheard
 
 TRAINING = Training(batch_size=24, learning_rate=0.05)
 SETTINGS = NatSettings(
@@ -37,43 +39,70 @@ SETTINGS = NatSettings(
 ORIGIN = Origin(supernet="small-fused")
 
 
-def run(data, out, *, origin=ORIGIN, settings=SETTINGS, on_step=None, plan=None, **launch):
+def run(data, out, *, origin=ORIGIN, settings=SETTINGS, on_progress=unheard, plan=None, **launch):
     plan = plan or DataPlan(train=data)
-    return transfer(origin, plan, settings, out, launch=Launch(**launch), on_step=on_step)
+    return transfer(origin, plan, settings, out, launch=Launch(**launch), on_progress=on_progress)
 
 
 class KilledError(Exception):
     pass
 
 
-def killing_after(n):
-    """Raises in the n-th step."""
-    steps = []
+@pytest.fixture
+def every_step(monkeypatch):
+    """All steps are told and stored."""
+    monkeypatch.setattr(driving, "PROGRESS_EVERY_S", 0.0)
+    monkeypatch.setattr(folders, "SAVE_EVERY_S", 0.0)
 
-    def on_step(job):
-        steps.append(job)
-        if len(steps) == n:
-            raise KilledError
 
-    return on_step
+def calling_at(n, event):
+    """Calls `event` when told for the n-th time: after n - 1 steps."""
+    heard = []
+
+    def on_progress(progress):
+        heard.append(progress)
+        if len(heard) == n:
+            event()
+
+    return on_progress
+
+
+def killing_at(n):
+    def kill():
+        raise KilledError
+
+    return calling_at(n, kill)
 
 
 def files_of(folder):
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
-def test_run_that_was_killed_leaves_the_same_bytes(halves, tmp_path, monkeypatch):
-    monkeypatch.setattr(driving, "SAVE_EVERY_S", 0.0)
+@pytest.mark.usefixtures("every_step")
+def test_run_that_was_killed_leaves_the_same_bytes(halves, tmp_path):
     whole = run(halves, tmp_path / "whole")
     for n in (1, 3, 7, 13):
         with pytest.raises(KilledError):
-            run(halves, tmp_path / "killed", on_step=killing_after(n), resume=n > 1)
+            run(halves, tmp_path / "killed", on_progress=killing_at(n), resume=n > 1)
         assert (tmp_path / "killed" / RUN_FILE).exists() is False
     resumed = run(halves, tmp_path / "killed", resume=True)
     assert files_of(tmp_path / "killed") == files_of(tmp_path / "whole")
     assert set(files_of(tmp_path / "whole")) == {RUN_FILE, "weights.safetensors"}
     assert resumed == replace(whole, folder=tmp_path / "killed")
     assert NatRun.load(tmp_path / "killed") == resumed
+
+
+def test_ctrl_c_stores_what_is_done_and_says_how_to_go_on(halves, tmp_path, monkeypatch, ctrl_c):
+    monkeypatch.setattr(driving, "PROGRESS_EVERY_S", 0.0)
+    whole = run(halves, tmp_path / "whole")
+    with pytest.raises(KeyboardInterrupt, match="holds what was done: go on with --resume"):
+        run(halves, tmp_path / "run", on_progress=calling_at(6, ctrl_c))
+    assert (tmp_path / "run" / CHECKPOINT_FILE).is_file()
+    heard = []
+    resumed = run(halves, tmp_path / "run", resume=True, on_progress=heard.append)
+    assert heard[0].done > 0
+    assert files_of(tmp_path / "run") == files_of(tmp_path / "whole")
+    assert resumed == replace(whole, folder=tmp_path / "run")
 
 
 def test_errors_come_again_from_what_the_run_left(halves, tmp_path):
@@ -88,7 +117,7 @@ def test_errors_come_again_from_what_the_run_left(halves, tmp_path):
 
 def test_finished_run_is_returned_as_it_is(halves, tmp_path):
     first = run(halves, tmp_path / "run")
-    again = run(halves, tmp_path / "run", resume=True, on_step=killing_after(1))
+    again = run(halves, tmp_path / "run", resume=True, on_progress=killing_at(1))
     assert again == first
     with pytest.raises(SearchError, match=r"there is a run already \(run.json\).*--resume"):
         run(halves, tmp_path / "run")
@@ -109,10 +138,10 @@ def test_run_of_another_seed_or_other_settings_is_refused(halves, tmp_path):
         run(halves, tmp_path / "run", resume=True, settings=other)
 
 
-def test_unfinished_run_is_neither_overwritten_nor_mixed(halves, tmp_path, monkeypatch):
-    monkeypatch.setattr(driving, "SAVE_EVERY_S", 0.0)
+@pytest.mark.usefixtures("every_step")
+def test_unfinished_run_is_neither_overwritten_nor_mixed(halves, tmp_path):
     with pytest.raises(KilledError):
-        run(halves, tmp_path / "run", on_step=killing_after(2))
+        run(halves, tmp_path / "run", on_progress=killing_at(3))
     with pytest.raises(SearchError, match=rf"there is a run already \({CHECKPOINT_FILE}\)"):
         run(halves, tmp_path / "run")
     with pytest.raises(SearchError, match="a run with other settings"):

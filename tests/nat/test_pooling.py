@@ -99,7 +99,7 @@ def test_weights_are_written_once_and_only_when_complete(run, tmp_path, monkeypa
     subnets = chosen_subnets([other(run, "once")])
     assert lacking(subnets) == subnets
     told = []
-    write_subnets(subnets[:1], tell=told.append)
+    write_subnets(subnets[:1], on_progress=told.append)
     assert lacking(subnets) == subnets[1:]
 
     def killed(*_args, **_options):
@@ -107,9 +107,10 @@ def test_weights_are_written_once_and_only_when_complete(run, tmp_path, monkeypa
 
     monkeypatch.setattr(pooling, "write_subnet", killed)
     with pytest.raises(KeyboardInterrupt):
-        write_subnets(subnets[1:], tell=told.append)
+        write_subnets(subnets[1:], on_progress=told.append)
     assert lacking(subnets) == subnets[1:]
-    assert told == [1]
+    assert [(each.done, each.total) for each in told[:2]] == [(0, 1), (1, 1)]
+    assert not told[-1].is_over
 
 
 def test_the_sources_stay_good_when_pool_and_run_move_together(run, tmp_path):

@@ -8,7 +8,7 @@ pytest.importorskip("pymoo")
 
 from encas.errors import ProfileError, SearchError
 from encas.latency import LatencyProfile, Setting, Timing
-from encas.nat import run_folder as driving
+from encas.nat import run_folder as folders
 from encas.nat.designs import space_of
 from encas.nat.learning import Training
 from encas.nat.nat_runs import NatRun
@@ -19,6 +19,7 @@ from encas.nat.subnet_evaluating import macs_of_genomes
 from encas.nat.subnet_latency import SubnetLatency, TimedSubnets, features_of
 from encas.nat.subnets import spec_of, subnet_name
 from encas.nat.task import DataPlan
+from encas.progress import unheard
 
 SPACE = space_of("small-mobile", size=8, n_channels=1)
 SETTING = Setting(
@@ -136,10 +137,10 @@ def timed():
     return TimedSubnets(profile=profile_of(genomes, 1 + features[:, [1, 4, 7, 10]].sum(axis=1)))
 
 
-def run(halves, out, timed, *, on_step=None, **launch) -> NatRun:
+def run(halves, out, timed, *, hear=unheard, **launch) -> NatRun:
     origin, plan = Origin(supernet="small-mobile"), DataPlan(train=halves)
     launch = Launch(**launch)
-    return transfer(origin, plan, SETTINGS, out, launch=launch, timed=timed, on_step=on_step)
+    return transfer(origin, plan, SETTINGS, out, launch=launch, timed=timed, on_progress=hear)
 
 
 def test_a_run_searches_for_short_times(halves, tmp_path, timed):
@@ -177,15 +178,15 @@ class KilledError(Exception):
 
 
 def test_a_killed_run_goes_on_by_the_same_times_only(halves, tmp_path, timed, monkeypatch):
-    monkeypatch.setattr(driving, "SAVE_EVERY_S", 0.0)
+    monkeypatch.setattr(folders, "SAVE_EVERY_S", 0.0)
     whole = run(halves, tmp_path / "whole", timed)
 
-    def kill(job):
-        if job.history:
+    def kill(progress):
+        if progress.news:
             raise KilledError
 
     with pytest.raises(KilledError):
-        run(halves, tmp_path / "killed", timed, on_step=kill)
+        run(halves, tmp_path / "killed", timed, hear=kill)
     for other in (None, with_times_changed(timed)):
         with pytest.raises(SearchError, match="a run with other settings"):
             run(halves, tmp_path / "killed", other, resume=True)

@@ -6,160 +6,62 @@ import pytest
 pytest.importorskip("torch")
 pytest.importorskip("pymoo")
 
-from encas.nat.learning import Training, weights_of
+from encas.nat.learning import Training
 from encas.nat.nat_settings import NatSettings
 from encas.nat.pretrained import make_supernet
-from encas.nat.recipe import macs_of
 from encas.nat.space import largest, smallest
+from encas.nat.subnet_evaluating import macs_of_genomes
 from encas.nat.task import DataPlan, open_task
-from encas.nat.transfer import (
-    CountedMacs,
-    RememberedCosts,
-    Transfer,
-    relative_hypervolume,
-)
+from encas.nat.transfer import SubnetCandidates
 
-TRAINING = Training(batch_size=24, learning_rate=0.05)
 SETTINGS = NatSettings(
-    iterations=2,
+    iterations=1,
     archive_size=8,
-    evaluations=200,
-    epochs=2,
-    warm_up_epochs=2,
-    n_averaged=2,
+    evaluations=50,
     calibration_batches=2,
     calibration_batch_size=16,
-    warm_up=TRAINING,
-    training=TRAINING,
+    epochs=1,
+    warm_up=Training(batch_size=24),
+    training=Training(batch_size=24),
 )
-FROZEN = replace(SETTINGS, n_new=3, epochs=0, warm_up_epochs=0)
 
 
-def transfer_on(data, settings=SETTINGS, seed=0) -> Transfer:
-    task = open_task(DataPlan(train=data), settings, seed=seed)
+def candidates_on(data, settings=SETTINGS, costs=None) -> SubnetCandidates:
+    task = open_task(DataPlan(train=data), settings, seed=0)
     supernet = make_supernet("small-fused", n_classes=2, size=8, n_channels=1)
-    return Transfer(supernet, task, settings, rng=np.random.default_rng(seed))
+    return SubnetCandidates(supernet, task, settings, costs=costs)
 
 
-def run_through(job: Transfer) -> Transfer:
-    while not job.finished:
-        job.step()
-    return job
+def test_first_candidates_have_the_smallest_and_the_largest(halves, rng):
+    candidates = candidates_on(halves)
+    genomes = candidates.first(rng).genomes.tolist()
+    assert len(genomes) == 8
+    assert smallest(candidates.space).tolist() in genomes
+    assert largest(candidates.space).tolist() in genomes
 
 
-def same_arrays(a, b) -> bool:
-    return a.keys() == b.keys() and all(np.array_equal(a[k], b[k], equal_nan=True) for k in a)
+def test_costs_are_macs_or_those_that_are_given(halves, rng):
+    counted = candidates_on(halves)
+    genomes = counted.first(rng).genomes
+    macs = macs_of_genomes(counted.space, genomes, n_classes=2)
+    assert counted.costs(genomes, np.empty((8, 1))).tolist() == macs.tolist()
+    assert (counted.cost_unit, counted.largest_cost) == ("MACs", macs.max())
+    timed = candidates_on(halves, costs=lambda rows: rows.sum(axis=1) / 2)
+    assert timed.costs(genomes, np.empty((8, 1))).tolist() == (genomes.sum(axis=1) / 2).tolist()
+    assert timed.cost_unit == "ms"
 
 
-@pytest.fixture(scope="module")
-def done(halves) -> Transfer:
-    return run_through(transfer_on(halves))
+@pytest.mark.parametrize("proposer", ["surrogate", "random"])
+def test_following_candidates_are_as_many_as_are_wanted(halves, rng, proposer):
+    candidates = candidates_on(halves, replace(SETTINGS, n_new=3, proposer=proposer))
+    genomes = candidates.first(rng).genomes
+    proposal = candidates.following(genomes, rng.random((8, 1)), rng)
+    assert len(proposal.genomes) == 3
+    assert proposal.is_predicted.all() == (proposer == "surrogate")
 
 
-def test_run_learns_and_keeps_its_books(done):
-    assert [each.round for each in done.history] == [0, 1, 2]
-    assert all(each.n_subnets == 8 for each in done.history)
-    assert done.history[0].tau is None
-    assert done.history[-1].loss < 0.69
-    assert done.errors.min() < 0.2
-    assert done.n_done == done.n_work
-    expected = relative_hypervolume(
-        done.errors, done.costs, CountedMacs(done.space, n_classes=2)(largest(done.space)[None])[0]
-    )
-    assert done.history[-1].hypervolume == expected
-
-
-def test_front_is_what_nothing_dominates_cheapest_first(done):
-    points = np.stack((done.errors, done.costs), axis=1)
-    front = done.front
-    assert (np.diff(points[front, 1]) > 0).all()
-    assert (np.diff(points[front, 0]) < 0).all()
-    for other in points:
-        assert (points[front] <= other).all(axis=1).any()
-
-
-def test_first_round_has_the_smallest_and_the_largest(halves):
-    job = transfer_on(halves)
-    while not job.history:
-        job.step()
-    genomes = job.genomes.tolist()
-    assert smallest(job.space).tolist() in genomes
-    assert largest(job.space).tolist() in genomes
-    macs = [macs_of(job.space.design.recipe(job.space.decode(g), n_classes=2)) for g in job.genomes]
-    assert job.costs.tolist() == macs
-
-
-def test_errors_are_those_of_the_settled_weights(done, halves):
-    again = transfer_on(halves)
-    assert np.array_equal([done._measured(genome) for genome in done.genomes], done.errors)
-    assert again.settled is not again._adaptation.supernet
-
-
-def test_killed_run_goes_on_to_the_same_bytes(halves, done):
-    """Stopped after every step: in the warm-up, in a round's training, in its evaluations."""
-    job = transfer_on(halves)
-    while not job.finished:
-        state = {key: array.copy() for key, array in job.state().items()}
-        job = transfer_on(halves, seed=0)
-        job.restore(state)
-        job.step()
-    assert same_arrays(job.state(), done.state())
-    assert job.history == done.history
-    assert same_arrays(weights_of(job.settled.module), weights_of(done.settled.module))
-
-
-def test_seeds_give_different_runs(halves, done):
-    other = run_through(transfer_on(halves, seed=1))
-    assert not np.array_equal(other.genomes, done.genomes)
-
-
-def test_weights_are_means_over_the_last_rounds(halves):
-    job, after = transfer_on(halves), []
-    while not job.finished:
-        n_rounds = len(job.history)
-        job.step()
-        if len(job.history) > n_rounds:
-            after.append(weights_of(job._adaptation.supernet.module))
-    name = "classifier.weight"
-    assert np.allclose(
-        weights_of(job.settled.module)[name], (after[1][name] + after[2][name]) / 2, atol=1e-6
-    )
-    assert not np.allclose(after[1][name], after[2][name])
-
-
-def test_frozen_weights_stay_and_the_archive_grows(halves):
-    job = transfer_on(halves, FROZEN)
-    before = weights_of(job.settled.module)
-    run_through(job)
-    assert same_arrays(weights_of(job.settled.module), before)
-    assert [each.n_subnets for each in job.history] == [8, 11, 14]
-    assert [each.loss for each in job.history] == [None] * 3
-    assert [each.n_new for each in job.history] == [8, 3, 3]
-    assert len(np.unique(job.genomes, axis=0)) == 14
-    assert job.history[1].tau is not None
-    assert job.n_done == job.n_work
-    assert job._task.train.n_samples == 32
-
-
-def test_random_proposals_train_and_evaluate_as_many_subnets(halves, done):
-    drawn = run_through(transfer_on(halves, replace(SETTINGS, proposer="random")))
-    assert [each.n_subnets for each in drawn.history] == [8, 8, 8]
-    assert drawn.n_done == drawn.n_work == done.n_work
-    assert drawn.history[0].hypervolume == done.history[0].hypervolume
-    assert all(each.tau is None for each in drawn.history)
-    assert all(each.n_new > 0 for each in drawn.history)
-
-
-def test_costs_of_a_genome_are_asked_for_once():
-    asked = []
-
-    def costs(genomes):
-        asked.extend(genomes.tolist())
-        return genomes.sum(axis=1) * 0.5
-
-    remembered = RememberedCosts(costs)
-    genomes = np.array([[1, 2], [3, 4], [1, 2]])
-    assert remembered(genomes).tolist() == [1.5, 3.5, 1.5]
-    assert remembered(np.array([[3, 4], [5, 6]])).tolist() == [3.5, 5.5]
-    assert asked == [[1, 2], [3, 4], [5, 6]]
-    assert remembered(genomes[:0]).shape == (0,)
+def test_lesson_is_all_candidates(halves, rng):
+    candidates = candidates_on(halves)
+    genomes = candidates.first(rng).genomes
+    expected = [candidates.space.decode(genome) for genome in genomes]
+    assert candidates.lesson(0, genomes) == expected

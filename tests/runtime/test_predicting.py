@@ -26,12 +26,13 @@ def numbers() -> Dataset:
 
 def test_predict_gives_every_sample_in_order(runner, numbers):
     seen = []
-    prediction = predict(runner, numbers, batch_size=12, on_rows=seen.append)
+    prediction = predict(runner, numbers, batch_size=12, on_progress=seen.append)
     at_once = runner(np.arange(50))
     assert np.array_equal(prediction.label, at_once.label)
     assert np.array_equal(prediction.stage, at_once.stage)
     assert np.array_equal(prediction.probabilities, at_once.probabilities)
-    assert seen == [12, 24, 36, 48, 50]
+    assert [each.done for each in seen] == [12, 24, 36, 48, 50]
+    assert seen[-1].is_over
     assert prediction.work[0].rows == 50
     assert prediction.work[1].rows == int((prediction.stage == 2).sum())
 

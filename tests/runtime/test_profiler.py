@@ -6,8 +6,15 @@ import pytest
 from encas.errors import ProfileError
 from encas.latency import LatencyProfile, Setting
 from encas.runtime.clock import StabilityProtocol
-from encas.runtime.profiler import Target, check_same_setting, overhead_times_ms, profile_members
+from encas.runtime.profiler import (
+    Measuring,
+    Target,
+    check_same_setting,
+    overhead_times_ms,
+    profile_members,
+)
 from encas.runtime.session import HostSamples, SessionInfo
+from encas.work import drive
 
 SETTING = Setting(device="cpu", device_name="x", provider="p", n_threads=2, versions={"a": "1"})
 PROTOCOL = StabilityProtocol(window=3, min_window_ms=0.001)
@@ -71,9 +78,9 @@ def test_profile_has_every_member_at_every_size():
 
 def test_profile_goes_on_where_an_older_one_ended():
     machine = Machine()
-    steps = []
-    first = machine.profile([machine.target("a", sha256="1")], [1], on_timing=steps.append)
-    assert [len(step.timings) for step in steps] == [1]
+    heard = []
+    first = machine.profile([machine.target("a", sha256="1")], [1], on_progress=heard.append)
+    assert [(each.done, each.total) for each in heard] == [(0, 1), (1, 1)]
     both = [machine.target("a", sha256="1"), machine.target("b", sha256="2")]
     second = machine.profile(both, [1, 4], known=first)
     assert second.timings[0] is first.timings[0]
@@ -124,7 +131,6 @@ def test_profile_of_nothing_is_refused():
 
 def test_profile_that_does_not_settle_keeps_what_was_measured():
     machine = Machine()
-    saved = []
     restless = machine.target("restless")
     count = iter(range(10_000))
 
@@ -134,9 +140,12 @@ def test_profile_that_does_not_settle_keeps_what_was_measured():
             return super().run(batch)
 
     restless = replace(restless, open=lambda: Restless(machine, "restless", "", SETTING))
+    work = Measuring([machine.target("a"), restless], [1], protocol=PROTOCOL, clock=machine.clock)
     with pytest.raises(ProfileError, match="restless at batch size 1: 10 windows never"):
-        machine.profile([machine.target("a"), restless], [1], on_timing=saved.append)
-    assert [t.name for t in saved[-1].timings] == ["a"]
+        drive(work)
+    assert work.profile is not None
+    assert [t.name for t in work.profile.timings] == ["a"]
+    assert (work.progress.done, work.progress.text) == (1, "restless")
 
 
 def test_overhead_times_are_the_executors_own():

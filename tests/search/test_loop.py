@@ -6,10 +6,11 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
+from encas.checkpoint import Checkpoint
 from encas.errors import SearchError
+from encas.progress import Progress
 from encas.search.archive import ElitistArchive
-from encas.search.checkpoint import Checkpoint
-from encas.search.loop import Budget, Milestone, run
+from encas.search.loop import Budget, run
 from encas.search.random_draw import RandomDraw
 from encas.search.strategy import AskTellSearch
 
@@ -79,6 +80,9 @@ def raise_at(n: int, error: type[BaseException]):
     return event
 
 
+pytestmark = pytest.mark.usefixtures("ctrl_c")
+
+
 def press_at(n: int, times: int):
     def event(n_evaluations: int) -> None:
         if n_evaluations >= n:
@@ -134,11 +138,24 @@ def test_run_history_grows_geometrically_and_ends_at_the_end():
     assert volumes[-1] == volume(outcome.objectives)
 
 
-def test_run_progress_is_reported_with_the_last_milestone():
-    reports: list[Milestone] = []
-    ran(search_of(Slope()), Budget(seconds=0.5), on_progress=reports.append)
-    assert 1 <= len(reports) <= 7
-    assert reports[-1].hypervolume > 0
+def test_run_progress_tells_the_evaluations_and_the_last_hypervolume():
+    reports: list[Progress] = []
+    outcome = ran(
+        search_of(Slope()), Budget(evaluations=500), name="random", on_progress=reports.append
+    )
+    assert (reports[0].what, reports[0].done, reports[0].total) == ("random", 0, 500)
+    assert (reports[-1].done, reports[-1].unit, reports[-1].is_over) == (500, "evaluations", True)
+    volumes = [f"hypervolume {milestone.hypervolume:.4f}" for milestone in outcome.history]
+    assert reports[-1].text in volumes
+
+
+def test_run_progress_ends_where_the_search_does():
+    reports: list[Progress] = []
+    ran(Countdown(), Budget(seconds=1000), on_progress=reports.append)
+    assert (reports[0].total, reports[0].unit) == (1000, "s")
+    assert reports[-1].is_over
+    ran(Countdown(), Budget(), n_expected=20, on_progress=reports.append)
+    assert (reports[-1].done, reports[-1].total) == (10, 10)
 
 
 def ends_of_steps_around(n: int) -> tuple[int, int]:

@@ -361,6 +361,15 @@ def test_bundle_that_cannot_be_loaded_ends_the_server_with_one_line(bundle, tmp_
     assert re.search(r"^Error: .*m1.onnx: expected \d+ bytes, got 8$", done.stderr, re.MULTILINE)
 
 
+@pytest.mark.usefixtures("ctrl_c")
+def test_sigint_that_a_background_job_ignores_does_not_end_the_server(bundle, server):
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    running = server(bundle)
+    running.process.send_signal(signal.SIGINT)
+    assert running.ask("GET", "/v2/health/live")[0] == 200
+    assert running.end() == 0
+
+
 def test_sigterm_while_models_load_ends_the_server(bundle):
     command = [sys.executable, "-m", "encas", "serve", bundle, "--http-port", "0", "--no-grpc"]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)

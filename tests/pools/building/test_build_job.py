@@ -15,6 +15,7 @@ from encas.data.preprocessing import Preprocessing  # noqa: E402
 from encas.pools.building.build_job import (  # noqa: E402
     BuildJob,
     attempt,
+    attempt_steps,
     batch_size_for,
     is_out_of_memory,
 )
@@ -41,6 +42,16 @@ def job(nets, pictures):
     )
 
 
+def ran(job):
+    """How many samples were told of at a time, and the answer."""
+    steps, done = attempt_steps(job), []
+    while True:
+        try:
+            done.append(next(steps))
+        except StopIteration as end:
+            return done, end.value
+
+
 def answers_of(spec, pictures):
     data = open_data(str(pictures), preprocessing=PREPROCESSING)
     with torch.no_grad():
@@ -48,8 +59,7 @@ def answers_of(spec, pictures):
 
 
 def test_answer_is_what_the_model_answers(job, pictures):
-    done = []
-    answer = attempt(job, done.append)
+    done, answer = ran(job)
     assert answer.fault == ""
     assert answer.kind == "logits"
     assert answer.batch_size == 5
@@ -66,11 +76,10 @@ def test_answer_on_samples_that_are_open_is_the_same(job):
 
 
 def test_batch_size_is_halved_until_memory_suffices(job):
-    done = []
     greedy = replace(job, spec="torch:little_nets:make?style=greedy")
     settings = replace(greedy.settings, batch_size=8)
     with_costs_that_fit = replace(greedy, settings=settings)
-    answer = attempt(with_costs_that_fit, done.append)
+    done, answer = ran(with_costs_that_fit)
     assert answer.batch_size == 2
     assert done == [0, 0, 2, 2, 2, 2, 2, 2]
     plain = attempt(replace(job, settings=replace(settings, batch_size=2)))

@@ -18,7 +18,7 @@ torch = pytest.importorskip("torch")
 
 from encas.errors import DataError, PoolError  # noqa: E402
 from encas.pools.building.build_pool import build_pool  # noqa: E402
-from encas.pools.building.build_run import Watcher, processes  # noqa: E402
+from encas.pools.building.build_run import processes  # noqa: E402
 from encas.pools.models.run_settings import RunSettings  # noqa: E402
 from encas.pools.models.specs import source_model  # noqa: E402
 from encas.pools.pool import Pool  # noqa: E402
@@ -28,23 +28,32 @@ pytestmark = pytest.mark.torch
 NET = "torch:little_nets:make?style={}&width={}"
 
 
-class Notes(Watcher):
+BUILD, DECODING = "building the pool", "decoding images"
+
+
+class Notes:
     """Writes down what it hears."""
 
     def __init__(self):
-        self.stored, self.refused, self.decoded, self.started = [], [], 0, []
+        self.heard = []
 
-    def starts(self, name):
-        self.started.append(name)
+    def __call__(self, progress):
+        self.heard.append(progress)
 
-    def decodes(self, n):
-        self.decoded += n
+    @property
+    def started(self):
+        """The models that ran, in order."""
+        tasks = dict.fromkeys(each.what for each in self.heard)
+        return [what for what in tasks if what not in {BUILD, DECODING}]
 
-    def stores(self, answer, accuracy):
-        self.stored.append((answer.name, accuracy))
+    @property
+    def decoded(self):
+        """How many images were decoded, all passes together."""
+        return sum(each.done for each in self.heard if each.what == DECODING and each.is_over)
 
-    def refuses(self, refusal):
-        self.refused.append(refusal)
+    @property
+    def news(self):
+        return [line for each in self.heard for line in each.news.splitlines()]
 
 
 def nets_of(*widths, kind="net"):
@@ -67,7 +76,9 @@ def files_of(folder):
 
 def test_pool_holds_what_the_models_answer(nets, pictures):
     notes = Notes()
-    report = build_pool(**request_for(pictures, *nets_of(4, 6)), out=nets / "pool", watcher=notes)
+    report = build_pool(
+        **request_for(pictures, *nets_of(4, 6)), out=nets / "pool", on_progress=notes
+    )
     pool = check_pool(nets / "pool")
     assert (report.n_models, report.n_built, report.refusals) == (2, 2, ())
     assert pool.names == ("w4", "w6")
@@ -75,9 +86,9 @@ def test_pool_holds_what_the_models_answer(nets, pictures):
     assert pool.data == str(pictures)
     assert pool.samples is not None
     assert [model.costs["macs"] for model in pool.models] == [64 * 27 * w + 3 * w for w in (4, 6)]
-    for index, (name, accuracy) in enumerate(notes.stored):
-        assert name == pool.names[index]
-        assert accuracy == float((pool.probabilities(index).argmax(1) == pool.label).mean())
+    accuracies = [(pool.probabilities(i).argmax(1) == pool.label).mean() for i in range(2)]
+    for name, accuracy, news in zip(pool.names, accuracies, notes.news, strict=True):
+        assert re.fullmatch(f"{name}: accuracy {accuracy:.4f}, .* images/s", news)
     copied = hashlib.sha256((nets / "preprocessing.json").read_bytes()).hexdigest()[:8]
     assert sorted(p.name for p in (nets / "pool").iterdir()) == [
         "build.json", "label.npy", "outputs", "pool.json", f"preprocessing-{copied}.json",
@@ -123,7 +134,7 @@ def test_models_that_want_the_same_pixels_share_one_pass(nets, pictures):
         f"larger={NET.format('net', 6)}&preprocessing=larger.json",
     ]
     notes = Notes()
-    report = build_pool(**request_for(pictures, *models), out=nets / "pool", watcher=notes)
+    report = build_pool(**request_for(pictures, *models), out=nets / "pool", on_progress=notes)
     assert report.n_passes == 2
     assert notes.decoded == 2 * 12
     assert Pool.load(nets / "pool").names == ("w3", "w4", "other", "larger")
@@ -193,10 +204,12 @@ def test_build_again_runs_nothing_and_with_more_models_only_these(nets, pictures
     build_pool(**request_for(pictures, *nets_of(4, 5)), out=nets / "pool")
     before = files_of(nets / "pool")
     notes = Notes()
-    report = build_pool(**request_for(pictures, *nets_of(4, 5)), out=nets / "pool", watcher=notes)
+    report = build_pool(
+        **request_for(pictures, *nets_of(4, 5)), out=nets / "pool", on_progress=notes
+    )
     assert (report.n_built, notes.started, notes.decoded) == (0, [], 0)
     assert files_of(nets / "pool") == before
-    build_pool(**request_for(pictures, *nets_of(3)), out=nets / "pool", watcher=notes)
+    build_pool(**request_for(pictures, *nets_of(3)), out=nets / "pool", on_progress=notes)
     assert notes.started == ["w3"]
     assert Pool.load(nets / "pool").names == ("w4", "w5", "w3")
 
@@ -231,7 +244,7 @@ def test_model_whose_weights_changed_runs_again(nets, pictures):
     first = np.array(Pool.load(nets / "pool").outputs[0])
     torch.save({key: value + 0.5 for key, value in state.items()}, nets / "five.pt")
     notes = Notes()
-    build_pool(**request_for(pictures, *models), out=nets / "pool", watcher=notes)
+    build_pool(**request_for(pictures, *models), out=nets / "pool", on_progress=notes)
     assert notes.started == ["five"]
     assert not np.array_equal(check_pool(nets / "pool").outputs[0], first)
 
@@ -308,19 +321,24 @@ def test_samples_that_are_no_images_are_fed_as_they_are(nets, rng):
     np.testing.assert_allclose(stored, expected, rtol=1e-5, atol=1e-6)
 
 
-def test_interrupted_build_leaves_a_pool_and_goes_on(nets, pictures):
-    class Impatient(Watcher):
-        def runs(self, name, n):
-            if name == "w5":
-                raise KeyboardInterrupt
+@pytest.mark.parametrize("presses", [1, 2])
+def test_interrupted_build_leaves_a_pool_and_goes_on(nets, pictures, ctrl_c, presses):
+    pressed = []
+
+    def impatient(progress):
+        if progress.what == "w5" and len(pressed) < presses:
+            pressed.append(progress)
+            ctrl_c()
 
     models = nets_of(4, 5, 6)
-    with pytest.raises(KeyboardInterrupt):
-        build_pool(**request_for(pictures, *models), out=nets / "pool", watcher=Impatient())
+    with pytest.raises(KeyboardInterrupt) as stop:
+        build_pool(**request_for(pictures, *models), out=nets / "pool", on_progress=impatient)
+    advice = "holds the models that are done: the same command goes on"
+    assert (advice in str(stop.value)) == (presses == 1)
     assert check_pool(nets / "pool").names == ("w4",)
     assert (nets / "pool" / ".work").is_dir(), "the decoded images are still there"
     notes = Notes()
-    build_pool(**request_for(pictures, *models), out=nets / "pool", watcher=notes)
+    build_pool(**request_for(pictures, *models), out=nets / "pool", on_progress=notes)
     assert notes.started == ["w5", "w6"]
     assert notes.decoded == 0
     assert not (nets / "pool" / ".work").exists()
@@ -360,7 +378,7 @@ def test_workers_share_the_gpus_that_can_be_seen(monkeypatch, chosen, expected):
         "encas.pools.building.build_run.ProcessCrew",
         lambda n, devices: asked.extend(devices[i % len(devices)] for i in range(n)),
     )
-    processes(3, RunSettings(device="cuda"))(Watcher())
+    processes(3, RunSettings(device="cuda"))()
     assert asked == expected
 
 

@@ -32,7 +32,7 @@ def test_jobs_come_in_order_and_samples_go_with_the_last_of_a_group():
     queue, released = queue_of(group("a", "1", "2"), group("b", "3"))
     names = []
     while not queue.is_empty:
-        names.append(queue.take(wait=True).name)
+        names.append(queue.take(20.0).name)
     assert names == ["1", "2", "3"]
     queue.done("2")
     assert released == []
@@ -40,7 +40,7 @@ def test_jobs_come_in_order_and_samples_go_with_the_last_of_a_group():
     assert released == ["b"]
     queue.done("1")
     assert released == ["b", "a"]
-    assert queue.take(wait=True) is None
+    assert queue.take(20.0) is None
 
 
 def test_samples_of_the_next_group_are_made_while_jobs_run():
@@ -54,11 +54,11 @@ def test_samples_of_the_next_group_are_made_while_jobs_run():
 
     queue, _ = queue_of(group("a", "1"), group("b", "2"), group("c", "3"), prepare=prepare)
     gate.set()
-    assert queue.take(wait=True).name == "1"
+    assert queue.take(20.0).name == "1"
     gate.clear()
-    assert queue.take(wait=False) is None or made == ["a", "b"]
+    assert queue.take(0.0) is None or made == ["a", "b"]
     gate.set()
-    assert queue.take(wait=True).name == "2"
+    assert queue.take(20.0).name == "2"
     queue.close()
     assert "c" not in made[:2]
 
@@ -69,7 +69,7 @@ def test_fault_while_samples_are_made_is_raised():
 
     queue, _ = queue_of(group("a", "1"), prepare=prepare)
     with pytest.raises(ValueError, match="no a"):
-        queue.take(wait=True)
+        queue.take(20.0)
 
 
 def test_closed_queue_makes_no_more_samples():

@@ -107,11 +107,14 @@ def test_timm_models_are_made_only_where_costs_are_filtered():
     pytest.importorskip("torch")
     made = []
     cheap = ModelFilter(max_params=1.7e6, tag="lamb*")
-    expand(["timm:mobilenetv3_small_*"], wanted=cheap, tell=made.append)
-    assert made == ["mobilenetv3_small_050.lamb_in1k", "mobilenetv3_small_075.lamb_in1k",
-                    "mobilenetv3_small_100.lamb_in1k"]  # fmt: skip
-    expand(["timm:mobilenetv3_small_*"], wanted=ModelFilter(tag="lamb*"), tell=made.append)
-    assert len(made) == 3
+    expand(["timm:mobilenetv3_small_*"], wanted=cheap, on_progress=made.append)
+    names = [f"mobilenetv3_small_{width}.lamb_in1k" for width in ("050", "075", "100")]
+    assert [each.text for each in made[:3]] == [f"does {name} pass the filters?" for name in names]
+    assert [(each.done, each.is_over) for each in made] == [
+        (1, False), (2, False), (3, False), (3, True),
+    ]  # fmt: skip
+    expand(["timm:mobilenetv3_small_*"], wanted=ModelFilter(tag="lamb*"), on_progress=made.append)
+    assert len(made) == 4
 
 
 def test_timm_models_of_a_pattern_that_cannot_be_fed_are_told():

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
+from encas.checkpoint import Checkpoint, CheckpointKeeper
 from encas.errors import SearchError
-from encas.search.checkpoint import Checkpoint
 
 STATE = {"a.b": np.arange(5), "c": np.array(2.5)}
 
@@ -49,7 +49,7 @@ def test_load_damaged_file_is_refused(path, damage):
 
 def test_load_foreign_arrays_are_refused(path):
     np.savez(path, allow_pickle=False, x=np.arange(3))
-    with pytest.raises(SearchError, match=r"expected a checkpoint encas\.checkpoint\.1"):
+    with pytest.raises(SearchError, match=r"expected a checkpoint encas\.checkpoint\.2"):
         resuming(path).load()
 
 
@@ -59,9 +59,38 @@ def test_load_pickles_are_refused(path):
         resuming(path).load()
 
 
-def test_save_if_due_waits(tmp_path):
-    checkpoint = Checkpoint(path=tmp_path / "run.npz", fingerprint="f", every_s=1000)
-    checkpoint.save_if_due(lambda: STATE)
+class Counter:
+    """Counts; may be stored at even numbers only."""
+
+    def __init__(self, n=0):
+        self.n = n
+
+    @property
+    def resumable(self):
+        return self.n % 2 == 0
+
+    def state(self):
+        return {"n": np.array(self.n)}
+
+    def restore(self, state):
+        self.n = int(state["n"])
+
+
+def test_keeper_gives_back_what_it_kept(path):
+    checkpoint = Checkpoint(path=path, fingerprint="f", resume=True, every_s=7.0)
+    keeper = CheckpointKeeper(checkpoint=checkpoint, of=Counter(4))
+    assert keeper.every_s == 7.0
+    assert keeper.keep() is True
+    counter = Counter()
+    CheckpointKeeper(checkpoint=checkpoint, of=counter).resume()
+    assert counter.n == 4
+
+
+def test_keeper_keeps_nothing_where_no_state_may_be_taken(tmp_path):
+    checkpoint = Checkpoint(path=tmp_path / "run.npz", fingerprint="f", resume=True)
+    counter = Counter(3)
+    keeper = CheckpointKeeper(checkpoint=checkpoint, of=counter)
+    assert keeper.keep() is False
+    keeper.resume()
+    assert counter.n == 3
     assert not checkpoint.path.exists()
-    Checkpoint(path=checkpoint.path, fingerprint="f", every_s=0).save_if_due(lambda: STATE)
-    assert checkpoint.path.exists()

@@ -1,24 +1,40 @@
-"""Checkpoints: a run's state on the disk, whole or not at all, from which it resumes."""
+"""Checkpoints: the state of work on the disk, whole or not at all, from which it resumes."""
 
 from __future__ import annotations
 
 import io
-import time
 import zipfile
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 
-from ..errors import SearchError
-from ..files import write_atomically
+from .errors import SearchError
+from .files import write_atomically
 from .state import State, joined, part_of
 
-FORMAT = "encas.checkpoint.1"
+FORMAT = "encas.checkpoint.2"
 
 
-@dataclass(slots=True, kw_only=True)
+class Restorable(Protocol):
+    """What goes on from a state as if it had never stopped."""
+
+    @property
+    def resumable(self) -> bool:
+        """Whether `state` may be taken now."""
+        ...
+
+    def state(self) -> State:
+        """Everything that the future depends on, as plain arrays."""
+        ...
+
+    def restore(self, state: State, /) -> None:
+        """Continues from a state."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Checkpoint:
     """A file that holds the latest resumable state of a run.
 
@@ -34,12 +50,6 @@ class Checkpoint:
     fingerprint: str
     resume: bool = False
     every_s: float = 5.0
-    _saved_at: float = field(init=False, default_factory=time.monotonic)
-
-    def save_if_due(self, state: Callable[[], State]) -> None:
-        """Saves when the last save, or the start, is long enough ago."""
-        if time.monotonic() - self._saved_at >= self.every_s:
-            self.save(state())
 
     def save(self, state: State) -> None:
         """Writes the state atomically."""
@@ -48,7 +58,6 @@ class Checkpoint:
         buffer = io.BytesIO()
         np.savez(buffer, allow_pickle=False, **arrays)
         write_atomically(self.path, buffer.getvalue())
-        self._saved_at = time.monotonic()
 
     def load(self) -> State | None:
         """The state in the file; None where there is no file, or it is not to be resumed.
@@ -76,3 +85,36 @@ class Checkpoint:
                 return {name: archive[name] for name in archive.files}
         except (ValueError, OSError, EOFError, AttributeError, zipfile.BadZipFile) as cause:
             raise SearchError(f"not a checkpoint: {cause}", where=str(self.path)) from cause
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class CheckpointKeeper:
+    """Keeps a state in a checkpoint; see `work.Keeper`.
+
+    Args:
+        checkpoint: the file.
+        of: whose state.
+        advice: see `Keeper.advice`.
+    """
+
+    checkpoint: Checkpoint
+    of: Restorable
+    advice: str = ""
+
+    @property
+    def every_s(self) -> float:
+        """See `Keeper.every_s`."""
+        return self.checkpoint.every_s
+
+    def resume(self) -> None:
+        """See `Keeper.resume`."""
+        state = self.checkpoint.load()
+        if state is not None:
+            self.of.restore(state)
+
+    def keep(self) -> bool:
+        """See `Keeper.keep`."""
+        if not self.of.resumable:
+            return False
+        self.checkpoint.save(self.of.state())
+        return True

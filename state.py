@@ -1,4 +1,4 @@
-"""The state of a search as plain arrays, from which it continues as if it had never stopped."""
+"""The state of work as plain arrays, from which it continues as if it had never stopped."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import SearchError
+from .errors import SearchError
 
 State: TypeAlias = Mapping[str, NDArray]
 
