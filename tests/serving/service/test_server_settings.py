@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from encas.errors import ServingError
-from encas.serving.protocol.names import model_name
 from encas.serving.protocol.protocol import Refusal
 from encas.serving.service.logs import logging_to
 from encas.serving.service.network import NetworkOptions, TlsFiles
@@ -119,15 +118,6 @@ def test_address_of_ipv6_has_brackets():
 def test_tls_names_every_missing_file(tmp_path):
     with pytest.raises(ServingError, match="2 faults: no such file: .*a; no such file: .*b"):
         TlsFiles(certificate=tmp_path / "a", key=tmp_path / "b")
-
-
-@pytest.mark.parametrize(
-    ("text", "name"),
-    [("a b/c", "a_b_c"), ("net.v2-x_1", "net.v2-x_1"), ("..", "model_.."), ("\u00e4", "_")],
-)
-def test_model_name_is_fit_for_folder_and_url(text, name):
-    assert model_name(text) == name
-    assert len(model_name(text * 200)) <= 140
 
 
 def test_statistics_count_as_triton_does():

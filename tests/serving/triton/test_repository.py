@@ -8,7 +8,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import onnx
 import onnxruntime
 import pytest
 from google.protobuf import text_format
@@ -18,7 +17,6 @@ from encas.errors import CascadeError, ManifestError, ServingError
 from encas.manifest import Manifest
 from encas.runtime.loading import load
 from encas.serving.protocol.model_config import ModelConfig, StringValue
-from encas.serving.protocol.onnx_thresholds import with_thresholds
 from encas.serving.triton.layout_options import LayoutOptions
 from encas.serving.triton.layouts import ModelFolder
 from encas.serving.triton.repository import check_folders, merged, write_repository
@@ -116,12 +114,6 @@ def test_graph_with_other_thresholds_decides_by_them(bundle, tmp_path):
         written = write_repository([bundle], tmp_path / f"models{stage}", options)
         session = onnxruntime.InferenceSession(str(written.path / "three/1/model.onnx"))
         assert set(session.run(["stage"], {"input": x})[0]) == {stage}
-
-
-def test_graph_without_thresholds_refuses_others(tmp_path, bundle):
-    model = onnx.load(str(bundle / "members" / "m0.onnx"))
-    with pytest.raises(ServingError, match="x: the graph has 0 thresholds, got 2"):
-        with_thresholds(model.SerializeToString(), (0.5, 0.5), where="x")
 
 
 def test_bls_names_members_thresholds_and_rule(bundle, tmp_path):
