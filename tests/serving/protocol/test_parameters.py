@@ -18,9 +18,7 @@ def test_text_that_is_none_is_refused(value):
 
 @pytest.mark.parametrize("value", [True, False, -1, 1.0, "1", None, [1]])
 def test_whole_number_that_is_none_is_refused(value):
-    with pytest.raises(
-        Refusal, match="^its size must be a whole number of at least"
-    ) as refused:
+    with pytest.raises(Refusal, match="^its size must be a whole number of at least") as refused:
         whole_of(value, "its size")
     assert refused.value.kind == "invalid"
 
