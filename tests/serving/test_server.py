@@ -1,6 +1,5 @@
 """A whole server in a process of its own, talked to over the network."""
 
-import gzip
 import json
 import os
 import re
@@ -22,8 +21,6 @@ import tritonclient.http
 from tritonclient.utils import InferenceServerException
 
 from encas.runtime.loading import load
-from encas.serving.http.app import http_app
-from encas.serving.http.infer import is_infer_path
 
 CONFORMANCE = Path(__file__).with_name("conformance.py")
 SHAPE = [1, 4, 4]
@@ -122,65 +119,6 @@ def test_metrics_count_requests_exits_and_batches(served):
     assert metric(served, refused) == before + 1
 
 
-@pytest.mark.parametrize(
-    ("body", "status", "message"),
-    [
-        (b"nonsense", 400, "failed to parse the JSON"),
-        (b"\xff\xfe", 400, "failed to parse the JSON"),
-        (b"[]", 400, "the request must be a JSON object"),
-        (b"{}", 400, "expected 1 input but got 0"),
-        (b"[" * 5000, 400, "failed to parse the JSON"),
-        (b'{"inputs": [{"name": "input", "datatype": "FP32", "shape": [1, 1, 4, 4], '
-         b'"data": [1, 2]}]}', 400, r"needs 16 numbers, got 2"),
-        (b'{"inputs": [{"name": "input", "datatype": "FP32", "shape": [1, 1, 4, 4], '
-         b'"data": [NaN]}]}', 400, "NaN is not a JSON number"),
-        (b"x" * (2**20 + 1), 413, "at most 1048576 bytes"),
-    ],
-)  # fmt: skip
-def test_malformed_bodies_get_the_protocols_error(served, body, status, message):
-    found, headers, text = served.ask("POST", "/v2/models/three/infer", body)
-    assert (found, headers["content-type"]) == (status, "application/json")
-    assert re.search(message, json.loads(text)["error"])
-
-
-def test_paths_and_methods_that_are_none_get_the_protocols_error(served):
-    assert served.ask("GET", "/nonsense")[::2] == (404, b'{"error": "Not Found"}')
-    assert served.ask("POST", "/v2")[::2] == (405, b'{"error": "Method Not Allowed"}')
-    status, headers, _ = served.ask("GET", "/v2/models/three/infer")
-    assert (status, headers["allow"]) == (405, "POST")
-    assert served.ask("GET", "/v2/nosharedmemory/status")[0] == 404
-    assert served.ask("POST", "/v2/models/three/versions/infer")[0] == 404
-    assert served.ask("GET", "/v2/models/three/ready")[::2] == (200, b"")
-    assert served.ask("GET", "/v2/models/nonsense/ready")[0] == 400
-
-
-def test_body_that_unpacks_beyond_the_limit_is_refused(served):
-    packed = gzip.compress(b" " * 2**24)
-    status, _, text = served.ask(
-        "POST", "/v2/models/three/infer", packed, {"Content-Encoding": "gzip"}
-    )
-    assert (status, b"unpacked" in text) == (413, True)
-    status, _, text = served.ask(
-        "POST", "/v2/models/three/infer", packed[:50], {"Content-Encoding": "gzip"}
-    )
-    assert (status, b"one whole gzip stream" in text) == (400, True)
-
-
-@pytest.mark.parametrize("n_chunks", [17, 40])
-def test_request_without_end_is_refused_when_it_is_too_large(served, n_chunks):
-    with socket.create_connection((served.host, served.http_port), timeout=20) as link:
-        link.sendall(
-            b"POST /v2/models/three/infer HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
-        )
-        chunk = b"10000\r\n" + b"x" * 0x10000 + b"\r\n"
-        try:
-            for _ in range(n_chunks):
-                link.sendall(chunk)
-        except (BrokenPipeError, ConnectionResetError):
-            pass
-        assert link.recv(100).startswith(b"HTTP/1.1 413")
-
-
 def test_too_large_grpc_message_is_refused(served):
     client = tritonclient.grpc.InferenceServerClient(served.grpc)
     tensor = tritonclient.grpc.InferInput("input", [40_000, *SHAPE], "FP32")
@@ -201,29 +139,6 @@ def test_timeout_is_checked(served):
         "POST", "/v2/models/three/infer", body_of(x, parameters={"timeout": 10_000_000})
     )
     assert status == 200
-
-
-def test_answer_that_json_cannot_express_is_refused_unless_binary(served):
-    body = body_of(np.full((1, *SHAPE), 7, np.float32)).replace("7.0", "1e999", 1)
-    status, _, text = served.ask("POST", "/v2/models/three/infer", body)
-    assert (status, b"ask for binary data" in text) == (400, True)
-    body = body.replace('{"inputs"', '{"parameters": {"binary_data_output": true}, "inputs"')
-    status, headers, text = served.ask("POST", "/v2/models/three/infer", body)
-    head = json.loads(text[: int(headers["inference-header-content-length"])])
-    assert (status, head["outputs"][0]["name"]) == (200, "probabilities")
-    raw = text[int(headers["inference-header-content-length"]) :]
-    assert np.isnan(np.frombuffer(raw[: head["outputs"][0]["shape"][1] * 4], np.float32)).all()
-    assert np.frombuffer(raw[20:36], np.int64).tolist()[1] == 3
-
-
-def test_openapi_document_names_every_path(served):
-    document = json.loads(served.ask("GET", "/openapi.json")[2])
-    routes = {route.path for route in http_app(None, None).routes}
-    memory = {p.replace("{kind}", kind) for p in routes for kind in ("system", "cuda")}
-    inference = {path for path in document["paths"] if is_infer_path(path)}
-    assert len(inference) == 2
-    assert set(document["paths"]) - inference == {p for p in memory if "{kind}" not in p}
-    assert document["openapi"].startswith("3.1")
 
 
 def test_sigterm_answers_what_was_accepted_and_ends(server, bundle):
@@ -342,13 +257,6 @@ def test_tls_protects_both_protocols(server, bundle, encas, tmp_path):
         assert encas(*arguments, "--tls-ca", certificate).json["n_answered"] == 3
         ran = encas(*arguments)
         assert (ran.code, "cannot be asked" in ran.err) == (1, True)
-
-
-def test_taken_port_is_one_line(encas, bundle):
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        ran = encas("serve", bundle, "--http-port", taken.getsockname()[1], "--no-grpc")
-    assert ran.code == 1
-    assert re.fullmatch(r"Error: HTTP on 127.0.0.1:\d+: cannot listen: .* in use\n", ran.err)
 
 
 def test_bundle_that_cannot_be_loaded_ends_the_server_with_one_line(bundle, tmp_path):
