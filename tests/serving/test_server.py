@@ -119,16 +119,6 @@ def test_metrics_count_requests_exits_and_batches(served):
     assert metric(served, refused) == before + 1
 
 
-def test_too_large_grpc_message_is_refused(served):
-    client = tritonclient.grpc.InferenceServerClient(served.grpc)
-    tensor = tritonclient.grpc.InferInput("input", [40_000, *SHAPE], "FP32")
-    tensor.set_data_from_numpy(np.zeros((40_000, *SHAPE), np.float32))
-    with pytest.raises(InferenceServerException) as refused:
-        client.infer("three", [tensor])
-    client.close()
-    assert "RESOURCE_EXHAUSTED" in refused.value.status()
-
-
 def test_timeout_is_checked(served):
     x = np.zeros((1, *SHAPE), np.float32)
     for timeout in (0, -1, "1", True):

@@ -29,6 +29,8 @@ from encas.serving.service.shared_memory import SharedMemory
 
 CASCADE = Cascade(members=("a", "b"), thresholds=(0.5,))
 SURE, UNSURE = [0.6, 0.3, 0.1], [0.4, 0.3, 0.3]
+# No test takes so long; one that waits for what never comes fails then.
+TOO_LONG_S = 30
 LIMITS = QueueLimits(max_batch_size=4, max_queue_rows=8)
 
 
@@ -98,7 +100,7 @@ def with_service(
         finally:
             await catalog.close()
 
-    return asyncio.run(live())
+    return asyncio.run(asyncio.wait_for(live(), TOO_LONG_S))
 
 
 def request_of(*rows: list[float], **values: Any) -> InferRequest:

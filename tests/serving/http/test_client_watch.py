@@ -14,6 +14,10 @@ def at_once(monkeypatch):
     monkeypatch.setattr(client_watch, "PATIENCE_S", 0.0)
 
 
+def run(work):
+    return asyncio.run(asyncio.wait_for(work(), 10))
+
+
 class Client:
     """What an ASGI application can receive: `hang_up` ends it."""
 
@@ -30,13 +34,13 @@ class Client:
 
 def test_work_of_a_client_that_waits_is_done_and_nobody_listens_afterwards():
     async def work():
-        client = Client()
+        client, before = Client(), asyncio.all_tasks()
         with WhileClientListens(client.receive):
             await client.is_asked.wait()
         await asyncio.sleep(0)
-        return asyncio.all_tasks() - {asyncio.current_task()}
+        return asyncio.all_tasks() - before
 
-    assert asyncio.run(work()) == set()
+    assert run(work) == set()
 
 
 def test_work_of_a_client_that_hangs_up_is_given_up():
@@ -48,7 +52,7 @@ def test_work_of_a_client_that_hangs_up_is_given_up():
             await asyncio.Event().wait()
         return asyncio.current_task().cancelling()
 
-    assert asyncio.run(work()) == 0
+    assert run(work) == 0
 
 
 def test_work_that_is_cancelled_by_others_stays_cancelled():
@@ -66,7 +70,7 @@ def test_work_that_is_cancelled_by_others_stays_cancelled():
         with pytest.raises(asyncio.CancelledError):
             await task
 
-    asyncio.run(work())
+    run(work)
 
 
 def test_work_that_fails_fails_as_it_does_though_the_client_hangs_up_then():
@@ -76,7 +80,7 @@ def test_work_that_fails_fails_as_it_does_though_the_client_hangs_up_then():
         with pytest.raises(KeyError, match="broken"), WhileClientListens(client.receive):
             raise KeyError("broken")
 
-    asyncio.run(work())
+    run(work)
 
 
 def test_nobody_listens_in_the_first_moments(monkeypatch):
@@ -89,4 +93,4 @@ def test_nobody_listens_in_the_first_moments(monkeypatch):
             await asyncio.sleep(0)
         return client.is_asked.is_set()
 
-    assert not asyncio.run(work())
+    assert not run(work)
