@@ -45,6 +45,12 @@ def inference(**values):
     return pb.ModelInferRequest(**given)
 
 
+async def nothing_yet():
+    """The requests of a client that first waits whether its stream is welcome."""
+    await asyncio.Event().wait()
+    yield
+
+
 async def refused(call):
     with pytest.raises(grpc.aio.AioRpcError) as failed:
         await call
@@ -74,7 +80,7 @@ def test_listener_lets_only_the_owner_of_the_token_pass_but_for_the_health():
                 stub.ServerMetadata(pb.ServerMetadataRequest(), metadata=metadata),
                 stub.ModelReady(pb.ModelReadyRequest(name="echo"), metadata=metadata),
                 stub.ModelInfer(inference(), metadata=metadata),
-                stub.ModelStreamInfer(iter([inference()]), metadata=metadata).read(),
+                stub.ModelStreamInfer(nothing_yet(), metadata=metadata).read(),
             ]
             refusals += [await refused(call) for call in calls]
         stream = stub.ModelStreamInfer(iter([inference()]), metadata=bearer)
