@@ -23,7 +23,7 @@ from encas.serving.service.opening import Opener, OpenModel
 from encas.serving.service.prometheus import Metrics
 from encas.serving.service.queueing import QueueLimits
 from encas.serving.service.request_batch import Variant
-from encas.serving.service.server_settings import LogSettings
+from encas.serving.service.server_settings import LOGGER, LogSettings
 from encas.serving.service.service import Service
 from encas.serving.service.shared_memory import SharedMemory
 
@@ -95,9 +95,11 @@ def with_service(
         catalog = Catalog(openers, n_workers=1, memory=memory, metrics=metrics)
         if is_open:
             await catalog.open()
+        level = LOGGER.level
         try:
             return await work(Service(catalog, memory=memory, metrics=metrics, logs=LogSettings()))
         finally:
+            LOGGER.setLevel(level)
             await catalog.close()
 
     return asyncio.run(asyncio.wait_for(live(), TOO_LONG_S))
