@@ -62,16 +62,32 @@ class Gate:
 
 
 class Clock:
-    """Stands still but for those who move it; tells the event loop when a worker looks at it."""
+    """Stands still but for those who move it."""
 
     def __init__(self):
-        self.now_s, self.looked = 0.0, asyncio.Event()
-        self.loop = asyncio.get_running_loop()
+        self.now_s = 0.0
 
     def __call__(self):
-        if threading.current_thread() is not threading.main_thread():
-            self.loop.call_soon_threadsafe(self.looked.set)
         return self.now_s
+
+
+class WatchedClock(Clock):
+    """Tells the event loop how many rows wait whenever a worker looks at it."""
+
+    def __init__(self):
+        super().__init__()
+        self.lane, self.seen, self.loop = None, asyncio.Queue(), asyncio.get_running_loop()
+
+    def __call__(self):
+        # The worker begins before anybody knows its lane.
+        if self.lane and threading.current_thread() is not threading.main_thread():
+            self.loop.call_soon_threadsafe(self.seen.put_nowait, self.lane.n_waiting_rows)
+        return self.now_s
+
+    async def shows(self, n_rows):
+        """Returns when a worker has looked at it while so many rows wait."""
+        while await self.seen.get() != n_rows:
+            pass
 
 
 async def asked(lane, *requests, **values):
@@ -136,16 +152,15 @@ def test_requests_that_come_while_a_batch_runs_go_together():
 
 def test_a_delay_lets_a_batch_fill_before_it_runs():
     async def ask():
-        gate, clock = Gate(runner()), Clock()
+        gate, clock = Gate(runner()), WatchedClock()
         gate.opened.set()
-        lane = lane_of(gate, limits(max_delay_s=5.0), clock=clock)
+        lane = clock.lane = lane_of(gate, limits(max_delay_s=5.0), clock=clock)
         await asyncio.gather(*await asked(lane, 4, 4))
         tasks = []
-        await idle(lane)
-        for clock.now_s in (0.0, 4.999, 5.0):
-            clock.looked.clear()
+        for n_rows, now_s in ((1, 0.0), (2, 4.999), (3, 5.0)):
+            clock.now_s = now_s
             tasks += await asked(lane, 1)
-            await clock.looked.wait()
+            await clock.shows(n_rows)
         await asyncio.gather(*tasks)
         await lane.close()
         return gate.calls
