@@ -30,7 +30,7 @@ from encas.serving.service.shared_memory import SharedMemory
 CASCADE = Cascade(members=("a", "b"), thresholds=(0.5,))
 SURE, UNSURE = [0.6, 0.3, 0.1], [0.4, 0.3, 0.3]
 # No test takes so long; one that waits for what never comes fails then.
-TOO_LONG_S = 30
+TOO_LONG_S = 60
 LIMITS = QueueLimits(max_batch_size=4, max_queue_rows=8)
 
 
