@@ -1,9 +1,18 @@
 import asyncio
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from bundle_catalog import with_catalog
-from small_service import LIMITS, SURE, UNSURE, request_of, with_service
+from small_service import (
+    LIMITS,
+    SURE,
+    UNSURE,
+    request_of,
+    small_face,
+    small_manifest,
+    with_service,
+)
 
 from encas.serving.protocol.protocol import (
     InferRequest,
@@ -244,3 +253,13 @@ def test_request_that_is_given_up_counts_as_failed():
         return model.statistics.to_json("echo", "1")["inference_stats"]["fail"]["count"]
 
     assert with_model(work) == 1
+
+
+def test_sample_that_is_one_number_still_needs_a_batch():
+    async def work(model):
+        face = small_face(manifest=small_manifest(input_shape=()))
+        scalar = replace(model, face=face)
+        with pytest.raises(Refusal, match=r"expected \[-1\], got \[\]"):
+            await scalar.infer(tensor_of(shape=(), content=b"\0" * 4))
+
+    with_model(work)
