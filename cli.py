@@ -59,7 +59,7 @@ class LoopGroup(click.Group):
         if cmd_name in NOUNS:
             return NounGroup(cmd_name, NOUNS[cmd_name])
         entry = _short_entries().get(cmd_name)
-        return _imported(entry) if entry else None
+        return _imported(entry) if entry else super().get_command(ctx, cmd_name)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Writes the commands by the loop's stations, without importing them."""

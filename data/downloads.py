@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import os
 import tarfile
 import tempfile
 import urllib.error
 import urllib.request
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -80,7 +82,10 @@ def _fetch(archive: Archive, file: Path) -> None:
 
 def _unpack(file: Path, folder: Path, *, where: str) -> None:
     try:
-        with tarfile.open(file) as archive:
+        with gzip.open(file) as stream, tarfile.open(fileobj=stream, mode="r:") as archive:
             archive.extractall(folder, filter="data")
-    except (tarfile.TarError, OSError, EOFError) as cause:
+            # The checksum stands behind what tar reads.
+            while stream.read(CHUNK_BYTES):
+                pass
+    except (tarfile.TarError, zlib.error, OSError, EOFError) as cause:
         raise DataError(f"cannot be unpacked: {cause}", where=where) from cause

@@ -13,6 +13,8 @@ try:
 except ImportError as error:
     raise MissingExtraError("ImageNet's development kit", extra="data") from error
 
+# What reading another file, or other values in it, ends in.
+FOREIGN = (MatReadError, ValueError, LookupError, TypeError, NotImplementedError, OSError)
 TRUTH = "ILSVRC2012_validation_ground_truth.txt"
 
 
@@ -30,5 +32,5 @@ def devkit_synsets(kit: Path) -> list[str]:
         synsets: Any = loadmat(str(meta), squeeze_me=True)["synsets"]
         name_of = {int(row["ILSVRC2012_ID"]): str(row["WNID"]) for row in synsets}
         return [name_of[int(line)] for line in truth.read_text().split()]
-    except (MatReadError, ValueError, KeyError, TypeError, NotImplementedError, OSError) as cause:
+    except FOREIGN as cause:
         raise DataError(f"not the development kit of 2012: {cause!r}", where=str(kit)) from cause

@@ -52,7 +52,7 @@ def _converted(member: ModelProto, target: int) -> ModelProto:
         return member
     try:
         return version_converter.convert_version(member, target)
-    except RuntimeError as cause:
+    except (RuntimeError, ValueError) as cause:
         raise ExportError(f"cannot convert opset {current} to {target}: {cause}") from cause
 
 

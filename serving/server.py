@@ -168,9 +168,9 @@ async def _serve(options: ServerOptions, on_ready: Callable[[Addresses], object]
         LOGGER.info("ready", extra={"loop": type(loop).__module__, **_shown(addresses)})
         on_ready(addresses)
         await waiting
-    LOGGER.info("draining")
     for number in heeded:
         loop.remove_signal_handler(number)
+    LOGGER.info("draining")
     starting.cancel()
     await server.stop()
     LOGGER.info("ended")

@@ -51,6 +51,15 @@ def test_member_ms_of_an_array_has_its_shape():
     assert profile().member_ms("a", rows).tolist() == [[0.0, 1.0], [2.5, 1.75]]
 
 
+def test_transfer_is_that_of_the_profiled_size_or_the_next_one_above():
+    given = profile()
+    moved = {("a", 1): 0.25, ("a", 4): 0.5, ("b", 1): 3.0, ("b", 4): 9.0}
+    timings = tuple(replace(t, transfer_ms=moved[t.name, t.batch_size]) for t in given.timings)
+    found = replace(given, timings=timings)
+    assert [found.transfer_ms("a", size) for size in (1, 2, 4, 5)] == [0.25, 0.5, 0.5, 0.0]
+    assert (found.transfer_ms("b", 4), found.transfer_ms("z", 1)) == (9.0, 0.0)
+
+
 def test_member_ms_beyond_the_profile_is_refused():
     with pytest.raises(ProfileError, match="a was measured up to batch size 4, asked for 5 rows"):
         profile().member_ms("a", 5.0)

@@ -7,7 +7,7 @@ from typing import Any
 
 from ..protocol.cascade_tensors import OUTPUTS
 from ..protocol.messages import Message, pb
-from ..protocol.parameters import MAX_RANK, MAX_TENSORS, region_of
+from ..protocol.parameters import MAX_RANK, MAX_TENSORS, region_of, whole_of
 from ..protocol.protocol import (
     InferAnswer,
     InferRequest,
@@ -97,11 +97,12 @@ def _output(output: Message) -> RequestedOutput:
     if not output.parameters and output.name in PLAIN_OUTPUTS:
         return PLAIN_OUTPUTS[output.name]
     parameters = _parameters(output.parameters)
-    classes = parameters.get("classification", 0)
-    if not isinstance(classes, int):
-        raise Refusal("invalid", "classification must be a whole number")
-    region = region_of(parameters, f"output {output.name!r}")
-    return RequestedOutput(name=output.name, classes=classes, region=region)
+    what = f"output {output.name!r}"
+    return RequestedOutput(
+        name=output.name,
+        classes=whole_of(parameters.get("classification", 0), f"classification of {what}"),
+        region=region_of(parameters, what),
+    )
 
 
 def _parameters(parameters: Mapping[str, Any]) -> Parameters:

@@ -131,7 +131,7 @@ def test_a_run_becomes_a_pool_a_front_and_a_bundle(run_folder, tmp_path, encas):
         (("--out", "OUT"), 2, "Missing argument 'RUN...'"),
         (("RUN",), 2, "Missing option '--out'"),
         (("RUN", "RUN", "--out", "OUT"), 1, "is given twice"),
-        (("no", "--out", "OUT"), 1, "no finished run: no run.json"),
+        (("no", "--out", "OUT"), 1, "no finished run: it has no run.json"),
         (("RUN", "--data", "SAMPLES", "--out", "OUT"), 1, "120 of 150 samples are among those"),
         (("RUN", "--per-run", "0", "--out", "OUT"), 2, "0 is not in the range x>=1"),
     ],

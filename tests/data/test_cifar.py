@@ -1,16 +1,10 @@
 """CIFAR files: read as torchvision reads them, and nothing but CIFAR files."""
 
-import hashlib
-import io
 import pickle
-import tarfile
 
 import numpy as np
 import pytest
 
-from encas.data import cifar
-from encas.data.cifar import open_cifar
-from encas.data.downloads import Archive
 from encas.data.open_source import open_source
 from encas.errors import DataError
 
@@ -105,43 +99,3 @@ def test_damaged_file_is_refused(root, content, fault):
     (root / "cifar-10-batches-py" / "test_batch").write_bytes(content)
     with pytest.raises(DataError, match=fault):
         open_source(f"cifar10:test:{root}")
-
-
-def archive_of(root, folder):
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w:gz") as archive:
-        archive.add(root / folder, folder)
-    return buffer.getvalue()
-
-
-def test_download_fetches_checks_and_unpacks_once(root, tmp_path, monkeypatch):
-    packed = tmp_path / "site.tar.gz"
-    packed.write_bytes(archive_of(root, "cifar-10-batches-py"))
-    md5 = hashlib.md5(packed.read_bytes(), usedforsecurity=False).hexdigest()
-    archive = Archive(url=packed.as_uri(), md5=md5, folder="cifar-10-batches-py")
-    monkeypatch.setitem(cifar.ARCHIVES, "cifar10", archive)
-    target = tmp_path / "downloads"
-    assert open_cifar("cifar10", f"test:{target}", download=True).n_samples == 4
-    packed.unlink()
-    assert open_cifar("cifar10", f"test:{target}", download=True).n_samples == 4
-    assert [path.name for path in target.iterdir()] == ["cifar-10-batches-py"]
-
-
-@pytest.mark.parametrize(
-    ("md5", "content", "fault"),
-    [
-        ("0" * 32, b"abc", "expected MD5 0+, got"),
-        ("", b"abc", "cannot be unpacked"),
-        ("", None, "cannot be fetched"),
-    ],
-)
-def test_download_that_fails_leaves_nothing(tmp_path, monkeypatch, md5, content, fault):
-    packed = tmp_path / "site.tar.gz"
-    if content is not None:
-        packed.write_bytes(content)
-    archive = Archive(url=packed.as_uri(), md5=md5, folder="cifar-10-batches-py")
-    monkeypatch.setitem(cifar.ARCHIVES, "cifar10", archive)
-    target = tmp_path / "downloads"
-    with pytest.raises(DataError, match=fault):
-        open_cifar("cifar10", f"test:{target}", download=True)
-    assert list(target.iterdir()) == []

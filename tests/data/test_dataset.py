@@ -1,129 +1,64 @@
-import zipfile
-
 import numpy as np
 import pytest
-from PIL import Image
 
-from encas.data import plain_data
-from encas.data.open_data import open_data
-from encas.data.preprocessing import Preprocessing
+from encas.data.dataset import Dataset, DatasetSamples
 from encas.errors import DataError
 
-SMALL = Preprocessing(size=(4, 4), mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5))
+X = np.arange(12, dtype=np.float32).reshape(6, 2)
 
 
-def npz(tmp_path, **arrays) -> str:
-    np.savez(tmp_path / "x.npz", **arrays)
-    return f"npz:{tmp_path / 'x.npz'}"
+def dataset(x=X, **values):
+    given = {"name": "it", "label": np.arange(len(x)), "sample_shape": x.shape[1:]}
+    return Dataset(**{**given, "dtype": str(x.dtype), "read": lambda rows: x[rows], **values})
 
 
-def test_data_of_float_samples_is_as_it_lies_there(tmp_path, rng):
-    x = rng.normal(size=(5, 2, 3)).astype(np.float32)
-    opened = open_data(npz(tmp_path, x=x, label=np.arange(5)))
-    assert (opened.n_samples, opened.sample_shape, opened.dtype) == (5, (2, 3), "float32")
-    assert np.array_equal(opened.samples(np.array([3, 0])), x[[3, 0]])
-    assert np.array_equal(opened.batch(np.array([4])), x[[4]])
-    assert opened.label.dtype == np.int64
-    assert opened.name.startswith("npz:")
+def two_views():
+    return dataset(further={"input_2": dataset(-X)}, sample_names=tuple("abcdef"))
 
 
-def test_data_of_double_samples_becomes_float32(tmp_path):
-    opened = open_data(npz(tmp_path, x=np.ones((2, 3)), label=np.zeros(2, np.uint8)))
-    assert opened.samples(np.arange(2)).dtype == np.float32
+def test_samples_are_read_by_their_rows():
+    found = dataset()
+    assert found.n_samples == 6
+    assert np.array_equal(found.samples(np.array([3, 0])), X[[3, 0]])
+    assert found.samples(np.arange(0)).shape == (0, 2)
 
 
-def test_data_of_images_is_preprocessed_when_there_is_how(tmp_path, rng):
-    x = rng.integers(0, 256, (3, 8, 8, 3), dtype=np.uint8)
-    data = npz(tmp_path, x=x, label=np.arange(3))
-    plain, made = open_data(data), open_data(data, preprocessing=SMALL)
-    assert (plain.dtype, plain.sample_shape) == ("uint8", (8, 8, 3))
-    assert (made.dtype, made.sample_shape) == ("float32", (3, 4, 4))
-    assert made.samples(np.arange(2)).shape == (2, 3, 4, 4)
-
-
-def test_take_gives_the_samples_in_that_order(tmp_path):
-    x = np.arange(12, dtype=np.float32).reshape(6, 2)
-    taken = open_data(npz(tmp_path, x=x, label=np.arange(6))).take(np.array([4, 1, 5]))
+def test_take_gives_the_samples_in_that_order():
+    taken = dataset().take(np.array([4, 1, 5]))
     assert taken.label.tolist() == [4, 1, 5]
-    assert np.array_equal(taken.samples(np.array([2, 0])), x[[5, 4]])
-    assert np.array_equal(taken.take(np.array([1])).samples(np.array([0])), x[[1]])
+    assert np.array_equal(taken.samples(np.array([2, 0])), X[[5, 4]])
+    assert np.array_equal(taken.take(np.array([1])).samples(np.array([0])), X[[1]])
+    assert taken.sample_names is None
 
 
-def test_data_of_a_folder_and_a_zip_is_the_same(tmp_path, rng):
-    for name in ("b/1.png", "a/1.png", "b/0.png"):
-        path = tmp_path / "root" / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(rng.integers(0, 256, (6, 9, 3), dtype=np.uint8)).save(path)
-    with zipfile.ZipFile(tmp_path / "x.zip", "w") as archive:
-        for path in (tmp_path / "root").rglob("*.png"):
-            archive.write(path, path.relative_to(tmp_path / "root"))
-    folder = open_data(str(tmp_path / "root"), preprocessing=SMALL)
-    packed = open_data(str(tmp_path / "x.zip"), preprocessing=SMALL)
-    assert folder.classes == packed.classes == ("a", "b")
-    assert folder.sample_names == packed.sample_names == ("a/1.png", "b/0.png", "b/1.png")
-    assert np.array_equal(folder.samples(np.arange(3)), packed.samples(np.arange(3)))
-    assert packed.take(np.array([2, 0])).sample_names == ("b/1.png", "a/1.png")
+def test_take_takes_the_names_and_every_view_along():
+    taken = two_views().take(np.array([5, 2]))
+    assert taken.sample_names == ("f", "c")
+    assert taken.view("input_2").label.tolist() == [5, 2]
+    assert np.array_equal(taken.view("input_2").samples(np.array([1])), -X[[2]])
 
 
-def test_data_of_image_files_without_a_preprocessing_is_refused(tmp_path):
-    with pytest.raises(DataError, match=r"images need a preprocessing: give --preprocessing"):
-        open_data(str(tmp_path))
+def test_view_is_the_samples_as_an_input_takes_them():
+    found = two_views()
+    assert found.view("input") is found
+    assert np.array_equal(found.view("input_2").samples(np.array([1])), -X[[1]])
+    with pytest.raises(DataError, match="it: has samples for input, input_2, but not for input_3"):
+        found.view("input_3")
 
 
-def test_data_of_samples_with_a_preprocessing_is_refused(tmp_path):
-    data = npz(tmp_path, x=np.ones((2, 3), np.float32), label=np.arange(2))
-    for text in (data, "digits"):
-        with pytest.raises(DataError, match="these are samples, not images"):
-            open_data(text, preprocessing=SMALL)
+def test_batch_of_one_input_is_an_array_and_of_several_is_read_later():
+    rows = np.array([4, 1])
+    assert np.array_equal(dataset().batch(rows), X[rows])
+    batch = two_views().batch(rows)
+    assert isinstance(batch, DatasetSamples)
+    assert len(batch) == 2
+    assert np.array_equal(batch.read("input", np.array([1])), X[[1]])
+    assert np.array_equal(batch.read("input_2", np.array([0])), -X[[4]])
 
 
-@pytest.mark.parametrize("text", ["no/such/folder", "imagenets:x"])
-def test_data_of_an_unknown_name_is_refused_with_those_known(text):
-    with pytest.raises(DataError, match=r"a folder or a \.zip of images, or one of cifar10:"):
-        open_data(text)
-
-
-@pytest.mark.parametrize(
-    ("arrays", "message"),
-    [
-        ({"x": np.ones((2, 3))}, "the array 'label' is missing"),
-        ({"label": np.arange(2)}, "the array 'x' is missing"),
-        (
-            {"x": np.ones((2, 8, 8), np.uint8), "label": np.arange(2)},
-            r"x of type uint8 must be \[N, H, W, 3\], got \[2, 8, 8\]",
-        ),
-        ({"x": np.ones((2, 3), np.int64), "label": np.arange(2)}, "x must be uint8 .* or float"),
-        ({"x": np.ones(2), "label": np.arange(2)}, "x must be uint8 .* or float"),
-        (
-            {"x": np.full((2, 3), np.nan), "label": np.arange(3)},
-            r"2 faults: x has values that are NaN or infinite; label must be integers \[2\]",
-        ),
-        ({"x": np.ones((2, 3)), "label": np.ones(2)}, "label must be integers"),
-        ({"x": np.ones((2, 3)), "label": np.array([0, -1])}, "label must not be negative, got -1"),
-        ({"x": np.ones((0, 3)), "label": np.arange(0)}, "there are no samples"),
-    ],
-)
-def test_data_of_arrays_with_faults_is_refused(tmp_path, arrays, message):
-    with pytest.raises(DataError, match=message):
-        open_data(npz(tmp_path, **arrays))
-
-
-def test_data_of_a_file_that_is_no_npz_of_arrays_is_refused(tmp_path):
-    with pytest.raises(DataError, match="no such file"):
-        open_data(f"npz:{tmp_path / 'none.npz'}")
-    path = tmp_path / "x.npz"
-    path.write_bytes(b"PK\x03\x04")
-    with pytest.raises(DataError, match=r"not an \.npz file of plain arrays"):
-        open_data(f"npz:{path}")
-    np.savez(path, x=np.array([{"a": 1}], dtype=object), label=np.arange(1))
-    with pytest.raises(DataError, match=r"not an \.npz file of plain arrays"):
-        open_data(f"npz:{path}")
-
-
-def test_data_of_an_npz_that_unpacks_to_too_much_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(plain_data, "MAX_NPZ_BYTES", 10_000)
-    np.savez_compressed(
-        tmp_path / "x.npz", x=np.zeros((100, 100), np.float32), label=np.arange(100)
-    )
-    with pytest.raises(DataError, match="expected at most 10000 bytes, got"):
-        open_data(f"npz:{tmp_path / 'x.npz'}")
+def test_arrays_of_several_inputs_are_read_now():
+    rows = np.array([2])
+    assert np.array_equal(dataset().arrays(rows), X[rows])
+    found = two_views().arrays(rows)
+    assert list(found) == ["input", "input_2"]
+    assert np.array_equal(found["input_2"], -X[rows])

@@ -11,6 +11,7 @@ from encas.export.graph import cascade_graph
 from encas.export.onnx_export import export_member
 from encas.pools.models.specs import source_model
 from encas.runtime.device import Device
+from encas.runtime.executor import Runner
 from encas.runtime.graph_runner import GRAPH_OUTPUTS
 from encas.runtime.ort_opening import open_session
 from encas.runtime.ort_session import OrtSession
@@ -19,16 +20,18 @@ NAMES = tuple("abcde")
 N_CLASSES = 4
 
 
-def table_model(n_members: int, j: int, *, opset: int = 18) -> onnx.ModelProto:
+def table_model(
+    n_members: int, j: int, *, opset: int = 18, n_classes: int = N_CLASSES
+) -> onnx.ModelProto:
     """Member j of a cascade whose samples hold the members' probabilities themselves."""
     index = numpy_helper.from_array(np.array(j, np.int64), "index")
     nodes = [helper.make_node("Gather", ["input", "index"], ["probabilities"], axis=1)]
-    shape = ["batch", n_members, N_CLASSES]
+    shape = ["batch", n_members, n_classes]
     model_graph = helper.make_graph(
         nodes,
         f"table_{j}",
         [helper.make_tensor_value_info("input", TensorProto.FLOAT, shape)],
-        [helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, ["batch", N_CLASSES])],
+        [helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, ["batch", n_classes])],
         [index],
     )
     opsets = [helper.make_opsetid("", opset)]
@@ -86,6 +89,39 @@ def test_graph_gives_the_confidence_of_its_answers(rng, confidence):
     x = random_tables(rng, 3, 50)
     found, answers = graph_session(cascade).run(["confidence", "probabilities"], {"input": x})
     assert np.allclose(found, confidence_of(answers, confidence), atol=1e-6)
+
+
+def test_graph_takes_a_probability_of_exactly_zero_for_no_doubt():
+    cascade = Cascade(members=("a", "b"), thresholds=(0.9,), confidence="entropy")
+    x = np.zeros((3, 2, 4), np.float32)
+    x[0, :, 2] = 1
+    x[1, :, :2] = 0.5
+    x[2] = 0.25
+    session = graph_session(cascade)
+    assert_decides(session, cascade, x)
+    stage, found = session.run(["stage", "confidence"], {"input": x})
+    assert stage.tolist() == [1, 2, 2]
+    assert np.allclose(found, [1.0, 0.5, 0.0], atol=1e-6)
+
+
+@pytest.mark.parametrize("confidence", ["max_probability", "margin", "entropy", "logit_gap"])
+def test_graph_of_one_class_decides_as_the_executor(confidence):
+    cascade = Cascade(members=("a", "b"), thresholds=(0.5,), confidence=confidence)
+    members = [table_model(2, j, n_classes=1) for j in range(2)]
+    x = np.array([[[1.0], [1.0]], [[0.5], [1.0]], [[0.25], [0.5]]], np.float32)
+    session = opened(cascade_graph(cascade, members, n_classes=1))
+    assert_decides(session, cascade, x)
+    sessions = [
+        OrtSession(m.SerializeToString(), name=name, input_shape=(2, 1), n_classes=1)
+        for m, name in zip(members, cascade.members, strict=True)
+    ]
+    prediction = Runner(cascade, sessions)(x)
+    probabilities, label, stage = session.run(GRAPH_OUTPUTS, {"input": x})
+    assert stage.tolist() == prediction.stage.tolist() == [1, 2, 2]
+    assert label.tolist() == prediction.label.tolist() == [0, 0, 0]
+    assert np.array_equal(probabilities, prediction.probabilities)
+    found = session.run(["confidence"], {"input": x[:0]})[0]
+    assert found.shape == (0,)
 
 
 @pytest.mark.parametrize("thresholds", [(0.0, 0.0), (1.0, 1.0), (0.0, 1.0), (1.0, 0.0)])
@@ -160,6 +196,21 @@ def test_graph_of_members_of_other_opsets_is_converted(rng):
     members[1].opset_import[0].domain = "ai.onnx"
     model = cascade_graph(cascade, members, n_classes=N_CLASSES)
     assert [(opset.domain, opset.version) for opset in model.opset_import] == [("", 20)]
+    assert_decides(opened(model), cascade, random_tables(rng, 3, 40))
+
+
+@pytest.mark.parametrize("weights", ["top", "branches"])
+def test_graph_has_the_foreign_operators_of_every_member(rng, weights):
+    cascade = cascade_of(3)
+    members = [table_model(3, j) for j in range(3)]
+    graph = members[1].graph
+    graph.node[0].output[0] = "raw"
+    values = {"domain": "ai.onnx.ml", "norm": "L1"}
+    graph.node.append(helper.make_node("Normalizer", ["raw"], ["probabilities"], **values))
+    members[1].opset_import.append(helper.make_opsetid("ai.onnx.ml", 3))
+    model = cascade_graph(cascade, members, n_classes=N_CLASSES, weights=weights)
+    opsets = {opset.domain: opset.version for opset in model.opset_import}
+    assert opsets == {"": 18, "ai.onnx.ml": 3}
     assert_decides(opened(model), cascade, random_tables(rng, 3, 40))
 
 

@@ -4,7 +4,6 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from encas.errors import ExportError
-from encas.export.batch_axis import spell_out_reshapes, thaw
 from encas.export.onnx_model import (
     MAX_IR_VERSION,
     fresh_name,
@@ -114,68 +113,6 @@ def test_save_model_puts_large_weights_beside_the_file(tmp_path):
     (tmp_path / "m.onnx.data").unlink()
     with pytest.raises(ExportError, match="not an ONNX file that can be read"):
         load_model(tmp_path / "m.onnx")
-
-
-def reshaped_model(shape_nodes, initializers=(), opset: int = 18) -> onnx.ModelProto:
-    info = helper.make_tensor_value_info
-    nodes = [*shape_nodes, helper.make_node("Reshape", ["input", "shape"], ["probabilities"])]
-    graph = helper.make_graph(
-        nodes, "g",
-        [info("input", TensorProto.FLOAT, ["batch", 3, 4])],
-        [info("probabilities", TensorProto.FLOAT, ["batch", 12])], list(initializers),
-    )  # fmt: skip
-    opsets = [helper.make_opsetid("", opset)]
-    return helper.make_model(graph, opset_imports=opsets, ir_version=8)
-
-
-def test_computed_reshape_is_spelled_out_so_that_an_empty_batch_works():
-    minus_one = numpy_helper.from_array(np.array([-1], np.int64), "minus_one")
-    nodes = [
-        helper.make_node("Shape", ["input"], ["n"], start=0, end=1),
-        helper.make_node("Concat", ["n", "minus_one"], ["shape"], axis=0),
-    ]
-    model = reshaped_model(nodes, [minus_one])
-    empty = np.zeros((0, 3, 4), np.float32)
-    with pytest.raises(Exception, match="cannot be reshaped"):
-        _session(model).run(None, {"input": empty})
-    found = _session(spell_out_reshapes(model)).run(None, {"input": empty})[0]
-    assert found.shape == (0, 12)
-    x = np.random.default_rng(0).random((5, 3, 4), np.float32)
-    assert np.array_equal(_session(model).run(None, {"input": x})[0], x.reshape(5, 12))
-
-
-def test_reshape_that_mixes_the_batch_in_is_left_alone():
-    shape = numpy_helper.from_array(np.array([12, -1], np.int64), "shape")
-    model = reshaped_model([], [shape])
-    model.graph.output[0].type.tensor_type.ClearField("shape")
-    before = model.SerializeToString()
-    assert spell_out_reshapes(model).SerializeToString() == before
-
-
-def test_spelling_out_a_model_that_cannot_run_is_refused():
-    shape = numpy_helper.from_array(np.array([5, 12], np.int64), "shape")
-    with pytest.raises(ExportError, match="it cannot be run on a batch of 2"):
-        spell_out_reshapes(reshaped_model([], [shape]))
-
-
-@pytest.mark.parametrize(
-    ("given", "thawed"), [([4, 12], [-1, 12]), ([4, -1], [0, -1]), ([12, 4], [12, 4])]
-)
-@pytest.mark.parametrize("kind", ["initializer", "constant", "ints"])
-def test_thaw_frees_the_batch_of_constant_shapes(kind, given, thawed):
-    tensor = numpy_helper.from_array(np.array(given, np.int64), "shape")
-    if kind == "initializer":
-        model = reshaped_model([], [tensor])
-    elif kind == "constant":
-        model = reshaped_model([helper.make_node("Constant", [], ["shape"], value=tensor)])
-    else:
-        model = reshaped_model([helper.make_node("Constant", [], ["shape"], value_ints=given)])
-    thaw(model.graph, 4)
-    if kind == "initializer":
-        found = numpy_helper.to_array(model.graph.initializer[0])
-    else:
-        found = numpy_helper.to_array(model.graph.node[0].attribute[0].t)
-    assert found.tolist() == thawed
 
 
 def _session(model):

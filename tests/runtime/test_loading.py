@@ -11,7 +11,6 @@ from PIL import Image
 
 from encas.bundle_files import file_entry
 from encas.data.images import sample_of_pixels
-from encas.data.open_data import open_bundle_data
 from encas.data.preprocessing import Preprocessing
 from encas.errors import DataError, ManifestError, SessionError
 from encas.manifest import Manifest
@@ -158,18 +157,6 @@ def test_open_member_gives_one_session(bundle):
     assert [one.info.name for one in open_members(bundle, manifest)] == list(
         manifest.cascade.members
     )
-
-
-def test_open_bundle_data_applies_the_manifests_preprocessing(bundle, tmp_path):
-    x = np.random.default_rng(0).integers(0, 256, (3, 8, 8, 3), dtype=np.uint8)
-    np.savez(tmp_path / "x.npz", x=x, label=np.arange(3))
-    data = f"npz:{tmp_path / 'x.npz'}"
-    assert open_bundle_data(bundle, data).sample_shape == (8, 8, 3)
-    edited(bundle, preprocessing={"size": [4, 4]})
-    assert open_bundle_data(bundle, data).sample_shape == (3, 4, 4)
-    edited(bundle, preprocessing={"size": [4, 4], "resize": 5, "crop": 0.5})
-    with pytest.raises(DataError, match="give resize or crop, not both"):
-        open_bundle_data(bundle, data)
 
 
 STEPS = {"size": [2, 3], "resize": 3, "mean": [0.5], "std": [0.1]}

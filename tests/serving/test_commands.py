@@ -65,12 +65,6 @@ def test_client_without_a_server_is_one_line(encas, data, url):
     assert re.search(r"Error: 127.0.0.1:1: cannot be asked", ran.err)
 
 
-@pytest.mark.parametrize("url", ["ftp://x:1", "http://", "http://x:1/v2"])
-def test_client_refuses_other_urls(encas, data, url):
-    ran = encas("client", url, "--data", f"npz:{data}")
-    assert "expected http://HOST:PORT or https://HOST:PORT or grpc://" in ran.err
-
-
 def test_triton_writes_what_triton_reads(encas, bundles, tmp_path):
     out = tmp_path / "models"
     arguments = ("--out", out, "--layout", "bls", "--target", "cpu", "--thresholds")

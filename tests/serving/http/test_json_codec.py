@@ -16,7 +16,6 @@ from encas.serving.protocol.protocol import (
     RegionSlice,
     RequestedOutput,
 )
-from encas.serving.protocol.tensors import array_of_bytes, array_of_numbers, best_classes
 
 TENSOR = {"name": "input", "datatype": "FP32", "shape": [1, 2], "data": [1, 2]}
 
@@ -78,6 +77,7 @@ def test_outputs_know_how_they_are_wanted():
         ({"parameters": [1]}, "must be a JSON object"),
         ({"parameters": {"x": []}}, "parameter 'x' of input 'input' must be a plain value"),
         ({"parameters": {"binary_data_size": -1}}, "whole number of at least 0"),
+        ({"parameters": {"binary_data_size": True}}, "whole number of at least 0"),
         ({"parameters": {"binary_data_size": 9}}, "has 9 bytes, but 0 are left"),
         ({"parameters": {"shared_memory_region": 1}}, "must be a string"),
         ({"parameters": {"shared_memory_region": "r"}}, "shared_memory_byte_size"),
@@ -104,6 +104,26 @@ def test_input_that_is_none_is_refused(change, fault):
 )
 def test_request_that_is_none_is_refused(head, raw, fault):
     assert fault in refusal(head, raw)
+
+
+def test_limits_themselves_are_allowed():
+    shape = [1] * 7 + [2]
+    (tensor,) = decoded({"inputs": [TENSOR | {"shape": shape}]}).inputs
+    assert tensor.shape == tuple(shape)
+    assert len(decoded({"inputs": [TENSOR] * 64}).inputs) == 64
+    assert len(decoded({"outputs": [{"name": "x"}] * 64}).outputs) == 64
+    assert "at most 64 outputs, got 65" in refusal({"outputs": [{"name": "x"}] * 65})
+
+
+def test_binary_size_that_is_true_takes_no_byte():
+    tensor = {"name": "x", "datatype": "UINT8", "shape": [1]}
+    head = {"inputs": [tensor | {"parameters": {"binary_data_size": True}}]}
+    assert refusal(head, b"\x01").startswith("binary_data_size of input 'x' must be a whole number")
+
+
+@pytest.mark.parametrize("length", [2, None])
+def test_header_length_of_the_whole_body_leaves_no_raw_bytes(length):
+    assert decoded_request(b"{}", length, model="m").inputs == ()
 
 
 @pytest.mark.parametrize("length", [0, 3, -1])
@@ -147,47 +167,3 @@ def test_answer_is_decoded_to_the_same_numbers(probabilities, binary):
     else:
         values = np.array(found["data"], np.float32)
     np.testing.assert_array_equal(values, probabilities.ravel())
-
-
-@pytest.mark.parametrize(
-    ("content", "dtype", "fault"),
-    [
-        ([1, 2, 3], "float32", r"shape \[1, 2\] needs 2 numbers, got 3"),
-        ([[1], [2, 3]], "float32", "ragged"),
-        (["1", "2"], "float32", "must be numbers of type float32"),
-        ([None, 1], "float32", "must be numbers of type float32"),
-        ([10**400, 1], "float32", "must be numbers of type float32"),
-        ([1.5, 2], "uint8", "must be numbers of type uint8"),
-        ([256, 0], "uint8", "out of the range of uint8"),
-        ([-1, 0], "uint8", "out of the range of uint8"),
-    ],
-)
-def test_numbers_that_make_no_tensor_are_refused(content, dtype, fault):
-    with pytest.raises(Refusal, match=fault):
-        array_of_numbers(content, (1, 2), dtype, name="x")
-
-
-@pytest.mark.parametrize("content", [[1, 2, 3, 4], [[1, 2], [3, 4]], [[[1, 2], [3, 4]]]])
-def test_numbers_may_be_nested_or_flat(content):
-    array = array_of_numbers(content, (2, 2), "float32", name="x")
-    assert (array.dtype, array.tolist()) == (np.float32, [[1, 2], [3, 4]])
-
-
-def test_no_numbers_make_an_empty_tensor():
-    assert array_of_numbers([], (0, 3), "float32", name="x").shape == (0, 3)
-
-
-def test_bytes_of_another_length_are_refused():
-    with pytest.raises(Refusal, match="expected 8, got 7"):
-        array_of_bytes(b"1234567", (1, 2), "float32", name="x")
-
-
-def test_best_classes_name_score_index_and_class():
-    probabilities = np.array([[0.25, 0.5, 0.25], [0.0, 0.0, 1.0]], np.float32)
-    found = best_classes(probabilities, 2, ("a", "b", "c"))
-    assert found.tolist() == [
-        [b"0.500000:1:b", b"0.250000:0:a"],
-        [b"1.000000:2:c", b"0.000000:0:a"],
-    ]
-    assert best_classes(probabilities, 9, None).shape == (2, 3)
-    assert best_classes(probabilities, 1, None)[0, 0] == b"0.500000:1"

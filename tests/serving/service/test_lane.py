@@ -1,7 +1,6 @@
 import asyncio
 import random
 import threading
-import time
 
 import numpy as np
 import pytest
@@ -14,7 +13,6 @@ from encas.runtime.session import FakeSession
 from encas.serving.protocol.protocol import Refusal
 from encas.serving.service.crowd import ENOUGH_ALONE
 from encas.serving.service.lane import Lane
-from encas.serving.service.pace import Pace
 from encas.serving.service.queueing import QueueLimits
 from encas.serving.service.request_batch import Variant
 
@@ -44,21 +42,66 @@ def lane_of(predictor, queue_limits=None, **options):
     return Lane("it", queue_limits or limits(), lambda _load: variant, **options)
 
 
+def run(work):
+    """What `work` gives; it fails where something never comes."""
+    return asyncio.run(asyncio.wait_for(work(), 10))
+
+
 class Gate:
-    """A predictor that waits until it is opened."""
+    """A predictor that tells the event loop when it is called, and waits until it is opened."""
 
     def __init__(self, inner):
         self.inner, self.opened, self.calls = inner, threading.Event(), []
+        self.entered, self.loop = asyncio.Event(), asyncio.get_running_loop()
 
     def __call__(self, x):
+        self.loop.call_soon_threadsafe(self.entered.set)
         self.opened.wait(10)
         self.calls.append(len(x))
         return self.inner(x)
 
 
-async def until(condition):
-    while not condition():
-        await asyncio.sleep(0.001)
+class Clock:
+    """Stands still but for those who move it."""
+
+    def __init__(self):
+        self.now_s = 0.0
+
+    def __call__(self):
+        return self.now_s
+
+
+class WatchedClock(Clock):
+    """Tells the event loop how many rows wait whenever a worker looks at it."""
+
+    def __init__(self):
+        super().__init__()
+        self.lane, self.seen, self.loop = None, asyncio.Queue(), asyncio.get_running_loop()
+
+    def __call__(self):
+        now_s = self.now_s
+        # The worker begins before anybody knows its lane.
+        if self.lane and threading.current_thread() is not threading.main_thread():
+            self.loop.call_soon_threadsafe(self.seen.put_nowait, self.lane.n_waiting_rows)
+        return now_s
+
+    async def shows(self, n_rows):
+        """Returns when a worker has looked at it while so many rows wait."""
+        while await self.seen.get() != n_rows:
+            pass
+
+
+async def asked(lane, *requests, **values):
+    """Tasks that have all put a request into the queue."""
+    tasks = [asyncio.create_task(lane.submit(np.arange(n), **values)) for n in requests]
+    await asyncio.sleep(0)
+    return tasks
+
+
+async def idle(lane):
+    """Lets the worker finish what comes after its answers."""
+    while lane._n_busy:
+        await asyncio.sleep(0)
 
 
 @settings(deadline=None, max_examples=25)
@@ -74,7 +117,8 @@ def test_submit_under_concurrency_never_mixes_answers(requests, n_workers, is_qu
     pauses = random.Random(seed)
 
     async def ask(lane, rows):
-        await asyncio.sleep(pauses.random() / 500)
+        for _ in range(pauses.randrange(20)):
+            await asyncio.sleep(0)
         return await lane.submit(np.array(rows))
 
     async def ask_all():
@@ -85,7 +129,7 @@ def test_submit_under_concurrency_never_mixes_answers(requests, n_workers, is_qu
         await lane.close()
         return answers
 
-    for rows, answer in zip(requests, asyncio.run(ask_all()), strict=True):
+    for rows, answer in zip(requests, run(ask_all), strict=True):
         np.testing.assert_array_equal(answer.label, expected.label[rows])
         np.testing.assert_array_equal(answer.stage, expected.stage[rows])
         np.testing.assert_array_equal(answer.probabilities, expected.probabilities[rows])
@@ -95,166 +139,189 @@ def test_requests_that_come_while_a_batch_runs_go_together():
     async def ask():
         gate = Gate(runner())
         lane = lane_of(gate)
-        first = asyncio.create_task(lane.submit(np.arange(1)))
-        await until(lambda: lane.n_waiting_rows == 0 and not first.done())
-        await asyncio.sleep(0.01)
-        rest = [asyncio.create_task(lane.submit(np.arange(2))) for _ in range(5)]
-        await until(lambda: lane.n_waiting_rows == 10)
+        tasks = await asked(lane, 1)
+        await gate.entered.wait()
+        tasks += await asked(lane, *[2] * 5)
+        assert lane.n_waiting_rows == 10
         gate.opened.set()
-        await asyncio.gather(first, *rest)
+        await asyncio.gather(*tasks)
         await lane.close()
         return gate.calls
 
-    assert asyncio.run(ask()) == [1, 8, 2]
+    assert run(ask) == [1, 8, 2]
 
 
 def test_a_delay_lets_a_batch_fill_before_it_runs():
     async def ask():
-        gate = Gate(runner())
+        gate, clock = Gate(runner()), WatchedClock()
         gate.opened.set()
-        lane = lane_of(gate, limits(max_delay_s=5.0))
-        await asyncio.gather(*(lane.submit(np.arange(4)) for _ in range(2)))
-        late = asyncio.create_task(lane.submit(np.arange(4)))
-        await asyncio.sleep(0.02)
-        assert lane.n_waiting_rows == 4
+        lane = clock.lane = lane_of(gate, limits(max_delay_s=7200.0), clock=clock)
+        await asyncio.gather(*await asked(lane, 4, 4))
+        tasks = []
+        for n_rows, now_s in ((1, 0.0), (2, 3600.0), (3, 7200.0)):
+            clock.now_s = now_s
+            tasks += await asked(lane, 1)
+            await clock.shows(n_rows)
+        await asyncio.gather(*tasks)
         await lane.close()
-        await late
         return gate.calls
 
-    assert asyncio.run(ask()) == [8, 4]
+    assert run(ask) == [8, 3]
+
+
+def test_lane_that_closes_waits_for_no_delay():
+    async def ask():
+        gate = Gate(runner())
+        gate.opened.set()
+        lane = lane_of(gate, limits(max_delay_s=3600.0), clock=Clock())
+        tasks = await asked(lane, 4)
+        await lane.close()
+        await asyncio.gather(*tasks)
+        return gate.calls
+
+    assert run(ask) == [4]
 
 
 def test_submit_to_a_full_queue_is_refused_and_the_others_are_answered():
     async def ask():
         gate = Gate(runner())
         lane = lane_of(gate, limits(max_batch_size=4, max_queue_rows=4))
-        running = asyncio.create_task(lane.submit(np.arange(4)))
-        await asyncio.sleep(0)
-        await until(lambda: lane.n_waiting_rows == 0)
-        waiting = asyncio.create_task(lane.submit(np.arange(4)))
-        await until(lambda: lane.n_waiting_rows == 4)
+        tasks = await asked(lane, 4)
+        await gate.entered.wait()
+        tasks += await asked(lane, 3)
+        with pytest.raises(Refusal, match="queue of model 'it' is full"):
+            await lane.submit(np.arange(2))
+        lane.check_room()
+        tasks += await asked(lane, 1)
         with pytest.raises(Refusal, match="queue of model 'it' is full") as refused:
-            await lane.submit(np.arange(1))
+            lane.check_room()
         gate.opened.set()
-        await asyncio.gather(running, waiting)
+        await asyncio.gather(*tasks)
         await lane.close()
         return refused.value.kind
 
-    assert asyncio.run(ask()) == "exhausted"
+    assert run(ask) == "exhausted"
 
 
 def test_submit_whose_time_is_up_in_the_queue_is_refused():
     async def ask():
-        gate = Gate(runner())
-        lane = lane_of(gate)
-        running = asyncio.create_task(lane.submit(np.arange(8)))
-        await asyncio.sleep(0)
-        await until(lambda: lane.n_waiting_rows == 0)
-        late = asyncio.create_task(lane.submit(np.arange(1), timeout_s=0.001))
-        await asyncio.sleep(0.01)
+        gate, clock = Gate(runner()), Clock()
+        lane = lane_of(gate, clock=clock)
+        tasks = await asked(lane, 8)
+        await gate.entered.wait()
+        (late,) = await asked(lane, 1, timeout_s=1.0)
+        tasks += await asked(lane, 2, timeout_s=1.5)
+        clock.now_s = 1.5
         gate.opened.set()
-        with pytest.raises(Refusal, match="waited too long"):
+        with pytest.raises(Refusal, match="waited too long") as refused:
             await late
-        await running
+        await asyncio.gather(*tasks)
         await lane.close()
-        return gate.calls
+        return refused.value.kind, gate.calls
 
-    assert asyncio.run(ask()) == [8]
+    assert run(ask) == ("expired", [8, 2])
 
 
 def test_cancelled_request_gives_its_place_back_and_is_not_run():
     async def ask():
         gate = Gate(runner())
         lane = lane_of(gate, limits(max_queue_rows=8))
-        running = asyncio.create_task(lane.submit(np.arange(8)))
-        await asyncio.sleep(0)
-        await until(lambda: lane.n_waiting_rows == 0)
-        gone = asyncio.create_task(lane.submit(np.arange(7)))
-        await until(lambda: lane.n_waiting_rows == 7)
+        tasks = await asked(lane, 8)
+        await gate.entered.wait()
+        (gone,) = await asked(lane, 7)
         gone.cancel()
-        await until(lambda: lane.n_waiting_rows == 0)
-        following = asyncio.create_task(lane.submit(np.arange(5)))
-        await until(lambda: lane.n_waiting_rows == 5)
+        with pytest.raises(asyncio.CancelledError):
+            await gone
+        assert lane.n_waiting_rows == 0
+        tasks += await asked(lane, 5)
         gate.opened.set()
-        await asyncio.gather(running, following)
+        await asyncio.gather(*tasks)
         await lane.close()
         return gate.calls
 
-    assert asyncio.run(ask()) == [8, 5]
+    assert run(ask) == [8, 5]
 
 
 class Threads:
-    """A predictor that remembers which threads called it, and can be slow."""
+    """A predictor that remembers which threads called it, and how long each call took."""
 
-    def __init__(self):
-        self.inner, self.names, self.pause_s = runner(), [], 0.0
+    def __init__(self, clock):
+        self.inner, self.clock, self.names, self.run_s = runner(), clock, [], 0.0
 
     def __call__(self, x):
         self.names.append(threading.current_thread().name)
-        time.sleep(self.pause_s)
+        self.clock.now_s += self.run_s
         return self.inner(x)
+
+
+def quick_lane(predictor, **options):
+    """A lane that has seen batches of 10 microseconds; its clock stands still unless told."""
+    lane = lane_of(predictor, **{"clock": Clock(), **options})
+    for _ in range(20):
+        lane._pace.note(1e-5)
+    return lane
+
+
+HERE = threading.main_thread().name
 
 
 def test_quick_batches_move_to_the_event_loop_and_slow_ones_back():
     async def ask():
-        predictor = Threads()
-        lane = lane_of(predictor)
-        lane._pace = pace = Pace()
-        for run_s in [1e-5] * 20:
-            pace.note(run_s)
+        clock = Clock()
+        predictor = Threads(clock)
+        lane = quick_lane(predictor, clock=clock)
         await asyncio.gather(*(lane.submit(np.arange(3)) for _ in range(5)))
-        predictor.pause_s = 0.02
+        predictor.run_s = 0.02
         await lane.submit(np.arange(1))
         await lane.submit(np.arange(1))
         await lane.close()
         return predictor.names
 
-    here = threading.main_thread().name
-    assert asyncio.run(ask()) == [here, here, here, here, "it/0"]
+    assert run(ask) == [HERE, HERE, HERE, HERE, "it/0"]
 
 
 def test_short_batches_of_one_client_alone_run_on_the_event_loop_and_of_two_on_a_worker():
-    async def ask_alone(lane, n):
-        for _ in range(n):
-            await lane.submit(np.arange(1))
-            await asyncio.sleep(0.001)
-
     async def ask():
-        predictor = Threads()
-        predictor.pause_s = 0.001
-        lane = lane_of(predictor)
-        await ask_alone(lane, 2 * ENOUGH_ALONE)
+        clock = Clock()
+        predictor = Threads(clock)
+        predictor.run_s = 0.001
+        lane = lane_of(predictor, clock=clock)
+
+        async def ask_alone():
+            await idle(lane)
+            clock.now_s += 0.001
+            await lane.submit(np.arange(1))
+
+        for _ in range(2 * ENOUGH_ALONE):
+            await ask_alone()
         alone = predictor.names[:]
-        await asyncio.gather(*(lane.submit(np.arange(8)) for _ in range(4)))
+        await asyncio.gather(*await asked(lane, 1, 1))
+        await ask_alone()
         await lane.close()
-        return alone, predictor.names[len(alone) :]
+        return alone, predictor.names[-1]
 
-    here = threading.main_thread().name
-    alone, together = asyncio.run(ask())
-    assert set(alone[: ENOUGH_ALONE - 1]) == {"it/0"}
-    assert alone[-1] == here
-    assert together[-1] == "it/0"
+    alone, after_two = run(ask)
+    assert alone == ["it/0"] * (ENOUGH_ALONE - 1) + [HERE] * (ENOUGH_ALONE + 1)
+    assert after_two == "it/0"
 
 
-def test_quick_batch_waits_for_as_many_requests_as_came_last_but_not_for_long():
+def test_quick_batch_waits_for_as_many_requests_as_came_last_but_not_for_ever(monkeypatch):
     async def ask():
         gate = Gate(runner())
         gate.opened.set()
-        lane = lane_of(gate)
-        for _ in range(20):
-            lane._pace.note(1e-5)
+        lane = quick_lane(gate)
         lane._crowd.note_batch(0.0, n_requests=4)
-        early = [asyncio.create_task(lane.submit(np.arange(1))) for _ in range(2)]
-        await asyncio.sleep(0)
+        monkeypatch.setattr("encas.serving.service.lane.PATIENCE_S", 3600.0)
+        early = await asked(lane, 1, 1)
         await asyncio.sleep(0)
         assert not gate.calls
-        late = [asyncio.create_task(lane.submit(np.arange(1))) for _ in range(2)]
-        await asyncio.gather(*early, *late)
-        await asyncio.wait_for(lane.submit(np.arange(1)), 5.0)
+        await asyncio.gather(*early, *await asked(lane, 1, 1))
+        monkeypatch.setattr("encas.serving.service.lane.PATIENCE_S", 0.0)
+        await lane.submit(np.arange(1))
         await lane.close()
         return gate.calls
 
-    assert asyncio.run(ask()) == [4, 1]
+    assert run(ask) == [4, 1]
 
 
 def test_full_quick_batches_run_one_after_the_other_before_more_requests_come_in():
@@ -265,9 +332,7 @@ def test_full_quick_batches_run_one_after_the_other_before_more_requests_come_in
             seen.append((passes, len(samples)))
             return inner(samples)
 
-        inner, lane = runner(), lane_of(predict)
-        for _ in range(20):
-            lane._pace.note(1e-5)
+        inner, lane = runner(), quick_lane(predict)
         answers = asyncio.gather(*(lane.submit(np.arange(4)) for _ in range(41)))
         while not answers.done():
             await asyncio.sleep(0)
@@ -275,22 +340,19 @@ def test_full_quick_batches_run_one_after_the_other_before_more_requests_come_in
         await lane.close()
         return seen
 
-    seen = asyncio.run(ask())
+    seen = run(ask)
     assert [rows for _, rows in seen] == [8] * 20 + [4]
     assert len({n_pass for n_pass, _ in seen[:20]}) == 1
 
 
 def test_quick_lane_that_closes_answers_what_waits():
     async def ask():
-        lane = lane_of(runner())
-        for _ in range(20):
-            lane._pace.note(1e-5)
-        waiting = [asyncio.create_task(lane.submit(np.arange(5))) for _ in range(6)]
-        await asyncio.sleep(0)
+        lane = quick_lane(runner())
+        waiting = await asked(lane, *[5] * 6)
         await lane.close()
         return [len((await answer).label) for answer in waiting]
 
-    assert asyncio.run(ask()) == [5] * 6
+    assert run(ask) == [5] * 6
 
 
 def test_choice_that_fails_is_the_answer_and_the_lane_goes_on(caplog):
@@ -309,7 +371,7 @@ def test_choice_that_fails_is_the_answer_and_the_lane_goes_on(caplog):
         await lane.close()
         return answer.cascade
 
-    assert asyncio.run(ask()) == "it"
+    assert run(ask) == "it"
     assert [report.cascade for report in reports] == ["", "it"]
     (line,) = caplog.records
     assert (line.getMessage(), line.model, line.exc_info[0]) == ("batch failed", "it", KeyError)
@@ -335,7 +397,7 @@ def test_failing_cascade_is_the_answer_and_the_lane_goes_on():
         await lane.close()
         return refused.value.kind, len(answer.label)
 
-    assert asyncio.run(ask()) == ("internal", 2)
+    assert run(ask) == ("internal", 2)
     assert [(r.rows, r.failure is None, len(r.stage)) for r in reports] == [
         ((3,), False, 0),
         ((2,), True, 2),
@@ -346,17 +408,18 @@ def test_closed_lane_answers_what_waits_and_refuses_what_comes():
     async def ask():
         gate = Gate(runner())
         lane = lane_of(gate)
-        waiting = [asyncio.create_task(lane.submit(np.arange(5))) for _ in range(4)]
-        await until(lambda: lane.n_waiting_rows >= 15)
+        waiting = await asked(lane, *[5] * 4)
+        await gate.entered.wait()
+        assert lane.n_waiting_rows == 15
         closing = asyncio.create_task(lane.close())
-        await asyncio.sleep(0.01)
+        await asyncio.sleep(0)
         with pytest.raises(Refusal, match="is being unloaded"):
             await lane.submit(np.arange(1))
         gate.opened.set()
         await closing
         return [len((await answer).label) for answer in waiting]
 
-    assert asyncio.run(ask()) == [5, 5, 5, 5]
+    assert run(ask) == [5, 5, 5, 5]
 
 
 def test_choice_of_the_cascade_sees_what_waits():
@@ -371,15 +434,13 @@ def test_choice_of_the_cascade_sees_what_waits():
             return variants[load.n_rows > 8]
 
         lane = Lane("it", limits(), choose)
-        first = asyncio.create_task(lane.submit(np.arange(1)))
-        await asyncio.sleep(0)
-        await until(lambda: lane.n_waiting_rows == 0)
-        rest = [asyncio.create_task(lane.submit(np.arange(4))) for _ in range(3)]
-        await until(lambda: lane.n_waiting_rows == 12)
+        tasks = await asked(lane, 1)
+        await gate.entered.wait()
+        tasks += await asked(lane, 4, 4, 4)
         gate.opened.set()
-        answers = await asyncio.gather(first, *rest)
+        answers = await asyncio.gather(*tasks)
         await lane.close()
         return [answer.cascade for answer in answers]
 
-    assert asyncio.run(ask()) == ["idle", "busy", "busy", "idle"]
+    assert run(ask) == ["idle", "busy", "busy", "idle"]
     assert seen == [1, 12, 4]

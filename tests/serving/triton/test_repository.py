@@ -1,24 +1,16 @@
 """The repositories on paper: every configuration is read back through Triton's own message."""
 
 import itertools
-import json
-import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-import onnx
-import onnxruntime
 import pytest
-from google.protobuf import text_format
-from tritonclient.grpc import model_config_pb2
+from fake_triton import config_of
 
-from encas.errors import CascadeError, ManifestError, ServingError
+from encas.errors import ServingError
 from encas.manifest import Manifest
-from encas.runtime.loading import load
 from encas.serving.protocol.model_config import ModelConfig, StringValue
-from encas.serving.protocol.onnx_thresholds import with_thresholds
 from encas.serving.triton.layout_options import LayoutOptions
 from encas.serving.triton.layouts import ModelFolder
 from encas.serving.triton.repository import check_folders, merged, write_repository
@@ -27,22 +19,8 @@ GOLDEN = Path(__file__).with_name("golden")
 SHAPE = (1, 4, 4)
 
 
-def config_of(folder):
-    return text_format.Parse((folder / "config.pbtxt").read_text(), model_config_pb2.ModelConfig())
-
-
 def parameters(config):
     return {key: value.string_value for key, value in config.parameters.items()}
-
-
-@pytest.fixture
-def pictured(bundle, tmp_path):
-    folder = tmp_path / "three"
-    shutil.copytree(bundle, folder)
-    manifest = json.loads((folder / "manifest.json").read_text())
-    how = {"size": [4, 4], "resize": 4, "mean": [0.5], "std": [0.25]}
-    (folder / "manifest.json").write_text(json.dumps(manifest | {"preprocessing": how}))
-    return folder
 
 
 @pytest.mark.parametrize(
@@ -86,104 +64,11 @@ def test_every_layout_is_read_back_and_fits_together(
     assert outputs == ["probabilities", "label", "stage", "confidence", *extra]
 
 
-def test_graph_is_the_bundles_file_with_reshaped_numbers(bundle, tmp_path):
-    written = write_repository([bundle], tmp_path / "models", LayoutOptions(target="cpu"))
-    folder, config = written.path / "three", config_of(written.path / "three")
-    assert (folder / "1/model.onnx").read_bytes() == (bundle / "cascade.onnx").read_bytes()
-    session = onnxruntime.InferenceSession(str(folder / "1/model.onnx"))
-    shapes = {output.name: output.shape for output in session.get_outputs()}
-    for output in config.output:
-        dims = list(output.reshape.shape) if output.HasField("reshape") else list(output.dims)
-        assert shapes[output.name] == ["batch", *dims]
-    assert (config.backend, config.default_model_filename) == ("onnxruntime", "model.onnx")
-    assert (folder / "classes.txt").read_text() == "ant\nbee\ncat\ndog\neel\n"
-
-
-def test_every_bucket_is_warmed_up_and_nan_goes_through_all_members(bundle, tmp_path):
-    options = LayoutOptions(target="cpu", max_batch_size=12)
-    written = write_repository([bundle], tmp_path / "models", options)
-    warmups = config_of(written.path / "three").model_warmup
-    assert [warmup.batch_size for warmup in warmups] == [1, 12, 2, 4, 8]
-    raw = (written.path / "three" / "warmup" / "nan").read_bytes()
-    x = np.frombuffer(raw, np.float32).reshape(1, *SHAPE)
-    assert load(bundle, backend="graph")(x).stage.tolist() == [3]
-
-
-def test_graph_with_other_thresholds_decides_by_them(bundle, tmp_path):
-    x = np.random.default_rng(0).normal(0, 1, (50, *SHAPE)).astype(np.float32)
-    for thresholds, stage in (((0.0, 0.5), 1), ((1.0, 0.0), 2), ((1.0, 1.0), 3)):
-        options = LayoutOptions(target="cpu", thresholds=thresholds)
-        written = write_repository([bundle], tmp_path / f"models{stage}", options)
-        session = onnxruntime.InferenceSession(str(written.path / "three/1/model.onnx"))
-        assert set(session.run(["stage"], {"input": x})[0]) == {stage}
-
-
-def test_graph_without_thresholds_refuses_others(tmp_path, bundle):
-    model = onnx.load(str(bundle / "members" / "m0.onnx"))
-    with pytest.raises(ServingError, match="x: the graph has 0 thresholds, got 2"):
-        with_thresholds(model.SerializeToString(), (0.5, 0.5), where="x")
-
-
-def test_bls_names_members_thresholds_and_rule(bundle, tmp_path):
-    options = LayoutOptions(layout="bls", target="gpu", max_batch_size=8, thresholds=(0.125, 1 / 3))
-    written = write_repository([bundle], tmp_path / "models", options)
-    assert parameters(config_of(written.path / "three")) == {
-        "members": "m0,m1,m2",
-        "thresholds": f"0.125,{1 / 3!r}",
-        "confidence": "max_probability",
-        "combine": "mean",
-        "buckets": "1,2,4,8",
-    }
-
-
-def test_tensorrt_has_a_profile_for_each_bucket_and_cuda_behind_it(bundle, tmp_path):
-    options = LayoutOptions(layout="bls", tensorrt=True, max_batch_size=8)
-    written = write_repository([bundle], tmp_path / "models", options)
-    config = config_of(written.path / "m1")
-    first, second = config.optimization.execution_accelerators.gpu_execution_accelerator
-    assert (first.name, second.name) == ("tensorrt", "cuda")
-    profiles = [first.parameters[f"trt_profile_{end}_shapes"] for end in ("min", "opt", "max")]
-    sizes = [re.findall(r"input:(\d+)x1x4x4", profile) for profile in profiles]
-    assert sizes == [["1", "2", "3", "5"], ["1", "2", "4", "8"], ["1", "2", "4", "8"]]
-    assert second.parameters["use_tf32"] == "0"
-
-
-def test_tensorrt_learns_the_sizes_of_a_graphs_parts_from_the_warm_ups(bundle, tmp_path):
-    options = LayoutOptions(layout="graph", tensorrt=True, max_batch_size=8)
-    written = write_repository([bundle], tmp_path / "models", options)
-    config = config_of(written.path / "three")
-    first, _ = config.optimization.execution_accelerators.gpu_execution_accelerator
-    assert sorted(first.parameters) == [
-        "precision_mode", "trt_engine_cache_enable", "trt_engine_cache_path",
-    ]  # fmt: skip
-    assert [warmup.batch_size for warmup in config.model_warmup] == [1, 8, 2, 4]
-
-
 def test_two_cascades_share_their_members(bundles, tmp_path):
     options = LayoutOptions(layout="bls", target="cpu")
     written = write_repository([bundles / "three", bundles / "two"], tmp_path / "models", options)
     assert [config.name for config in written.models] == ["m0", "m1", "m2", "three", "two"]
     assert written.cascades == ("three", "two")
-
-
-def test_python_layout_holds_a_bundle_that_loads(bundle, tmp_path):
-    options = LayoutOptions(layout="python", target="cpu", threads=1)
-    written = write_repository([bundle], tmp_path / "models", options)
-    inner = written.path / "three" / "1" / "bundle"
-    x = np.random.default_rng(0).normal(0, 1, (9, *SHAPE)).astype(np.float32)
-    np.testing.assert_array_equal(load(inner)(x).stage, load(bundle)(x).stage)
-    assert parameters(config_of(written.path / "three"))["threads"] == "1"
-
-
-def test_ensemble_joins_images_cascade_and_names(pictured, tmp_path):
-    options = LayoutOptions(layout="ensemble", around="bls", target="cpu", image_input="pixels")
-    written = write_repository([pictured], tmp_path / "models", options)
-    config = config_of(written.path / "three_ensemble")
-    steps = {step.model_name: step for step in config.ensemble_scheduling.step}
-    assert set(steps) == {"three_preprocess", "three", "three_postprocess"}
-    assert dict(steps["three"].input_map) == {"input": "sample"}
-    assert list(config.input[0].dims) == [-1, -1, 3]
-    assert config.platform == "ensemble"
 
 
 def test_members_of_one_name_that_differ_are_refused(bundles, tmp_path):
@@ -198,40 +83,6 @@ def test_members_of_one_name_that_differ_are_refused(bundles, tmp_path):
     with pytest.raises(ServingError, match="two different models are called 'm2'"):
         write_repository([bundles / "three", other], tmp_path / "models", options)
     assert not (tmp_path / "models").exists()
-
-
-def test_changed_member_is_refused(bundle, tmp_path):
-    shutil.copytree(bundle, tmp_path / "three")
-    file = tmp_path / "three/members/m1.onnx"
-    content = bytearray(file.read_bytes())
-    content[-1] ^= 1
-    file.write_bytes(content)
-    for layout in ("bls", "python"):
-        with pytest.raises(ManifestError, match="expected SHA-256"):
-            write_repository(
-                [tmp_path / "three"], tmp_path / "models", LayoutOptions(layout=layout)
-            )
-
-
-def test_bundle_without_a_graph_names_the_other_layouts(bundle, tmp_path):
-    shutil.copytree(bundle, tmp_path / "three")
-    replace(Manifest.load(bundle), graph=None).save(tmp_path / "three")
-    with pytest.raises(ServingError, match="no cascade.onnx; use the layout bls or python"):
-        write_repository([tmp_path / "three"], tmp_path / "models", LayoutOptions())
-
-
-def test_member_with_other_tensors_is_refused(bundle, tmp_path):
-    shutil.copytree(bundle, tmp_path / "three")
-    manifest = Manifest.load(bundle)
-    members = (replace(manifest.members[0], input="x"), *manifest.members[1:])
-    replace(manifest, members=members).save(tmp_path / "three")
-    with pytest.raises(ServingError, match="m0 has tensors 'x' and 'probabilities'"):
-        write_repository([tmp_path / "three"], tmp_path / "models", LayoutOptions(layout="bls"))
-
-
-def test_wrong_number_of_thresholds_is_refused(bundle, tmp_path):
-    with pytest.raises(CascadeError, match="3 members need 2 thresholds, got 3"):
-        write_repository([bundle], tmp_path / "models", LayoutOptions(thresholds=(0.1, 0.2, 0.3)))
 
 
 def test_member_with_smaller_batches_than_its_cascade_is_refused():
@@ -251,20 +102,6 @@ def test_merged_keeps_equal_folders_once():
         config=ModelConfig(name="m", max_batch_size=4, input=(), output=()), files={"a": "x"}
     )
     assert merged([folder, replace(folder, files={"a": b"x"})]) == (folder,)
-
-
-@pytest.mark.parametrize(
-    ("values", "fault"),
-    [
-        ({"layout": "nonsense"}, "the layouts are graph, bls, ensemble, python"),
-        ({"around": "ensemble"}, "not around an ensemble"),
-        ({"max_batch_size": 0}, "must not be negative, and batches not empty"),
-        ({"tensorrt": True, "backend": "python"}, "TensorRT needs the target 'gpu'"),
-    ],
-)
-def test_choices_that_contradict_are_refused(values, fault):
-    with pytest.raises(ServingError, match=fault):
-        LayoutOptions(**values)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,119 @@
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+from encas.errors import ExportError
+from encas.export import batch_axis
+from encas.export.batch_axis import spell_out_reshapes, thaw
+
+
+def reshaped_model(shape_nodes, initializers=(), opset: int = 18) -> onnx.ModelProto:
+    info = helper.make_tensor_value_info
+    nodes = [*shape_nodes, helper.make_node("Reshape", ["input", "shape"], ["probabilities"])]
+    graph = helper.make_graph(
+        nodes, "g",
+        [info("input", TensorProto.FLOAT, ["batch", 3, 4])],
+        [info("probabilities", TensorProto.FLOAT, ["batch", 12])], list(initializers),
+    )  # fmt: skip
+    opsets = [helper.make_opsetid("", opset)]
+    return helper.make_model(graph, opset_imports=opsets, ir_version=8)
+
+
+def test_computed_reshape_is_spelled_out_so_that_an_empty_batch_works():
+    minus_one = numpy_helper.from_array(np.array([-1], np.int64), "minus_one")
+    nodes = [
+        helper.make_node("Shape", ["input"], ["n"], start=0, end=1),
+        helper.make_node("Concat", ["n", "minus_one"], ["shape"], axis=0),
+    ]
+    model = reshaped_model(nodes, [minus_one])
+    empty = np.zeros((0, 3, 4), np.float32)
+    with pytest.raises(Exception, match="cannot be reshaped"):
+        _session(model).run(None, {"input": empty})
+    found = _session(spell_out_reshapes(model)).run(None, {"input": empty})[0]
+    assert found.shape == (0, 12)
+    x = np.random.default_rng(0).random((5, 3, 4), np.float32)
+    assert np.array_equal(_session(model).run(None, {"input": x})[0], x.reshape(5, 12))
+
+
+def test_reshape_that_mixes_the_batch_in_is_left_alone():
+    shape = numpy_helper.from_array(np.array([12, -1], np.int64), "shape")
+    model = reshaped_model([], [shape])
+    model.graph.output[0].type.tensor_type.ClearField("shape")
+    before = model.SerializeToString()
+    assert spell_out_reshapes(model).SerializeToString() == before
+
+
+def test_spelling_out_a_model_that_cannot_run_is_refused():
+    shape = numpy_helper.from_array(np.array([5, 12], np.int64), "shape")
+    with pytest.raises(ExportError, match="it cannot be run on a batch of 2"):
+        spell_out_reshapes(reshaped_model([], [shape]))
+
+
+@pytest.mark.parametrize(
+    ("given", "thawed"), [([4, 12], [-1, 12]), ([4, -1], [0, -1]), ([12, 4], [12, 4])]
+)
+@pytest.mark.parametrize("kind", ["initializer", "constant", "ints"])
+def test_thaw_frees_the_batch_of_constant_shapes(kind, given, thawed):
+    tensor = numpy_helper.from_array(np.array(given, np.int64), "shape")
+    if kind == "initializer":
+        model = reshaped_model([], [tensor])
+    elif kind == "constant":
+        model = reshaped_model([helper.make_node("Constant", [], ["shape"], value=tensor)])
+    else:
+        model = reshaped_model([helper.make_node("Constant", [], ["shape"], value_ints=given)])
+    thaw(model.graph, 4)
+    if kind == "initializer":
+        found = numpy_helper.to_array(model.graph.initializer[0])
+    else:
+        found = numpy_helper.to_array(model.graph.node[0].attribute[0].t)
+    assert found.tolist() == thawed
+
+
+@pytest.mark.parametrize("shape", [[4], [5, 12]])
+def test_thaw_leaves_what_is_no_shape_with_that_batch(shape):
+    tensor = numpy_helper.from_array(np.array(shape, np.int64), "shape")
+    model = reshaped_model([], [tensor])
+    before = model.SerializeToString()
+    thaw(model.graph, 4)
+    assert model.SerializeToString() == before
+
+
+def test_thaw_leaves_numbers_that_are_no_shapes():
+    numbers = numpy_helper.from_array(np.array([4, 12], np.int64), "numbers")
+    node = helper.make_node("Reshape", ["input", "shape"], ["probabilities"])
+    model = reshaped_model([helper.make_node("Identity", ["numbers"], ["shape"])], [numbers])
+    assert model.graph.node[-1] == node
+    before = model.SerializeToString()
+    thaw(model.graph, 4)
+    assert model.SerializeToString() == before
+
+
+def test_model_without_reshapes_or_with_too_many_weights_is_not_run(monkeypatch):
+    shape = numpy_helper.from_array(np.array([5, 12], np.int64), "shape")
+    model = reshaped_model([], [shape])
+    n_bytes = 16
+    monkeypatch.setattr(batch_axis, "INLINE_LIMIT", n_bytes - 1)
+    assert spell_out_reshapes(model) is model
+    monkeypatch.setattr(batch_axis, "INLINE_LIMIT", n_bytes)
+    with pytest.raises(ExportError, match="it cannot be run on a batch of 2"):
+        spell_out_reshapes(model)
+    del model.graph.node[:]
+    assert spell_out_reshapes(model) is model
+
+
+def test_reshape_to_a_dimension_of_nothing_is_left_alone():
+    shape = numpy_helper.from_array(np.array([0, 0, 0], np.int64), "shape")
+    model = reshaped_model([], [shape])
+    model.graph.input[0].type.tensor_type.shape.dim[1].dim_value = 0
+    model.graph.output[0].type.tensor_type.ClearField("shape")
+    before = model.SerializeToString()
+    assert spell_out_reshapes(model).SerializeToString() == before
+
+
+def _session(model):
+    import onnxruntime  # noqa: PLC0415
+
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4
+    return onnxruntime.InferenceSession(model.SerializeToString(), options)
