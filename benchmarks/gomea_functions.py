@@ -18,7 +18,7 @@ from cifar10 import arguments, machine, median
 
 from encas.arrays import DoubleArray, IntArray
 from encas.search.gomea import MoGomea
-from encas.search.strategy import AskTellSearch
+from encas.search.search import AskTellSearch
 
 LIMIT = 2_000_000
 OVERHEAD_GOAL_US = 15.0

@@ -7,15 +7,17 @@ from __future__ import annotations
 
 import numpy as np
 
-from .compiled import compiled, compiled_parallel, prange
+from .compiled import compiled
 from .contenders import CHUNK
 
 
-@compiled_parallel
-def predict_all(source, sample, slab, members, slots, limits, n_stages, predicted):
+@compiled
+def predict_all(lane, n_lanes, source, sample, slab, members, slots, limits, n_stages, predicted):
     """Writes the predicted classes of cascades whose stage bytes are in the slab.
 
     Args:
+        lane: whose chunks of samples are predicted.
+        n_lanes: over how many lanes the chunks are dealt out.
         source: the contenders.
         sample: int64 [n_samples], the pool's row at each place.
         slab: uint8 [n_blocks, n_slots, block, 64], as `stages.count_all` left it.
@@ -25,7 +27,7 @@ def predict_all(source, sample, slab, members, slots, limits, n_stages, predicte
         n_stages: int64 [n].
         predicted: int64 [n, n_samples].
     """
-    for chunk in prange(len(source.flat_chunk)):
+    for chunk in range(lane, len(source.flat_chunk), n_lanes):
         for i in np.flatnonzero(n_stages):
             _predict_chunk(
                 source, sample, slab, members[i], slots[i], limits[i], chunk, predicted[i]

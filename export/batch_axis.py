@@ -8,7 +8,8 @@ import numpy as np
 
 from ..errors import ExportError, MissingExtraError
 from ..pools.models.onnx_graph import real_inputs
-from ..runtime.device import Device, usable_processors
+from ..processors import usable_processors
+from ..runtime.device import Device
 from ..runtime.ort_opening import first_line, open_session
 from .onnx_model import (
     INLINE_LIMIT,

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from ..arrays import FloatArray
 from ..errors import ExportError, MissingExtraError
 from ..pools.models.onnx_graph import frozen_batch, real_inputs
-from ..runtime.device import Device, usable_processors
+from ..processors import usable_processors
+from ..runtime.device import Device
 from ..runtime.ort_opening import open_session
 from .batch_axis import thaw
 from .onnx_model import (

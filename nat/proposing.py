@@ -15,7 +15,9 @@ import numpy as np
 from ..arrays import BoolArray, DoubleArray, IntArray
 from ..fronts.indicators import non_dominated
 from ..search.nsga import Nsga3
-from ..search.strategy import AskTellSearch, Problem, Strategy
+from ..search.problem import Problem
+from ..search.search import AskTellSearch
+from ..search.strategy import Strategy
 from .directions import N_DIRECTIONS, chosen_by_direction, riesz_directions
 from .learning import Rng
 from .nat_settings import NatSettings

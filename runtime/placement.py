@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..errors import SessionError
-from .device import Device, usable_processors
+from ..processors import usable_processors
+from .device import Device
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -25,8 +25,10 @@ from .gomea import MoGomea
 from .greedy import STREETER, GreedySearch, Rule, cascades_of_bits
 from .grid import SequenceGrid, cascade_grid, ensemble_grid
 from .listing import ListedSearch, Listing
+from .problem import Problem
 from .random_draw import RandomDraw
-from .strategy import AskTellSearch, Problem, Search, Strategy
+from .search import AskTellSearch, Search
+from .strategy import Strategy
 from .sweep import SweepSearch, single_objectives
 
 Mode: TypeAlias = Literal["cascade", "ensemble"]

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..arrays import DoubleArray, IntArray
 from ..evaluate.threshold_grid import N_THRESHOLDS
-from .strategy import Problem
+from .problem import Problem
 
 NEVER_LEAVES = N_THRESHOLDS - 1
 

@@ -16,8 +16,8 @@ from ..errors import SearchError
 from ..evaluate.sweeper import Sweeper
 from ..state import State, joined, part_of
 from .archive import ElitistArchive
+from .problem import Problem
 from .sequences import n_sequences, sequences_at
-from .strategy import Problem
 from .swept import sweep_into
 
 # Sequences of a batch: enough prefixes for all cores, few enough for the staircase to be young.

@@ -32,7 +32,7 @@ from .mixing import (
     start_forced_improvement,
     start_generation,
 )
-from .strategy import Problem
+from .problem import Problem
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

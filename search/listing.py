@@ -9,7 +9,7 @@ import numpy as np
 from ..arrays import IntArray
 from ..state import State, joined, part_of
 from .archive import ElitistArchive
-from .strategy import Problem
+from .problem import Problem
 
 BATCH = 256
 

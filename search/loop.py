@@ -16,7 +16,7 @@ from ..errors import SearchError
 from ..progress import OnProgress, Progress, unheard
 from ..state import State, joined, part_of
 from ..work import drive
-from .strategy import Search
+from .search import Search
 
 Ending: TypeAlias = Literal["evaluations", "seconds", "stagnation", "finished", "interrupted"]
 

@@ -24,7 +24,7 @@ from ..arrays import DoubleArray, IntArray
 from ..errors import MissingExtraError
 from ..state import State, joined, part_of, restore_rng, rng_state
 from .archive import TARGET, ElitistArchive
-from .strategy import Problem
+from .problem import Problem
 
 try:
     from pymoo.algorithms.moo.nsga2 import binary_tournament

@@ -7,7 +7,7 @@ import numpy as np
 from ..arrays import DoubleArray, IntArray
 from ..state import State, joined, part_of, restore_rng, rng_state
 from .archive import ElitistArchive
-from .strategy import Problem
+from .problem import Problem
 
 BATCH = 256
 

@@ -23,7 +23,7 @@ from ..arrays import DoubleArray, IntArray
 from ..evaluate.sweeper import N_LANES, Sweeper
 from ..state import State, joined, part_of, restore_rng, rng_state
 from .archive import ElitistArchive
-from .strategy import Problem
+from .problem import Problem
 from .sweep_moves import Moves, parents_of
 from .swept import sweep_into
 

@@ -6,7 +6,7 @@ from ..arrays import DoubleArray, IntArray
 from ..evaluate.genome import encode
 from ..evaluate.sweeper import Sweep, Sweeper
 from .archive import ElitistArchive
-from .strategy import Problem
+from .problem import Problem
 
 
 def sweep_into(

@@ -11,8 +11,8 @@ from ...arrays import ByteArray
 from ...data.open_source import open_source
 from ...data.splits import stratified_rows
 from ...errors import PoolError
+from ...processors import usable_processors
 from ...progress import OnProgress, unheard
-from ...runtime.device import usable_processors
 from ..cost_table import read_costs
 from ..models.class_map import class_columns
 from ..models.model_requests import ModelFilter, ModelRefusal, ModelRequest, expand

@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from ...runtime.device import Device, usable_processors
+from ...processors import usable_processors
+from ...runtime.device import Device
 from ...runtime.ort_opening import open_session
 from .triton_batch import gathered, parameters_of, responses
 

@@ -6,7 +6,7 @@ import pytest
 from onnx import TensorProto, helper
 
 from encas.errors import SessionError
-from encas.runtime.device import usable_processors
+from encas.processors import usable_processors
 from encas.runtime.ort_opening import CPU, CUDA
 from encas.runtime.ort_session import OrtSession
 from encas.runtime.placement import Placement

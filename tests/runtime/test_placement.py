@@ -1,7 +1,7 @@
 import pytest
 
 from encas.errors import SessionError
-from encas.runtime.device import usable_processors
+from encas.processors import usable_processors
 from encas.runtime.placement import Placement
 
 

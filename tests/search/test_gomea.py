@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from encas.search.gomea import MoGomea, Scheme
-from encas.search.strategy import AskTellSearch
+from encas.search.search import AskTellSearch
 
 TRAP = 5
 

@@ -12,7 +12,7 @@ from encas.progress import Progress
 from encas.search.archive import ElitistArchive
 from encas.search.loop import Budget, run
 from encas.search.random_draw import RandomDraw
-from encas.search.strategy import AskTellSearch
+from encas.search.search import AskTellSearch
 
 
 @dataclass

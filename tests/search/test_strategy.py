@@ -2,35 +2,20 @@
 
 import io
 from collections.abc import Callable
-from dataclasses import dataclass, field
 
 import numpy as np
 import pytest
+from hills import Hills
 
 from encas.errors import SearchError
 from encas.fronts.indicators import non_dominated
 from encas.search.gomea import MoGomea
 from encas.search.nsga import Nsga2, Nsga3
 from encas.search.random_draw import RandomDraw
-from encas.search.strategy import AskTellSearch, Strategy
+from encas.search.strategy import Strategy
 
 each_strategy = pytest.mark.parametrize("make", [MoGomea, Nsga2, Nsga3, RandomDraw])
 each_size = pytest.mark.parametrize("n_objectives", [2, 3])
-
-
-@dataclass
-class Hills:
-    """Mixed alphabets; rugged objectives; a tenth of the space is infeasible."""
-
-    n_objectives: int = 2
-    n_values: np.ndarray = field(default_factory=lambda: np.array([17, 3, 51, 2, 17, 51]))
-
-    def evaluate(self, genomes: np.ndarray) -> np.ndarray:
-        shares = genomes / (self.n_values - 1)
-        waves = [np.sin(7 * shares + k) + np.abs(shares - k / 2) for k in range(self.n_objectives)]
-        objectives = np.stack([wave.sum(axis=1) for wave in waves], axis=1)
-        objectives[genomes.sum(axis=1) % 10 == 3] = np.inf
-        return objectives
 
 
 def made(make: Callable[..., Strategy], problem: Hills, seed: int = 0) -> Strategy:
@@ -124,48 +109,3 @@ def test_restore_generator_of_another_kind_is_refused(make):
     strategy = make(problem, rng=np.random.Generator(np.random.MT19937(0)))
     with pytest.raises(SearchError, match="of a PCG64 generator, expected MT19937"):
         strategy.restore(made(make, problem).state())
-
-
-@each_strategy
-@pytest.mark.parametrize("limits", [[1] * 137, [100, 37], [3, 90, 1, 43]])
-def test_step_cut_by_limits_equals_whole_batches(make, limits):
-    problem = Hills()
-    cut, whole = (AskTellSearch(problem, made(make, problem)) for _ in range(2))
-    for end in np.cumsum(limits):
-        while cut.n_evaluations < end:
-            cut.step(int(end) - cut.n_evaluations)
-    assert cut.n_evaluations == 137
-    while whole.n_evaluations < 137:
-        whole.step(137 - whole.n_evaluations)
-    assert as_bytes(cut.archive.state()) == as_bytes(whole.archive.state())
-    for search in (cut, whole):
-        while search.n_evaluations < 2000:
-            search.step(2000 - search.n_evaluations)
-    assert as_bytes(cut.state()) == as_bytes(whole.state())
-
-
-def test_archive_counts_the_open_batch():
-    problem = Hills()
-    search = AskTellSearch(problem, made(RandomDraw, problem))
-    search.step(10)
-    assert search.n_evaluations == 10
-    assert len(search.archive) > 0
-    genomes = made(RandomDraw, problem).ask()[:10]
-    assert {tuple(g) for g in search.archive.genomes} <= {tuple(g) for g in genomes}
-
-
-@pytest.mark.parametrize(
-    ("fault", "message"),
-    [
-        (lambda o: o[:, :1], r"must have shape \(256, 2\), got \(256, 1\)"),
-        (lambda o: o[1:], r"must have shape \(256, 2\), got \(255, 2\)"),
-        (lambda o: o * np.nan, "an objective is NaN"),
-    ],
-)
-def test_step_faulty_objectives_are_refused(fault, message):
-    problem = Hills()
-    search = AskTellSearch(problem, made(RandomDraw, problem))
-    evaluate = problem.evaluate
-    problem.evaluate = lambda genomes: fault(evaluate(genomes))
-    with pytest.raises(SearchError, match=message):
-        search.step(1000)

@@ -3,7 +3,7 @@ import pytest
 from fake_triton import arguments, joined, samples, written
 
 from encas.errors import SessionError
-from encas.runtime.device import usable_processors
+from encas.processors import usable_processors
 from encas.runtime.loading import load
 
 

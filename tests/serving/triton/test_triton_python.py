@@ -5,7 +5,7 @@ import pytest
 from fake_triton import arguments, joined, samples, written
 
 from encas.errors import ManifestError
-from encas.runtime.device import usable_processors
+from encas.processors import usable_processors
 from encas.runtime.executor import Runner
 from encas.runtime.loading import load
 

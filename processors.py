@@ -1,0 +1,12 @@
+"""The processors of this machine, as far as this process may use them."""
+
+from __future__ import annotations
+
+import os
+
+
+def usable_processors() -> int:
+    """How many processors this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
