@@ -15,13 +15,15 @@ def as_bytes(state) -> dict[str, bytes]:
     return {name: array.tobytes() for name, array in state.items()}
 
 
+def searching(problem: Hills, make) -> AskTellSearch:
+    return AskTellSearch(problem, make(problem, rng=np.random.default_rng(0)))
+
+
 @pytest.mark.parametrize("make", [MoGomea, Nsga2, Nsga3, RandomDraw])
 @pytest.mark.parametrize("limits", [[1] * 137, [100, 37], [3, 90, 1, 43]])
 def test_step_cut_by_limits_equals_whole_batches(make, limits):
     problem = Hills()
-    cut, whole = (
-        AskTellSearch(problem, make(problem, rng=np.random.default_rng(0))) for _ in range(2)
-    )
+    cut, whole = (searching(problem, make) for _ in range(2))
     for end in np.cumsum(limits):
         while cut.n_evaluations < end:
             cut.step(int(end) - cut.n_evaluations)
@@ -37,7 +39,7 @@ def test_step_cut_by_limits_equals_whole_batches(make, limits):
 
 def test_archive_counts_the_open_batch():
     problem = Hills()
-    search = AskTellSearch(problem, RandomDraw(problem, rng=np.random.default_rng(0)))
+    search = searching(problem, RandomDraw)
     search.step(10)
     assert search.n_evaluations == 10
     assert len(search.archive) > 0
@@ -55,7 +57,7 @@ def test_archive_counts_the_open_batch():
 )
 def test_step_faulty_objectives_are_refused(fault, message):
     problem = Hills()
-    search = AskTellSearch(problem, RandomDraw(problem, rng=np.random.default_rng(0)))
+    search = searching(problem, RandomDraw)
     evaluate = problem.evaluate
     problem.evaluate = lambda genomes: fault(evaluate(genomes))
     with pytest.raises(SearchError, match=message):
