@@ -32,7 +32,7 @@ PERCENTILES = (50, 90, 99)
 @option("--token-file", type=PATH)
 @option("--tls-ca", "authorities", type=PATH)
 @json_option
-def client(
+def ask(
     url: str,
     data: str,
     bundle: Path | None,

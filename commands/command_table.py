@@ -7,7 +7,13 @@ are words of their own for what is typed often.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from typing import TypeAlias
+
+Rows: TypeAlias = Mapping[str, tuple[str, str]]
+
+# Verbs that no function of ours can be called: it has an underscore behind its name.
+TAKEN = ("import", "filter")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,200 +42,86 @@ class Noun:
     """
 
     text: str
-    verbs: Mapping[str, CommandEntry] = field(default_factory=dict)
+    verbs: Mapping[str, CommandEntry]
     default: str | None = None
 
 
-def _entry(module: str, attribute: str, text: str) -> CommandEntry:
-    return CommandEntry(module=module, attribute=attribute, text=text)
+# Verb -> the file commands/NAME_command.py, whose function has the verb's name, and the first
+# sentence of its help.
+POOL: Rows = {
+    "build": ("pool_build", "Run models over data and store their outputs as a pool."),
+    "import": ("pool", "Make a pool folder of the arrays in FILE.npz."),
+    "export": ("pool", "Write the arrays of a pool as FILE.npz, or its rows as FILE.parquet."),
+    "show": ("pool", "Show the models of a pool: accuracy with interval, costs."),
+    "check": ("pool", "Read all of a pool and check its hashes and values."),
+    "split": ("pool_tools", "Split a pool into parts for search, selection and test."),
+    "merge": ("pool_tools", "Put the models of pools of the same samples into one pool."),
+    "filter": ("pool_tools", "Keep some of a pool's models or samples."),
+    "dedup": ("pool_tools", "Leave out every model that answers almost as a cheaper one does."),
+    "diff": ("pool_tools", "Compare two pools: shared samples, and what changed in the answers."),
+    "cost": ("pool_tools", "Add costs from a CSV file."),
+    "calibrate": ("pool", "Fit a temperature for each model of a pool."),
+    "compress": ("pool_compress", "Keep the classes that can win: all that a search needs."),
+    "quantize": ("quantize", "Add models in float16 or static int8 to a pool's models."),
+    "search": ("search", "Search a pool for the trade-off front of its cascades."),
+    "compare": ("compare", "Compare search algorithms on one pool with one budget, over seeds."),
+    "profile": ("runtime", "Measure the models of a pool, or a bundle's members, at batch sizes."),
+    "tune": ("tune", "Find the cascades of a pool that are fast on a device, not on paper."),
+}
+FRONT: Rows = {
+    "show": ("front", "Show the cascades of a front, the cheapest first."),
+    "evaluate": ("front", "Score the cascades of a front on the samples of another pool."),
+    "select": ("select", "Print the one cascade of a front that fits best; exit 1 if none does."),
+    "export": ("export", "Export one cascade of a front as a bundle, and prove it."),
+    "report": ("report", "Write fronts as one page: charts, tables, stages, latencies."),
+}
+BUNDLE: Rows = {
+    "verify": ("export", "Verify a bundle: hashes, numbers, and every decision on data."),
+    "run": ("runtime", "Predict data with a bundle."),
+    "bench": ("runtime", "Measure the composed cascade, beside the prediction and its members."),
+    "profile": ("runtime", "Measure the models of a pool, or a bundle's members, at batch sizes."),
+    "serve": ("serve", "Serve bundles over HTTP and gRPC (Open Inference Protocol, v2)."),
+    "triton": ("triton", "Write bundles as a model repository of NVIDIA Triton."),
+}
+SERVER: Rows = {
+    "ask": ("client", "Send data to a server and print accuracy, exits and latencies."),
+}
+NAT: Rows = {
+    "run": ("nat", "Adapt a supernetwork to data, and find its best subnets."),
+    "joint": ("nat_joint", "Adapt several supernetworks together, to the best cascades over them."),
+    "pool": ("nat_pool", "Make a pool of the front subnets of runs."),
+    "front": ("nat_joint", "Write the cascades of a joint run as the front of a pool made of it."),
+    "profile": ("nat_profile", "Measure random subnets, so that a run can search for short times."),
+}
+ON_THEIR_OWN: Rows = {
+    "demo": ("demo", "Go the whole loop on scikit-learn's digits, in a few minutes."),
+    "doctor": ("runtime", "Say what works on this machine, what does not, and the remedy."),
+}
 
 
-PROFILE = _entry(
-    "runtime_command",
-    "profile",
-    "Measure the models of a pool, or a bundle's members, at batch sizes.",
-)
-DOCTOR = _entry(
-    "runtime_command", "doctor", "Say what works on this machine, what does not, and the remedy."
-)
-DEMO = _entry(
-    "demo_command",
-    "demo",
-    "Train a pool on scikit-learn's digits, search, export, verify, measure, report.",
-)
+def _entries(rows: Rows) -> dict[str, CommandEntry]:
+    return {
+        verb: CommandEntry(
+            module=f"{name}_command", attribute=f"{verb}_" if verb in TAKEN else verb, text=text
+        )
+        for verb, (name, text) in rows.items()
+    }
+
 
 NOUNS: Mapping[str, Noun] = {
-    "pool": Noun(
-        text="Stored outputs of many classifiers on one split.",
-        verbs={
-            "build": _entry(
-                "pool_build_command",
-                "build",
-                "Run models over data and store their outputs as a pool.",
-            ),
-            "import": _entry(
-                "pool_command", "import_", "Make a pool folder of the arrays in FILE.npz."
-            ),
-            "export": _entry(
-                "pool_command",
-                "export",
-                "Write the arrays of a pool as FILE.npz, or one row per sample as FILE.parquet.",
-            ),
-            "show": _entry(
-                "pool_command", "show", "Show the models of a pool: accuracy with interval, costs."
-            ),
-            "check": _entry(
-                "pool_command", "check", "Read all of a pool and check its hashes and values."
-            ),
-            "split": _entry(
-                "pool_tools_command",
-                "split",
-                "Split a pool into parts for search, selection and test.",
-            ),
-            "merge": _entry(
-                "pool_tools_command",
-                "merge",
-                "Put the models of pools of the same samples into one pool.",
-            ),
-            "filter": _entry(
-                "pool_tools_command", "filter_", "Keep some of a pool's models or samples."
-            ),
-            "dedup": _entry(
-                "pool_tools_command",
-                "dedup",
-                "Leave out every model that answers almost as a cheaper one does.",
-            ),
-            "diff": _entry(
-                "pool_tools_command",
-                "diff",
-                "Compare two pools: shared samples, and what changed in the answers.",
-            ),
-            "cost": _entry("pool_tools_command", "cost", "Add costs from a CSV file."),
-            "calibrate": _entry(
-                "pool_command", "calibrate", "Fit a temperature for each model of a pool."
-            ),
-            "compress": _entry(
-                "pool_compress_command",
-                "compress",
-                "Store the few classes of each sample that can win: all that a search needs.",
-            ),
-            "quantize": _entry(
-                "quantize_command",
-                "quantize",
-                "Add models in float16 or static int8 to a pool's models.",
-            ),
-            "search": _entry(
-                "search_command",
-                "search",
-                "Search a pool for the trade-off front of its cascades.",
-            ),
-            "compare": _entry(
-                "compare_command",
-                "compare",
-                "Compare search algorithms on one pool with one budget, over seeds.",
-            ),
-            "profile": PROFILE,
-            "tune": _entry(
-                "tune_command",
-                "tune",
-                "Find the cascades of a pool that are fast on a device, not on paper.",
-            ),
-        },
-    ),
+    "pool": Noun(text="Stored outputs of many classifiers on one split.", verbs=_entries(POOL)),
     "front": Noun(
-        text="Cascades that do not dominate each other, out of a search.",
-        verbs={
-            "show": _entry(
-                "front_command", "show", "Show the cascades of a front, the cheapest first."
-            ),
-            "evaluate": _entry(
-                "front_command",
-                "evaluate",
-                "Score the cascades of a front on the samples of another pool.",
-            ),
-            "select": _entry(
-                "select_command",
-                "select",
-                "Print the one cascade of a front that fits best; exit 1 if none does.",
-            ),
-            "export": _entry(
-                "export_command",
-                "export",
-                "Export one cascade of a front as a bundle, and prove it.",
-            ),
-            "report": _entry(
-                "report_command",
-                "report",
-                "Write fronts as one self-contained page: charts, tables, stages, latencies.",
-            ),
-        },
+        text="Cascades that do not dominate each other, out of a search.", verbs=_entries(FRONT)
     ),
-    "bundle": Noun(
-        text="Exported cascades, proven and ready to run.",
-        verbs={
-            "verify": _entry(
-                "export_command",
-                "verify",
-                "Verify a bundle: hashes, numbers, and every decision on data.",
-            ),
-            "run": _entry("runtime_command", "run", "Predict data with a bundle."),
-            "bench": _entry(
-                "runtime_command",
-                "bench",
-                "Measure the composed cascade, beside the prediction and its members.",
-            ),
-            "profile": PROFILE,
-            "serve": _entry(
-                "serve_command",
-                "serve",
-                "Serve bundles over HTTP and gRPC (Open Inference Protocol, v2).",
-            ),
-            "triton": _entry(
-                "triton_command",
-                "triton",
-                "Write bundles as a model repository of NVIDIA Triton.",
-            ),
-        },
-    ),
-    "server": Noun(
-        text="Servers of the protocol: this one, or Triton.",
-        verbs={
-            "ask": _entry(
-                "client_command",
-                "client",
-                "Send data to a server and print accuracy, exits and latencies.",
-            ),
-        },
-    ),
+    "bundle": Noun(text="Exported cascades, proven and ready to run.", verbs=_entries(BUNDLE)),
+    "server": Noun(text="Servers of the protocol: this one, or Triton.", verbs=_entries(SERVER)),
     "nat": Noun(
         text="Supernetworks: pools where no trained models exist yet.",
-        verbs={
-            "run": _entry(
-                "nat_command",
-                "run",
-                "Adapt a supernetwork to data, and find its best subnets.",
-            ),
-            "joint": _entry(
-                "nat_joint_command",
-                "joint",
-                "Adapt several supernetworks together, to the best cascades over them.",
-            ),
-            "pool": _entry("nat_pool_command", "pool", "Make a pool of the front subnets of runs."),
-            "front": _entry(
-                "nat_joint_command",
-                "front",
-                "Write the cascades of a joint run as the front of a pool made of it.",
-            ),
-            "profile": _entry(
-                "nat_profile_command",
-                "profile",
-                "Measure random subnets, so that a run can search for short times.",
-            ),
-        },
+        verbs=_entries(NAT),
         default="run",
     ),
 }
-ALONE: Mapping[str, CommandEntry] = {"demo": DEMO, "doctor": DOCTOR}
+ALONE: Mapping[str, CommandEntry] = _entries(ON_THEIR_OWN)
 # Short form -> noun and verb.
 SHORT: Mapping[str, tuple[str, str]] = {
     "search": ("pool", "search"),

@@ -24,7 +24,7 @@ except MissingExtraError as error:
 @option("--out", required=True, type=click.Path(path_type=Path))
 @json_option
 def demo(out: Path, as_json: bool) -> None:
-    """Train a pool on scikit-learn's digits, search, export, verify, measure, report.
+    """Go the whole loop on scikit-learn's digits, in a few minutes.
 
     Everything that is made on the way lies in the folder, for the other commands to go on from.
 

@@ -105,7 +105,7 @@ def _check_contenders(folder: Path) -> None:
 @option("--out", required=True, type=click.Path(path_type=Path))
 @json_option
 def export(folder: Path, out: Path, as_json: bool) -> None:
-    """Write the arrays of a pool as FILE.npz, or one row per sample as FILE.parquet.
+    """Write the arrays of a pool as FILE.npz, or its rows as FILE.parquet.
 
     Example: encas pool export pool --out outputs.npz
     """

@@ -32,7 +32,7 @@ def compress(
     overwrite: bool,
     as_json: bool,
 ) -> None:
-    """Store the few classes of each sample that can win: all that a search needs.
+    """Keep the classes that can win: all that a search needs.
 
     They lie beside the outputs, where every search finds them; with --out they make a small pool
     that is searched and scored exactly as the whole one, on a machine that could not hold it.

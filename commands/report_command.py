@@ -33,7 +33,7 @@ def report(
     profile: Path | None,
     as_json: bool,
 ) -> None:
-    """Write fronts as one self-contained page: charts, tables, stages, latencies.
+    """Write fronts as one page: charts, tables, stages, latencies.
 
     Example: encas report front.json front_test.json --pool pool/test --out report.html
     """
