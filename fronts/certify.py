@@ -13,7 +13,7 @@ Phi(sqrt(2) * Phi^-1(r)), 0.01 for 0.05, in the limit of many samples.
 
 Sources: A. N. Angelopoulos, S. Bates, E. J. Candes, M. I. Jordan, L. Lei, "Learn then Test:
 Calibrating Predictive Algorithms to Achieve Risk Control", Annals of Applied Statistics 19, 2025,
-arXiv 2110.01052: fixed-sequence testing (section 3); drop_test.py has the p-values and
+arXiv 2110.01052: fixed-sequence testing (section 3); accuracy_drop.py has the p-values and
 Clopper-Pearson's interval.
 """
 

@@ -37,7 +37,7 @@ class Pool:
         models: one record for each classifier.
         outputs: one array [n_samples, n_classes] for each classifier, float16 or float32, often
             memory-mapped; read them through `probabilities`. All are `AbsentOutput`s in a
-            compressed pool (pool_compress.py).
+            compressed pool (evaluate/pool_compression.py).
         label: int64 [n_samples], the true classes.
         sha256: identifies names, outputs, labels, costs and sources.
         classes: class names by label, or None.

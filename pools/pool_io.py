@@ -7,7 +7,7 @@
     POOL/held_out.npy         uint8 [n, 32], hashes of samples kept for the test (optional)
 
 A model's file is written once and never changed, so a pool can grow model by model. Beside them
-may lie POOL/contenders (evaluate/store.py); a compressed pool has them and no outputs.
+may lie POOL/contenders (evaluate/contender_store.py); a compressed pool has them and no outputs.
 """
 
 from __future__ import annotations

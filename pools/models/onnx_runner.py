@@ -20,7 +20,7 @@ from .source_model import SourceModel
 
 
 class OnnxRunner:
-    """A `Runner` of an ONNX file.
+    """A `ModelRunner` of an ONNX file.
 
     Args:
         source: names the file.
@@ -55,11 +55,11 @@ class OnnxRunner:
         self.kind = "probabilities" if is_softmax else source.kind or "logits"
 
     def costs(self, sample: NDArray[Any]) -> Mapping[str, float]:
-        """See `Runner.costs`."""
+        """See `ModelRunner.costs`."""
         return onnx_costs(self._path, tuple(sample.shape[1:]))
 
     def run(self, batch: NDArray[Any], preprocessing: Preprocessing | None) -> FloatArray:
-        """See `Runner.run`."""
+        """See `ModelRunner.run`."""
         samples = batch if preprocessing is None else preprocessing.normalised(batch)
         n = len(samples)
         if self.frozen_batch is not None and n < self.frozen_batch:

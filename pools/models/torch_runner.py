@@ -27,7 +27,7 @@ FIXED_LAYOUT = "view size is not compatible"
 
 
 class TorchRunner:
-    """A `Runner` of a torch module.
+    """A `ModelRunner` of a torch module.
 
     Images lie in memory with their channels last, which makes convolutions up to three times as
     fast on a CPU, unless the module cannot be run like that.
@@ -55,7 +55,7 @@ class TorchRunner:
         self.frozen_batch: int | None = None
 
     def costs(self, sample: NDArray[Any]) -> Mapping[str, float]:
-        """See `Runner.costs`."""
+        """See `ModelRunner.costs`."""
         # Counted on the CPU, where every machine counts the same.
         try:
             with threads(self._settings.n_threads):
@@ -65,7 +65,7 @@ class TorchRunner:
             raise SourceError(message, where=self._where) from cause
 
     def run(self, batch: NDArray[Any], preprocessing: Preprocessing | None) -> FloatArray:
-        """See `Runner.run`."""
+        """See `ModelRunner.run`."""
         samples = self._on_device(batch, preprocessing)
         try:
             outputs = self._answers(samples)

@@ -2,7 +2,7 @@
 
 Each class is a message of Triton's `model_config.proto` with the fields that this package uses, by
 the proto's names; what is left at None or empty is left out of the text. Nothing here needs
-protobuf: `config_check.py` reads the text back through the real message.
+protobuf: `model_config_text.py` reads the text back through the real message.
 """
 
 from __future__ import annotations

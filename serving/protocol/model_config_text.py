@@ -1,4 +1,4 @@
-"""Triton's own message `ModelConfig`, from tritonclient: reads back what `config.py` writes."""
+"""Triton's own message `ModelConfig`, from tritonclient: reads what `model_config.py` writes."""
 
 from __future__ import annotations
 

@@ -70,7 +70,7 @@ class Ticket:
 
     @property
     def n_rows(self) -> int:
-        """See `Job`."""
+        """See `QueuedJob`."""
         return len(self.samples)
 
 
