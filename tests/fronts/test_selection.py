@@ -88,7 +88,6 @@ def test_cost_text_has_a_unit(cost, objective, text):
     [
         ({"max_cost": 8}, 2),
         ({"max_cost": 7.999}, 1),
-        # 1 - 0.1 and 1 - 0.15 are not the decimals that a user types.
         ({"min_accuracy": 0.9}, 3),
         ({"min_accuracy": 0.85}, 2),
         ({"min_accuracy": 0.8500001}, 3),
@@ -97,6 +96,12 @@ def test_cost_text_has_a_unit(cost, objective, text):
 )
 def test_choose_takes_the_limit_itself(limits, index):
     assert choose(CASCADES, objective="macs", **limits) == index
+
+
+def test_choose_forgives_the_rounding_of_an_accuracy():
+    # 1 - 0.81 is a little less than the 0.19 that a user types.
+    assert 1 - 0.81 < 0.19
+    assert choose([scored(0.81, 1), scored(0.1, 2)], objective="macs", min_accuracy=0.19) == 0
 
 
 @pytest.mark.parametrize(("max_latency_ms", "index"), [(4.0, 1), (3.999, 0), (0.5, 0)])
@@ -128,6 +133,14 @@ def test_choose_nothing_fits_names_every_limit():
     cascades = [scored(0.5, 2.0), scored(0.2, 4.0)]
     with pytest.raises(FrontError, match=r"latency <= 1 ms \(the fastest has 2 ms\); .*cascade 0"):
         choose(cascades, objective="latency", max_latency_ms=1)
+
+
+def test_choose_nearest_miss_weighs_shares_of_the_limits():
+    cascades = [scored(0.5, 100), scored(0.2, 110)]
+    with pytest.raises(FrontError, match="nearest miss: cascade 1 with accuracy 0.8000"):
+        choose(cascades, objective="macs", min_accuracy=0.9, max_cost=100)
+    with pytest.raises(FrontError, match="nearest miss: cascade 0 with accuracy 0.5000"):
+        choose(cascades, objective="macs", min_accuracy=0.9, max_cost=50)
 
 
 def test_latencies_are_the_costs_or_stand_beside_them():

@@ -46,6 +46,11 @@ def test_neighbours_of_the_same_cost_or_error_are_no_steps():
     assert neighbours(front, 1) == (None, None)
 
 
+def test_neighbour_that_is_cheaper_is_the_most_accurate_of_those_that_cost_less():
+    front = make_front([(0.4, 1.0), (0.3, 2.0), (0.25, 5.0), (0.2, 5.0)])
+    assert neighbours(front, 3)[0].index == 1
+
+
 def test_neighbours_of_equals_are_the_better_of_them():
     front = make_front([(0.4, 1.0), (0.3, 2.0), (0.1, 5.0), (0.2, 5.0), (0.35, 1.0)])
     cheaper, better = neighbours(front, 1)
