@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from encas.errors import FrontError
+from encas.fronts.scoring import evaluate_front
 from encas.reports.comparison import Contender
 from encas.reports.figure import cascade_text, figures_of
 
@@ -86,6 +87,14 @@ def test_figure_is_on_the_pool_of_the_last_front_or_on_the_last_pool(front, tiny
     other = tiny_pool.take([0, 1, 2], name="other")
     for pools, name in (([tiny_pool, other], "tiny"), ([other], "other")):
         (figure,) = figures([front], pools)
+        assert f"single models on {name}," in figure.caption
+
+
+def test_figure_of_fronts_on_two_pools_is_on_that_of_the_last(front, tiny_pool):
+    other = tiny_pool.take([0, 1, 2], name="other")
+    fronts = [front, evaluate_front(front, other)]
+    for order, name in ((fronts, "other"), (fronts[::-1], "tiny")):
+        (figure,) = figures(order, [other, tiny_pool])
         assert f"single models on {name}," in figure.caption
 
 
