@@ -79,9 +79,9 @@ class Sweeper:
         """Sweeps sequences [n, max_members], -1 past the last member.
 
         Those that follow each other and share all but the last member cost little more than one.
-        What is found is exact and complete: for every other cascade of these sequences whose last
-        member is run by any sample, the staircase or something found costs no more for as many
-        right answers. (Without such a sample it is a cascade of a shorter sequence.)
+        What is found is exact and complete: for every other cascade of these sequences the
+        staircase, something found, or a cascade of a shorter sequence (these without their last
+        member or members) costs no more for as many right answers.
         """
         units = units_of(sequences)
         found = [

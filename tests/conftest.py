@@ -65,15 +65,6 @@ class Greedy(Net):
         return super().forward(x)
 
 
-class Flattening(Net):
-    def __init__(self, width, classes):
-        super().__init__(width, classes)
-        self.head = nn.Linear(64 * width, classes)
-
-    def forward(self, x):
-        return self.head(torch.relu(self.body(x)).view(len(x), -1))
-
-
 class Infinite(Net):
     def forward(self, x):
         return super().forward(x) / 0

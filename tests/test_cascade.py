@@ -1,3 +1,5 @@
+import re
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -116,6 +118,19 @@ def test_decide_wrong_output_shape_is_refused():
         )
 
 
+@pytest.mark.parametrize("shape", [(2,), (2, 3, 1)])
+@pytest.mark.parametrize("place", [0, 1])
+def test_decide_outputs_that_are_no_rows_are_refused(shape, place):
+    def outputs(j, rows):
+        return np.full(shape if j == place else (len(rows), 3), 0.3, np.float32)
+
+    wanted = re.escape(
+        f"expected probabilities [2, {'n_classes' if place == 0 else 3}], got {shape}"
+    )
+    with pytest.raises(CascadeError, match=f"{'ab'[place]}: {wanted}"):
+        decide(Cascade(members=("a", "b"), thresholds=(1.0,)), outputs, n_samples=2)
+
+
 @pytest.mark.parametrize(
     ("confidence", "expected"),
     [
@@ -146,6 +161,13 @@ def test_exits_last_stage_lets_everyone_leave():
 
 def test_reach_of_counts_those_who_run_each_stage():
     assert reach_of(np.array([1, 1, 2, 3]), n_stages=3).tolist() == [1.0, 0.5, 0.25]
+
+
+@pytest.mark.parametrize(
+    ("stage", "reach"), [([1, 1], [1, 0, 0]), ([2, 1], [1, 0.5, 0]), ([3], [1, 1, 1])]
+)
+def test_reach_of_stages_that_nobody_runs_is_zero(stage, reach):
+    assert reach_of(np.array(stage), n_stages=3).tolist() == reach
 
 
 def test_cascade_faults_come_all_at_once():

@@ -112,22 +112,6 @@ def test_count_with_flat_models_equals_dense(rng, n_classes, confidence):
     assert_equal_to_dense(pool, rng, confidence=confidence)
 
 
-def test_compress_of_one_flat_model_among_many_stores_its_rows_alone(rng):
-    sharpness = np.array([8.0] * 9 + [0.0])
-    pool = random_pool(rng, n_models=10, n_samples=64, n_classes=1000, sharpness=sharpness)
-    contenders = compress(pool, max_members=5)
-    assert len(contenders.flat_values) == 64
-    assert contenders.widest < 50
-    assert_equal_to_dense(pool, rng)
-
-
-def test_compress_of_uniform_models_stores_no_more_than_the_dense_outputs():
-    outputs = np.full((4, 10, 100), 0.01, np.float32)
-    contenders = compress(pool_of(outputs, np.arange(10)), max_members=3)
-    per_sample = len(contenders.flat_values) * 100 // 10 + 4 * contenders.widest
-    assert per_sample <= 4 * 100
-
-
 @pytest.mark.parametrize("confidence", ["margin", "logit_gap"])
 def test_count_of_one_hot_outputs_with_two_largest_equals_dense(rng, confidence):
     pool = pool_of(np.eye(5, dtype=np.float32)[rng.integers(0, 2, (4, 100))], np.zeros(100, int))

@@ -3,12 +3,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from encas.evaluate.genome import cascades_of, decode, encode
-from encas.evaluate.threshold_grid import THRESHOLDS, threshold_of
-
-
-def test_thresholds_of_all_genes_are_the_same_float32():
-    assert all(np.float32(threshold_of(g)) == THRESHOLDS[g] for g in range(51))
-    assert THRESHOLDS[50] == 1
 
 
 def test_cascades_of_decoded_genes_have_names_and_decimals():

@@ -7,7 +7,6 @@ from encas.fronts.cascade_choice import Demand, make_choice
 from encas.fronts.front import Front
 from encas.fronts.scored_cascade import PoolReference, ScoredCascade
 from encas.fronts.scoring import evaluate_front
-from encas.fronts.trade_off import neighbours
 from encas.pools.pool import Pool
 from encas.search.front_finding import find_front
 
@@ -36,30 +35,6 @@ def held_out(rng) -> Pool:
         costs={"macs": [1e6, 4e6, 2e7], "params": [1e3, 5e3, 3e4]},
         name="held out",
     )
-
-
-def test_neighbours_are_the_next_cheaper_and_the_next_better():
-    front = make_front([(0.3, 1e6), (0.2, 2e6), (0.196, 5.1e6), (0.1, 9e6)])
-    cheaper, better = neighbours(front, 1)
-    assert (cheaper.index, better.index) == (0, 2)
-    assert better.points == pytest.approx(0.4)
-    assert str(better) == "+0.4 points cost +3.1 MMACs (7.75 MMACs per point): cascade 2"
-    assert str(cheaper) == "-10 points save -1 MMACs (100 kMACs per point): cascade 0"
-    assert better.to_json()["cost_per_point"] == pytest.approx(7.75e6)
-
-
-def test_neighbours_at_the_ends_are_none():
-    front = make_front([(0.3, 1.0), (0.2, 2.0)], "latency")
-    assert neighbours(front, 0)[0] is None
-    assert neighbours(front, 1)[1] is None
-    assert str(neighbours(front, 0)[1]) == "+10 points cost +1 ms (0.1 ms per point): cascade 1"
-
-
-def test_neighbours_that_are_dominated_elsewhere_are_passed_over():
-    # A front scored on another split: index 1 is dearer and worse, index 2 the real next step.
-    front = make_front([(0.3, 1.0), (0.35, 2.0), (0.2, 3.0)])
-    assert neighbours(front, 0)[1].index == 2
-    assert neighbours(front, 2)[0].index == 0
 
 
 def test_make_choice_says_everything(tiny_pool):

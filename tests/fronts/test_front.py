@@ -6,7 +6,6 @@ from encas.cascade import Cascade
 from encas.errors import FrontError
 from encas.fronts.front import Front, given_front
 from encas.fronts.scored_cascade import PoolReference, ScoredCascade
-from encas.fronts.selection import cost_text
 
 POOL = PoolReference(name="p", sha256="0" * 64, n_samples=100, n_classes=3)
 
@@ -62,65 +61,8 @@ def test_load_bad_cascades_are_all_named(front, tmp_path):
     assert "cascade 3: 2 members need as many reaches" in str(caught.value)
 
 
-@pytest.mark.parametrize(
-    ("limits", "index"),
-    [
-        ({"min_accuracy": 0.8}, 1),
-        ({"min_accuracy": 0.9}, 3),
-        ({"max_cost": 10}, 2),
-        ({"min_accuracy": 0.8, "max_cost": 10}, 1),
-        ({"knee": True}, 1),
-        ({"knee": True, "min_accuracy": 0.84}, 2),
-    ],
-)
-def test_choose_limits_give_the_expected_cascade(front, limits, index):
-    assert front.index_of(**limits) == index
-
-
 def test_select_returns_the_cascade(front):
     assert front.select(max_cost=100).members == ("a", "b")
-
-
-@pytest.mark.parametrize("ask", ["select", "index_of"])
-def test_choose_without_a_constraint_is_refused_and_names_all(front, ask):
-    match = r"min_accuracy=, max_cost= or max_latency_ms=, or knee=True"
-    for one in (front, front.with_cascades(front.cascades[:1])):
-        with pytest.raises(FrontError, match=match):
-            getattr(one, ask)()
-
-
-def test_choose_nothing_fits_names_the_nearest_miss(front):
-    with pytest.raises(FrontError, match=r"nearest miss: cascade 3 with accuracy 0.9000"):
-        front.index_of(min_accuracy=0.95)
-    with pytest.raises(FrontError, match=r"cost <= 0.5 .*nearest miss: cascade 0"):
-        front.index_of(max_cost=0.5)
-
-
-def test_choose_latency_without_latencies_is_refused(front):
-    with pytest.raises(FrontError, match="knows no latency; search with --objective latency"):
-        front.index_of(max_latency_ms=3)
-
-
-def test_choose_latency_beside_macs_is_used(front):
-    cascades = [scored(0.5, 1, costs={"latency": 4.0}), scored(0.2, 2, costs={"latency": 1.0})]
-    assert front.with_cascades(cascades).index_of(max_latency_ms=3) == 1
-
-
-def test_choose_empty_front_is_refused(front):
-    with pytest.raises(FrontError, match="no cascades"):
-        front.with_cascades([]).index_of()
-
-
-@pytest.mark.parametrize(
-    ("cost", "objective", "text"),
-    [
-        (12.4e6, "macs", "12.4 MMACs"),
-        (3.2, "latency", "3.2 ms"),
-        (1500, "cost_joules", "1.5 kjoules"),
-    ],
-)
-def test_cost_text_has_a_unit(cost, objective, text):
-    assert cost_text(cost, objective) == text
 
 
 def test_repr_is_short(front):

@@ -43,17 +43,6 @@ def legend(axes) -> list[str]:
     return [text.get_text() for text in axes.get_legend().get_texts()]
 
 
-def test_plot_draws_accuracy_over_cost_with_units(front):
-    axes = front.plot()
-    (line,) = axes.lines
-    np.testing.assert_array_equal(line.get_xdata(), front.points[:, 1])
-    np.testing.assert_array_equal(line.get_ydata(), 1 - front.points[:, 0])
-    assert (axes.get_xscale(), axes.get_yscale()) == ("log", "linear")
-    assert axes.get_xlabel() == "expected MACs per sample"
-    assert axes.get_ylabel() == "accuracy"
-    assert legend(axes) == ["front on tiny"]
-
-
 def test_plot_draws_on_the_axes_that_are_given(front):
     axes = pyplot.figure().add_subplot()
     assert front.plot(ax=axes) is axes
@@ -93,11 +82,6 @@ def test_plot_of_a_latency_front_names_the_batch_and_needs_times_for_models(fron
     np.testing.assert_allclose(axes.lines[0].get_xdata(), [1, 2, 5])
     with pytest.raises(ProfileError, match="needs measured times"):
         plot_front(latency, pool=tiny_pool)
-
-
-def test_a_cost_of_nothing_makes_the_axis_linear(front):
-    free = replace(front.cascades[0], cost=0.0)
-    assert front.with_cascades([free, front.cascades[1]]).plot().get_xscale() == "linear"
 
 
 def test_fronts_that_make_no_picture_are_refused(front):

@@ -66,68 +66,6 @@ def test_costs_unknown_name_is_refused(tiny_pool):
         tiny_pool.costs("joules")
 
 
-def test_of_every_fault_is_named_at_once(rng):
-    good = probabilities(rng, (4, 3))
-    outputs = [good.copy() for _ in range(4)]
-    outputs[0][1, 0] = np.nan
-    outputs[1][2, 1] = np.inf
-    outputs[2][0] = [-0.1, 0.6, 0.5]
-    outputs[3][3] = [3.0, 1.0, 2.0]
-    names = ["a", "b", "c", "a"]
-    with pytest.raises(PoolError) as caught:
-        Pool.of(outputs=outputs, label=[0, 1, 2, 3], names=names, costs={"macs": [1, 2, -3, 4]})
-    text = str(caught.value)
-    for fault in (
-        "a: NaN in 1 of 4 rows",
-        "b: infinity in 1 of 4 rows",
-        "c: negative probability in 1 of 4 rows",
-        "rows of probabilities are far from sum 1 (the furthest: 6)",
-        "label must be in 0..2, got 3 at sample 3",
-        "the model name 'a' comes more than once",
-        "c: cost 'macs' must be a finite number >= 0, got -3",
-    ):
-        assert fault in text
-
-
-@pytest.mark.parametrize(
-    ("change", "match"),
-    [
-        ({"outputs": [], "names": [], "costs": {"macs": []}}, "at least one model"),
-        ({"outputs": np.zeros((1, 0, 3), np.float32)}, "neither 0"),
-        ({"outputs": np.zeros((1, 4, 3), np.int64)}, "float16 or float32, got int64"),
-        ({"outputs": np.zeros((1, 4), np.float32)}, "outputs must be"),
-        ({"costs": {"macs": [1, 2]}}, "macs has 2 values"),
-        ({"names": ["a", "b"]}, "2 names"),
-        ({"names": [""]}, "1 to 512 characters"),
-        ({"label": [0.0, 1.0, 0.0, 1.0]}, "label must be integers"),
-        ({"label": [0, 1]}, r"label must be integers \[4\]"),
-        ({"label": [0, 1, -1, 0]}, "label must be in 0..2, got -1"),
-        ({"kind": "scores"}, "kind must be probabilities or logits, got 'scores'"),
-        ({"classes": ("x", "y")}, "3 classes need as many names, got 2"),
-    ],
-)
-def test_of_bad_arrays_are_refused(rng, change, match):
-    arguments = {
-        "outputs": probabilities(rng, (1, 4, 3)),
-        "label": [0, 1, 2, 0],
-        "names": ["a"],
-        "costs": {"macs": [1.0]},
-    }
-    with pytest.raises(PoolError, match=match):
-        Pool.of(**(arguments | change))
-
-
-def test_of_different_shapes_are_refused(rng):
-    outputs = [probabilities(rng, (4, 3)), probabilities(rng, (4, 2))]
-    with pytest.raises(PoolError, match=r"b: outputs must be .* got \(4, 2\)"):
-        Pool.of(outputs=outputs, label=[0, 1, 0, 1], names=["a", "b"], costs={"macs": [1, 2]})
-
-
-def test_of_quantised_probabilities_off_by_rounding_are_taken():
-    outputs = np.array([[[0.99, 0.0], [0.5, 0.512]]], np.float32)
-    assert Pool.of(outputs=outputs, label=[0, 1], names=["a"], costs={"macs": [1]}).n_models == 1
-
-
 def test_repr_is_short_and_holds_no_array(tiny_pool):
     assert repr(tiny_pool) == "Pool('tiny', 3 models, 8 samples, 3 classes)"
 
@@ -163,42 +101,6 @@ def test_pool_is_a_collection_of_its_models(tiny_pool):
         _ = tiny_pool["median"]
     with pytest.raises(IndexError):
         _ = tiny_pool[3]
-
-
-@pytest.mark.parametrize(
-    ("outputs", "got"),
-    [
-        ({"net": np.zeros((8, 3))}, r"a dict; give list\(x.values\(\)\) as outputs and list\(x\)"),
-        (None, "None"),
-        (3.0, "3.0"),
-        ("net", "a str"),
-        (object(), "an object"),
-        ([[[0.5, 0.5], [1.0]]], "a list: .*inhomogeneous"),
-    ],
-)
-def test_of_what_is_no_array_says_what_it_wanted(outputs, got):
-    wanted = r"outputs must be one array \[n_models, n_samples, n_classes\], or a list with one"
-    with pytest.raises(PoolError, match=rf"pool: {wanted} array .* for each model, got {got}"):
-        Pool.of(outputs=outputs, label=[0])
-
-
-@pytest.mark.parametrize(
-    ("values", "fault"),
-    [
-        ({"names": "ab"}, "names must be a list with one name for each model, got a str"),
-        ({"names": 2}, "names must be .* got 2"),
-        ({"sources": "onnx:a.onnx"}, "sources must be a list with one source .* got a str"),
-        ({"sources": ["onnx:a.onnx"]}, "need as many names and costs, got 2 names; 1 sources"),
-        ({"costs": [1, 2]}, "costs must be a dict of lists .* got a list"),
-        ({"costs": {"macs": 5.0}}, "cost 'macs' must be a list with one number .* got 5.0"),
-        ({"costs": {"macs": [1.0]}}, "2 models need as many names and costs, got 2 names; macs h"),
-        ({"costs": {"G MACs": [1, 2]}}, "named by a word such as macs, .* got 'G MACs'"),
-        ({"costs": {3: [1, 2]}}, "named by a word such as macs, .* got 3"),
-    ],
-)
-def test_of_names_and_costs_that_fit_no_models_are_refused(values, fault):
-    with pytest.raises(PoolError, match=fault):
-        Pool.of(outputs=np.full((2, 1, 2), 0.5), label=[0], **values)
 
 
 def test_given_pool_is_itself_or_by_its_path(tiny_pool, tmp_path):

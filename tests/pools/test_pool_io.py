@@ -4,9 +4,7 @@ import numpy as np
 import pytest
 
 from encas.errors import PoolError
-from encas.pools.model import Model
 from encas.pools.pool import Pool
-from encas.pools.pool_check import check_pool
 
 
 @pytest.fixture
@@ -30,46 +28,6 @@ def test_save_load_round_trip_is_identical(tiny_pool, stored):
 
 def test_load_outputs_are_memory_mapped(stored):
     assert all(isinstance(output, np.memmap) for output in stored.outputs)
-
-
-def test_save_float16_stays_float16(tiny_pool, tmp_path):
-    half = Pool.of(
-        outputs=[np.asarray(output, np.float16) for output in tiny_pool.outputs],
-        label=tiny_pool.label,
-        models=tiny_pool.models,
-    ).save(tmp_path / "half")
-    assert half.outputs[0].dtype == np.float16
-    assert half.probabilities(0).dtype == np.float32
-
-
-def test_save_existing_folder_is_kept(tiny_pool, stored):
-    with pytest.raises(PoolError, match="already exists; .*--overwrite"):
-        tiny_pool.save(stored.path)
-    assert check_pool(stored.path).sha256 == stored.sha256
-
-
-def test_save_overwrite_replaces_and_leaves_nothing_else(tiny_pool, stored):
-    other = tiny_pool.take([0, 1, 2]).save(stored.path, overwrite=True)
-    assert other.n_samples == 3
-    assert [p.name for p in stored.path.parent.iterdir()] == ["pool"]
-
-
-def test_save_interrupted_leaves_nothing(tiny_pool, tmp_path, monkeypatch):
-    monkeypatch.setattr("encas.pools.pool_writing.write_index", lambda *_, **__: 1 / 0)
-    with pytest.raises(ZeroDivisionError):
-        tiny_pool.save(tmp_path / "pool")
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_save_odd_model_names_give_plain_files(tiny_pool, tmp_path):
-    names = ["../../etc/passwd", "hf:timm/x y", "hf_timm_x y"]
-    pool = Pool.of(
-        outputs=tiny_pool.outputs, label=tiny_pool.label, names=names, costs={"macs": [1, 2, 3]}
-    ).save(tmp_path / "pool")
-    assert pool.names == tuple(names)
-    files = sorted(p.name for p in (tmp_path / "pool" / "outputs").iterdir())
-    assert len(files) == 3
-    assert all(".." not in file and "/" not in file and " " not in file for file in files)
 
 
 def test_load_missing_folder_is_refused(tmp_path):
@@ -137,19 +95,3 @@ def test_load_changed_cost_is_refused(stored):
     rewrite(stored.path, lambda content: content["models"][0]["costs"].update(macs=1.0))
     with pytest.raises(PoolError, match="its sha256 is not that of its models"):
         Pool.load(stored.path)
-
-
-def test_check_changed_output_is_refused(stored):
-    file = next((stored.path / "outputs").iterdir())
-    data = bytearray(file.read_bytes())
-    data[-1] ^= 1
-    file.write_bytes(bytes(data))
-    Pool.load(stored.path)
-    with pytest.raises(PoolError, match="the content is not the one hashed"):
-        check_pool(stored.path)
-
-
-def test_save_whole_number_costs_load_again(tiny_pool, tmp_path):
-    models = [Model(name=m.name, kind=m.kind, costs={"macs": 5}) for m in tiny_pool.models]
-    pool = Pool.of(outputs=tiny_pool.outputs, label=tiny_pool.label, models=models)
-    assert pool.save(tmp_path / "pool").sha256 == pool.sha256

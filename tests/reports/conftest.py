@@ -1,10 +1,12 @@
 """A report's ingredients, by hand, on the tiny pool."""
 
+import numpy as np
 import pytest
 
 from encas.cascade import Cascade
 from encas.entries import Latency, MemberEntry
 from encas.evaluate.objectives import TopOneError, front_costs
+from encas.fronts.contest import Contest, Curve, Duel, Score
 from encas.fronts.front import Front
 from encas.fronts.scoring import pool_reference, score
 from encas.latency import LatencyProfile, Setting, Timing
@@ -77,4 +79,52 @@ def manifest() -> Manifest:
         input_shape=(1, 8, 8),
         n_classes=3,
         latencies=(measured(1, 9.0), measured(1, 0.8), measured(4, 0.2)),
+    )
+
+
+def _curve(*values: float) -> Curve:
+    median = np.array(values)
+    x = 10.0 ** np.arange(len(values))
+    return Curve(x=x, median=median, worst=median - 0.1, best=median + 0.1)
+
+
+def _scores(*volumes: float, tested: float | None) -> tuple[Score, ...]:
+    return tuple(
+        Score(
+            seed=seed,
+            hypervolume=volume,
+            tested=tested,
+            igd_plus=None,
+            n_cascades=3,
+            evaluations=1000,
+            seconds=2.5,
+        )
+        for seed, volume in enumerate(volumes)
+    )
+
+
+@pytest.fixture
+def contest() -> Contest:
+    """Two algorithms of three runs and one, the second the better, by hand."""
+    curves = {"random": _curve(0.2, 0.5), "sweep": _curve(0.4, 0.75)}
+    duel = Duel(
+        first="sweep",
+        second="random",
+        n_pairs=3,
+        median_difference=0.25,
+        p_two_sided=0.25,
+        p_greater=0.125,
+    )
+    return Contest(
+        pool="a <search> pool",
+        test="held out",
+        reference=(1.0, 4e7),
+        exact=0.8,
+        scores={
+            "random": _scores(0.4, 0.5, 0.6, tested=0.45),
+            "sweep": _scores(0.75, tested=None),
+        },
+        curves={"evaluations": curves, "seconds": curves},
+        duels=(duel,),
+        tested_duels=(),
     )

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from encas.entries import Expected
-from encas.errors import FrontError, PoolError
+from encas.errors import PoolError
 from encas.fronts.scoring import evaluate_front
 from encas.reports.content import report_of
 
@@ -60,11 +60,6 @@ def test_report_tells_fronts_of_one_pool_apart(front):
         "front on tiny, mo-gomea, seed 1",
         "front on tiny, random, seed 2",
     ]
-
-
-def test_report_of_five_fronts_of_one_objective_is_refused(front):
-    with pytest.raises(FrontError, match="at most 4 fronts of one objective, got 5"):
-        report_of([front] * 5)
 
 
 def test_report_of_pools_with_other_models_is_refused(front, tiny_pool):

@@ -83,6 +83,46 @@ def test_add_more_than_the_target_thins_to_one_for_each_box(rng, n_objectives):
     assert archive.state()["has_grid"] == 1
 
 
+def line(n: int) -> np.ndarray:
+    """n points that do not dominate each other, unevenly far apart."""
+    x = np.arange(n) ** 1.5
+    return np.stack((x, (n - 1) ** 1.5 - x), axis=1)
+
+
+def n_taken(points: np.ndarray, n_boxes: int) -> int:
+    """How many boxes hold a point when n_boxes lie along each objective."""
+    origin = points.min(axis=0)
+    width = (points.max(axis=0) - origin) / n_boxes
+    return len(np.unique(np.floor((points - origin) / width), axis=0))
+
+
+def test_add_of_a_quarter_more_than_the_target_lays_no_grid_yet():
+    archive = ElitistArchive(1, 2, target=100)
+    archive.add(np.arange(125)[:, None], line(125))
+    assert len(archive) == 125
+    assert archive.state()["has_grid"] == 0
+
+
+def test_add_of_one_more_lays_the_coarsest_grid_that_keeps_three_quarters():
+    archive = ElitistArchive(1, 2, target=100)
+    archive.add(np.arange(126)[:, None], line(126))
+    assert archive.state()["has_grid"] == 1
+    n_boxes = round(np.ptp(line(126)[:, 0]) / archive.state()["grid"][1, 0])
+    assert len(archive) == n_taken(line(126), n_boxes) > 75 >= n_taken(line(126), n_boxes - 1)
+
+
+@pytest.mark.parametrize(("n_left", "has_grid"), [(75, 1), (74, 0)])
+def test_add_lifts_the_grid_when_fewer_than_three_quarters_are_left(n_left, has_grid):
+    archive = ElitistArchive(1, 2, target=100)
+    archive.add(np.arange(126)[:, None], line(126))
+    n_dominated = len(archive) - n_left + 1
+    objectives = archive.objectives
+    better = np.array([[objectives[0, 0], objectives[n_dominated - 1, 1]]])
+    assert archive.add(np.array([[999]]), better).tolist() == [ADDED]
+    assert len(archive) == n_left
+    assert archive.state()["has_grid"] == has_grid
+
+
 def test_add_to_a_taken_box_is_known_but_not_dominated(rng):
     archive = ElitistArchive(1, 2, target=20)
     archive.add(np.arange(200)[:, None], front(rng, 200, 2))

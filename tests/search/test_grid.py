@@ -6,7 +6,7 @@ import pytest
 from encas.evaluate.dense import DenseEvaluator
 from encas.evaluate.objectives import TopOneError, cost_objective
 from encas.search.cascade_problem import CascadeProblem
-from encas.search.ensemble import EnsembleProblem, with_thresholds
+from encas.search.ensemble import EnsembleProblem
 from encas.search.grid import SequenceGrid, SubsetGrid, cascade_grid, ensemble_grid
 from encas.search.listing import ListedSearch
 
@@ -87,21 +87,3 @@ def test_ensemble_search_of_all_sets_is_the_best_there_is(tiny_pool):
     every = np.array(list(product(range(4), repeat=3)))[1:]
     points = problem.evaluate(every)
     assert (running.archive.objectives[:, None] <= points).all(axis=2).any(axis=0).all()
-
-
-def test_ensemble_problem_is_the_cascade_problem_at_thresholds_of_one(tiny_pool):
-    problem = CascadeProblem(
-        DenseEvaluator(tiny_pool),
-        TopOneError(),
-        [cost_objective("macs", tiny_pool)],
-        n_models=3,
-        max_members=2,
-    )
-    ensembles = EnsembleProblem(problem)
-    genomes = np.array([[1, 2], [0, 3], [0, 0]])
-    assert ensembles.n_values.tolist() == [4, 4]
-    np.testing.assert_array_equal(with_thresholds(genomes)[:, 2], 50)
-    np.testing.assert_array_equal(
-        ensembles.evaluate(genomes), problem.evaluate(with_thresholds(genomes))
-    )
-    assert ensembles.evaluate(genomes)[0].tolist() == [2 / 8, 5e6]

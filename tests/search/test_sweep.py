@@ -11,7 +11,6 @@ from encas.pools.pool import Pool
 from encas.search.algorithms import ALGORITHMS, Setup
 from encas.search.front_finding import find_front
 from encas.search.sweep import first_sequences
-from encas.search.sweep_moves import Moves, parents_of
 
 
 @pytest.fixture
@@ -106,35 +105,6 @@ def test_first_sequences_are_the_single_models_and_each_longer_start_once():
     assert found.tolist() == [
         [0, -1, -1], [1, -1, -1], [2, -1, -1], [0, 1, 2], [2, 0, -1]
     ]  # fmt: skip
-
-
-@pytest.mark.parametrize("max_members", [1, 2, 4])
-def test_moves_give_sequences_of_different_models(rng, max_members):
-    singles = rng.random((9, 2))
-    moves = Moves(singles, max_members=max_members, rng=rng)
-    front = np.array([[1, 5, -1, -1], [2, -1, -1, -1]])
-    lengths = set()
-    for _ in range(300):
-        sequence = list(rng.permutation(9)[: rng.integers(1, max_members + 1)])
-        changed = moves.changed(sequence, front)
-        if changed is not None:
-            lengths.add(len(changed))
-            assert len(set(changed)) == len(changed) <= max_members
-            assert changed != sequence
-            assert set(changed) <= set(range(9))
-    assert lengths == set(range(1, max_members + 1))
-
-
-def test_parents_come_from_the_whole_front(rng):
-    error = np.linspace(0.9, 0.1, 40)
-    objectives = np.stack((error, np.logspace(0, 5, 40)), axis=1)
-    counts = np.bincount(parents_of(objectives, 20_000, rng), minlength=40)
-    assert counts.min() > 0
-    assert counts[-1] > 2 * np.median(counts)
-
-
-def test_parents_of_a_single_cascade_are_that_one(rng):
-    assert set(parents_of(np.array([[0.2, 0.0]]), 50, rng)) == {0}
 
 
 def test_sweep_on_one_thread_is_the_same_search(pool, monkeypatch):

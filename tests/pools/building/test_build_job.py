@@ -144,20 +144,6 @@ def test_device_that_is_not_there_is_told(job):
     assert fault == "torch sees 0 CUDA devices here, so nothing can run on cuda:3"
 
 
-def test_run_leaves_torchs_threads_alone(job):
-    before = torch.get_num_threads()
-    attempt(replace(job, settings=replace(job.settings, n_threads=before + 1)))
-    assert torch.get_num_threads() == before
-
-
-@pytest.mark.parametrize("style", ["net", "flattening"])
-def test_any_module_answers_with_its_channels_last_or_first(job, pictures, style):
-    spec = f"torch:little_nets:make?style={style}"
-    answer = attempt(replace(job, spec=spec))
-    assert answer.fault == ""
-    np.testing.assert_allclose(answer.outputs, answers_of(spec, pictures), rtol=1e-5, atol=1e-6)
-
-
 @pytest.mark.parametrize(
     ("memory", "device", "n_threads", "expected"),
     [

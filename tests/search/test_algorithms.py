@@ -13,7 +13,7 @@ from encas.evaluate.objectives import error_objective, front_costs
 from encas.fronts.indicators import non_dominated
 from encas.fronts.scoring import evaluate_front
 from encas.pools.pool import Pool
-from encas.search.algorithms import ALGORITHMS, Setup
+from encas.search.algorithms import ALGORITHMS, AUTO, Setup
 from encas.search.finder import search_pool
 from encas.search.options import SearchOptions
 
@@ -42,8 +42,8 @@ def options(algorithm: str, mode: str, **more) -> SearchOptions:
     return SearchOptions(**(settings | {"evaluations": BUDGET} | more))
 
 
-def search(pool: Pool, algorithm: str, mode: str, *, objectives=("macs",)):
-    setup = Setup(
+def setup_of(pool: Pool, mode: str, *, objectives=("macs",)) -> Setup:
+    return Setup(
         pool=pool,
         evaluator=DenseEvaluator(pool),
         error=error_objective("top1", pool),
@@ -53,7 +53,10 @@ def search(pool: Pool, algorithm: str, mode: str, *, objectives=("macs",)):
         contenders=contenders_of(pool, max_members=MAX_MEMBERS, confidence="max_probability"),
         mode=mode,
     )
-    return ALGORITHMS[algorithm].make(setup)
+
+
+def search(pool: Pool, algorithm: str, mode: str, *, objectives=("macs",)):
+    return ALGORITHMS[algorithm].make(setup_of(pool, mode, objectives=objectives))
 
 
 def advance(running, until: int, limits) -> None:
@@ -173,3 +176,28 @@ def test_random_algorithm_other_seed_is_another_search(pool, algorithm):
 def test_mode_that_an_algorithm_lacks_is_refused(algorithm):
     with pytest.raises(SearchError, match=f"{algorithm} has the mode cascade, got 'ensemble'"):
         options(algorithm, "ensemble")
+
+
+def test_table_is_sorted_by_name_and_holds_no_auto():
+    assert list(ALGORITHMS) == sorted(ALGORITHMS)
+    assert AUTO not in ALGORITHMS
+
+
+def test_table_of_what_ends_by_itself_and_what_takes_a_start():
+    assert [n for n, a in ALGORITHMS.items() if a.default_evaluations is None] == ["exact"]
+    assert [n for n, a in ALGORITHMS.items() if a.takes_start] == ["exact", "mo-gomea", "sweep"]
+
+
+@pytest.mark.parametrize(("mode", "n_genes"), [("cascade", 5), ("ensemble", 3)])
+def test_setup_has_a_problem_of_its_modes_genes(pool, mode, n_genes):
+    setup = setup_of(pool, mode)
+    assert setup.problem.n_values.tolist() == [6, 6, 6, 51, 51][:n_genes]
+    genomes = np.array([[2, 0, 5, 7, 8][:n_genes]])
+    rest = [7, 8] if mode == "cascade" else [50, 50]
+    assert setup.cascade_genomes(genomes).tolist() == [[2, 0, 5, *rest]]
+
+
+def test_setup_has_a_fresh_generator_of_its_seed(pool):
+    setup = setup_of(pool, "cascade")
+    assert setup.rng.integers(10**9) == setup.rng.integers(10**9)
+    assert setup.rng.integers(10**9) == np.random.default_rng(4).integers(10**9)

@@ -1,0 +1,79 @@
+"""How functions are compiled, and the rule that the cache of compiled code asks for."""
+
+import ast
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from encas.evaluate import stages
+from encas.evaluate.compiled import n_threads, on_lanes
+from encas.evaluate.threshold_grid import THRESHOLDS
+from encas.processors import usable_processors
+
+ROOT = Path(__file__).resolve().parents[2]
+DECORATORS = {"compiled"}
+
+
+def compiled_functions(path: Path) -> list[ast.FunctionDef]:
+    functions = [node for node in ast.parse(path.read_text("utf-8")).body if is_function(node)]
+    return [f for f in functions if {ast.unparse(d) for d in f.decorator_list} & DECORATORS]
+
+
+def is_function(node: ast.stmt) -> bool:
+    return isinstance(node, ast.FunctionDef)
+
+
+COMPILED = {
+    path: functions
+    for folder in ("evaluate", "search")
+    for path in sorted((ROOT / folder).glob("*.py"))
+    if (functions := compiled_functions(path))
+}
+
+
+@pytest.mark.parametrize("path", COMPILED, ids=lambda path: path.name)
+def test_compiled_functions_call_compiled_ones_of_their_own_file_alone(path):
+    own = {function.name for function in COMPILED[path]}
+    foreign = {f.name for other, functions in COMPILED.items() if other != path for f in functions}
+    called = {
+        node.func.id
+        for function in COMPILED[path]
+        for node in ast.walk(function)
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
+    }
+    assert called & foreign - own == set()
+
+
+def test_compiled_function_is_the_one_that_was_written():
+    for confidence in (THRESHOLDS[7], np.float32(0.3), np.float32(1.5)):
+        assert stages._n_passed(confidence) == stages._n_passed.py_func(confidence)
+
+
+def test_compiled_functions_hold_no_lock_of_python():
+    assert stages.count_all.targetoptions["nogil"] is True
+
+
+def test_lanes_are_called_once_each_with_all_that_is_given():
+    called = []
+    on_lanes(lambda *arguments: called.append(arguments), 3, "a", "b")
+    assert sorted(called) == [(lane, 3, "a", "b") for lane in range(3)]
+
+
+def test_lanes_run_at_the_same_time():
+    meet = threading.Barrier(2, timeout=30)
+    on_lanes(lambda _lane, _n_lanes: meet.wait(), 2)
+
+
+def test_error_of_any_lane_is_raised():
+    def failing(lane, _n_lanes):
+        if lane == 1:
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        on_lanes(failing, 2)
+
+
+def test_threads_are_those_that_the_process_may_use():
+    assert n_threads() == usable_processors()

@@ -1,0 +1,63 @@
+import pytest
+
+from encas.cascade import Cascade
+from encas.fronts.front import Front
+from encas.fronts.scored_cascade import PoolReference, ScoredCascade
+from encas.fronts.trade_off import TradeOff, neighbours
+
+
+def make_front(points, objective: str = "macs") -> Front:
+    cascades = [
+        ScoredCascade(
+            cascade=Cascade(members=(f"m{i}",), thresholds=()), error=error, cost=cost, reach=(1.0,)
+        )
+        for i, (error, cost) in enumerate(points)
+    ]
+    pool = PoolReference(name="p", sha256="0" * 64, n_samples=1000, n_classes=3)
+    return Front(pool=pool, objectives=("error", objective), cascades=tuple(cascades))
+
+
+def test_neighbours_are_the_next_cheaper_and_the_next_better():
+    front = make_front([(0.3, 1e6), (0.2, 2e6), (0.196, 5.1e6), (0.1, 9e6)])
+    cheaper, better = neighbours(front, 1)
+    assert (cheaper.index, better.index) == (0, 2)
+    assert better.points == pytest.approx(0.4)
+    assert str(better) == "+0.4 points cost +3.1 MMACs (7.75 MMACs per point): cascade 2"
+    assert str(cheaper) == "-10 points save -1 MMACs (100 kMACs per point): cascade 0"
+    assert better.to_json()["cost_per_point"] == pytest.approx(7.75e6)
+
+
+def test_neighbours_at_the_ends_are_none():
+    front = make_front([(0.3, 1.0), (0.2, 2.0)], "latency")
+    assert neighbours(front, 0)[0] is None
+    assert neighbours(front, 1)[1] is None
+    assert str(neighbours(front, 0)[1]) == "+10 points cost +1 ms (0.1 ms per point): cascade 1"
+
+
+def test_neighbours_that_are_dominated_elsewhere_are_passed_over():
+    # A front scored on another split: index 1 is dearer and worse, index 2 the real next step.
+    front = make_front([(0.3, 1.0), (0.35, 2.0), (0.2, 3.0)])
+    assert neighbours(front, 0)[1].index == 2
+    assert neighbours(front, 2)[0].index == 0
+
+
+def test_neighbours_of_the_same_cost_or_error_are_no_steps():
+    front = make_front([(0.3, 1.0), (0.3, 2.0), (0.2, 2.0)])
+    assert neighbours(front, 1) == (None, None)
+
+
+def test_neighbour_that_is_cheaper_is_the_most_accurate_of_those_that_cost_less():
+    front = make_front([(0.4, 1.0), (0.3, 2.0), (0.25, 5.0), (0.2, 5.0)])
+    assert neighbours(front, 3)[0].index == 1
+
+
+def test_neighbours_of_equals_are_the_better_of_them():
+    front = make_front([(0.4, 1.0), (0.3, 2.0), (0.1, 5.0), (0.2, 5.0), (0.35, 1.0)])
+    cheaper, better = neighbours(front, 1)
+    assert (cheaper.index, better.index) == (4, 2)
+
+
+def test_trade_off_as_json_is_its_numbers():
+    step = TradeOff(index=3, points=2.0, cost=8e6, objective="macs")
+    expected = {"index": 3, "points": 2.0, "cost": 8e6, "cost_per_point": 4e6}
+    assert step.to_json() == expected

@@ -1,0 +1,64 @@
+import numpy as np
+import pytest
+
+from encas.data.preprocessing import Preprocessing
+from encas.errors import SourceError
+from encas.pools.models.model_runner import open_runner, preprocessing_of
+from encas.pools.models.run_settings import RunSettings
+from encas.pools.models.source_model import SourceModel
+
+DEFAULT = Preprocessing(size=(8, 8))
+
+
+def source(**more) -> SourceModel:
+    return SourceModel(spec="torch:nets:make", build=lambda: None, **more)  # type: ignore[arg-type]
+
+
+def test_preprocessing_of_the_model_counts_more_than_the_default():
+    own = {"size": [4, 6], "mean": [0.5, 0.5, 0.5], "std": [1, 1, 1]}
+    found = preprocessing_of(source(preprocessing=own), DEFAULT)
+    assert (found.size, found.mean) == ((4, 6), (0.5, 0.5, 0.5))
+
+
+def test_preprocessing_that_a_model_lacks_is_the_default():
+    assert preprocessing_of(source(), DEFAULT) is DEFAULT
+
+
+def test_preprocessing_that_nobody_knows_is_refused_with_the_remedy():
+    match = "torch:nets:make: its preprocessing is not known: give --preprocessing FILE.json"
+    with pytest.raises(SourceError, match=match):
+        preprocessing_of(source(), None)
+
+
+def test_preprocessing_with_faults_is_an_error_of_the_model():
+    with pytest.raises(SourceError, match="^torch:nets:make: .*size"):
+        preprocessing_of(source(preprocessing={"size": [0, 8]}), DEFAULT)
+
+
+@pytest.mark.torch
+def test_open_runner_of_a_torch_spec_runs_the_module(nets):
+    pytest.importorskip("torch")
+    runner = open_runner("torch:little_nets:make?classes=5", RunSettings())
+    assert runner.kind == "logits"
+    assert runner.run(np.zeros((2, 3, 8, 8), np.float32), None).shape == (2, 5)
+
+
+def test_open_runner_of_an_onnx_spec_runs_the_file_below_its_base(tmp_path):
+    pytest.importorskip("onnxruntime")
+    onnx = pytest.importorskip("onnx")
+    x, y = (
+        onnx.helper.make_tensor_value_info(n, onnx.TensorProto.FLOAT, ["n", 3]) for n in ("x", "y")
+    )
+    node = onnx.helper.make_node("Softmax", ["x"], ["y"], axis=1)
+    graph = onnx.helper.make_graph([node], "g", [x], [y])
+    opsets = [onnx.helper.make_opsetid("", 17)]
+    model = onnx.helper.make_model(graph, opset_imports=opsets, ir_version=8)
+    onnx.save(model, tmp_path / "m.onnx")
+    runner = open_runner("onnx:m.onnx", RunSettings(), base=tmp_path)
+    assert runner.kind == "probabilities"
+    assert runner.run(np.zeros((2, 3), np.float32), None).shape == (2, 3)
+
+
+def test_open_runner_of_a_missing_file_is_refused(tmp_path):
+    with pytest.raises(SourceError, match="no such file"):
+        open_runner("onnx:nowhere.onnx", RunSettings(), base=tmp_path)

@@ -1,0 +1,83 @@
+"""Reading all of a stored pool."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from encas.errors import PoolError
+from encas.pools.pool import Pool
+from encas.pools.pool_check import check_pool
+from encas.pools.pool_writing import write_pool
+
+
+@pytest.fixture
+def stored(tiny_pool, tmp_path) -> Pool:
+    return tiny_pool.save(tmp_path / "pool")
+
+
+def test_check_changed_output_is_refused(stored):
+    file = next((stored.path / "outputs").iterdir())
+    data = bytearray(file.read_bytes())
+    data[-1] ^= 1
+    file.write_bytes(bytes(data))
+    Pool.load(stored.path)
+    with pytest.raises(PoolError, match="the content is not the one hashed"):
+        check_pool(stored.path)
+
+
+def flip_last_byte(path) -> None:
+    data = bytearray(path.read_bytes())
+    data[-1] ^= 1
+    path.write_bytes(bytes(data))
+
+
+def test_check_of_a_good_pool_is_the_pool(stored):
+    assert check_pool(stored.path).sha256 == stored.sha256
+
+
+def test_check_names_every_file_that_was_changed(stored):
+    files = sorted((stored.path / "outputs").iterdir())[:2]
+    label = np.load(stored.path / "label.npy")
+    np.save(stored.path / "label.npy", label[::-1])
+    for file in files:
+        flip_last_byte(file)
+    with pytest.raises(PoolError) as caught:
+        check_pool(stored.path)
+    text = str(caught.value)
+    for name in (*(f"outputs/{file.name}" for file in files), "label.npy"):
+        assert f"{name}: the content is not the one hashed in pool.json" in text
+
+
+def test_check_reads_the_values_too(tiny_pool, tmp_path):
+    wrong = [np.array(output) for output in tiny_pool.outputs]
+    wrong[1][3, 0] = np.nan
+    parts = zip(tiny_pool.models, wrong, strict=True)
+    write_pool(tmp_path / "bad", parts, tiny_pool.about, overwrite=False)
+    with pytest.raises(PoolError, match=r"bad: middle: NaN in 1 of 8 rows"):
+        check_pool(tmp_path / "bad")
+
+
+def test_check_of_hashes_of_samples_reads_them(tiny_pool, tmp_path):
+    hashes = np.zeros((8, 32), np.uint8)
+    replace(tiny_pool, samples=hashes, held_out=hashes[:2]).save(tmp_path / "pool")
+    check_pool(tmp_path / "pool")
+    for name in ("samples", "held_out"):
+        flip_last_byte(tmp_path / "pool" / f"{name}.npy")
+    with pytest.raises(PoolError, match=r"2 faults: samples.npy: .*; held_out.npy: "):
+        check_pool(tmp_path / "pool")
+
+
+def test_check_of_contenders_asks_whoever_can_read_them(stored):
+    asked = []
+    check_pool(stored.path, check_contenders=asked.append)
+    assert asked == []
+    (stored.path / "contenders").mkdir()
+    check_pool(stored.path, check_contenders=asked.append)
+    assert asked == [stored.path / "contenders"]
+    check_pool(stored.path)
+
+
+def test_check_of_a_folder_that_is_none_is_refused(tmp_path):
+    with pytest.raises(PoolError, match="no such pool folder"):
+        check_pool(tmp_path / "none")
