@@ -92,7 +92,7 @@ def test_run_reads_back_with_its_weights(run):
 
 
 def test_folder_without_a_finished_run_says_how_to_go_on(tmp_path):
-    with pytest.raises(SearchError, match=r"no finished run: no run.json; .*--resume"):
+    with pytest.raises(SearchError, match=r"no finished run: it has no run.json; .*--resume"):
         NatRun.load(tmp_path)
 
 
