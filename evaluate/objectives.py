@@ -75,7 +75,7 @@ class MetricError:
     """The error of a metric over the predicted labels.
 
     Args:
-        metric: see metrics.py.
+        metric: see class_metrics.py.
         label: int64 [n_samples], the true labels.
         n_classes: how many classes there are.
     """
@@ -211,7 +211,7 @@ def added_up(values: DoubleArray) -> DoubleArray:
 
 
 def error_objective(metric: str, pool: Pool) -> TopOneError | MetricError:
-    """The error that a user names: top1, or a metric (see metrics.py).
+    """The error that a user names: top1, or a metric (see class_metrics.py).
 
     Raises:
         SearchError: there is no such metric.

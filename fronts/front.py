@@ -37,7 +37,7 @@ class Front:
             front evaluated on another pool keeps its cascades and their order.
         search: how the front was found: algorithm, seed, evaluations, versions, ...
         batch_size: of a latency objective, otherwise 1.
-        metric: what the errors are: "top1", or another of metrics.py.
+        metric: what the errors are: "top1", or another of class_metrics.py.
     """
 
     pool: PoolReference

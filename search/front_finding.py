@@ -50,7 +50,7 @@ def find_front(  # noqa: PLR0913 - one keyword for each option of a search
         objective: the cost besides the error: macs, params, latency, cost_<name>; or several.
         profile: measured times of the pool's models, for the objective latency; or their file.
         batch_size: rows per batch that the latency is for.
-        metric: what the error is: top1, balanced, macro-f1 or cost:FILE (see metrics.py).
+        metric: what the error is: top1, balanced, macro-f1 or cost:FILE (see class_metrics.py).
         confidence: what the thresholds are compared with (see cascade.py).
         mode: "ensemble" fixes all thresholds at 1.
         reference: error and costs beyond which nothing counts in the hypervolume of the history.

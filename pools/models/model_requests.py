@@ -1,6 +1,6 @@
 """What a user types to name many models -> one `ModelRequest` for each.
 
-resnet18            a SPEC, see models.py
+resnet18            a SPEC, see specs.py
 NAME=SPEC           the same, under another name in the pool
 timm:*efficientnet* every timm model whose name matches; with a dot, also the weights' tag is
                     matched (timm:resnet50.*), without one each model comes once
