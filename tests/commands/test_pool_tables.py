@@ -1,3 +1,4 @@
+from collections import Counter
 from dataclasses import replace
 
 import pytest
@@ -47,8 +48,7 @@ def test_further_columns_come_with_what_they_show(summary):
     assert cells["ECE"] == ["0.1000", "0.2000", "0.3000"]
     assert cells["cascades"] == ["3", "0", "1"]
     assert "ECE" not in cells_of(summary_table(summary, None, USES))
-    nobody = dict.fromkeys(USES, 0)
-    assert cells_of(summary_table(summary, None, nobody))["cascades"] == ["0"] * 3
+    assert cells_of(summary_table(summary, None, Counter()))["cascades"] == ["0"] * 3
 
 
 def test_details_are_the_pool_as_a_whole_and_its_least_alike_pairs(summary):
