@@ -1,7 +1,7 @@
 """Runs of ENCAS-joint on the disk: RUN/joint.json, and a run of each supernetwork beside it.
 
 `joint.json` (schemas/nat_joint.schema.json) holds the front of cascades; the folders
-RUN/members/NAME have the format of runs.py, so that a pool is made of them as of any runs. The
+RUN/members/NAME have the format of nat_runs.py, so that a pool is made of them as of any runs. The
 cascades name their members as that pool does.
 """
 

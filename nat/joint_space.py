@@ -2,7 +2,7 @@
 
 A genome holds one subnet's genome for each supernetwork, then a rank for each (0 = not in the
 cascade; the others run by rank, equal ranks in the order of the supernetworks), then the genes of
-the thresholds between the stages, as in ../genome.py.
+the thresholds between the stages, as in evaluate/genome.py.
 
 Source: A. Chebykin, T. Alderliesten, P. A. N. Bosman, "Evolutionary Neural Cascade Search across
 Supernetworks", GECCO 2022, doi 10.1145/3512290.3528749, section 6 (ENCAS-joint). Departure: there

@@ -1,6 +1,6 @@
 """The next subnets: a surrogate of the error, searched by NSGA-III, and a choice of what it finds.
 
-Sources: see settings.py. Departures: the search begins from the archive; the candidates are all
+Sources: see nat_settings.py. Departures: the search begins from the archive; the candidates are all
 that the search found not to dominate each other, not its last population.
 """
 

@@ -5,8 +5,8 @@ promise. Then the weights of each supernetwork are trained on its subnets among 
 candidates are evaluated. What candidates are is another's business: subnets of one supernetwork
 (transfer.py) or cascades over several (joint_transfer.py).
 
-Sources: see settings.py. Departure: where weights are trained, all candidates of the archive are
-evaluated anew in each round, so that its errors all belong to the same weights.
+Sources: see nat_settings.py. Departure: where weights are trained, all candidates of the archive
+are evaluated anew in each round, so that its errors all belong to the same weights.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 Its rounds (rounds.py) look for subnets, evaluated with BatchNorm statistics of their own.
 
-Sources: see settings.py.
+Sources: see nat_settings.py.
 """
 
 from __future__ import annotations

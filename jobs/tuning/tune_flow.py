@@ -131,7 +131,8 @@ class _Tuning:
         path = self.out / "profile.json"
         sizes = profiled_sizes(self.settings.batch_size)
         if path.is_file():
-            replace(LatencyProfile.load(path), corrections={}).save(path)
+            profile = LatencyProfile.load(path)
+            replace(profile, corrections={}, overhead_correction=1.0).save(path)
         return profile_targets(
             [target for target in self.models.targets() if target.name in names],
             sizes,

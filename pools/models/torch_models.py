@@ -10,6 +10,7 @@ from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from ...errors import MissingExtraError, SourceError
@@ -82,11 +83,7 @@ def _callable_of(target: str, where: str) -> Callable[..., object]:
         )
     if parts[0] in sys.stdlib_module_names or parts[0] == "builtins":
         raise SourceError(f"{module_name} is of Python's standard library", where=where)
-    with _current_folder_importable():
-        try:
-            module = importlib.import_module(module_name)
-        except ImportError as cause:
-            raise SourceError(f"cannot import {module_name}: {cause}", where=where) from cause
+    module = _imported(module_name, where)
     found: Any = vars(module).get(name)
     is_callable = inspect.isfunction(found) or inspect.isclass(found)
     if not is_callable or found.__module__ != module_name:
@@ -96,6 +93,18 @@ def _callable_of(target: str, where: str) -> Callable[..., object]:
             where=where,
         )
     return found
+
+
+def _imported(name: str, where: str) -> ModuleType:
+    with _current_folder_importable():
+        try:
+            return importlib.import_module(name)
+        except ImportError as cause:
+            raise SourceError(f"cannot import {name}: {cause}", where=where) from cause
+        except (Exception, SystemExit) as cause:
+            # A module is anybody's code, which may raise anything.
+            fault = f"cannot import {name}: {type(cause).__name__}: {cause}"
+            raise SourceError(fault, where=where) from cause
 
 
 def read_state_dict(path: Path) -> dict[str, Any]:

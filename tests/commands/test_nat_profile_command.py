@@ -11,6 +11,7 @@ CALL = ("--supernet", "small-fused", "--size", 8, "--channels", 1, "--classes", 
         "--batch-size", 2, "--threads", 1, "--subnets", 16)  # fmt: skip
 
 
+@pytest.mark.usefixtures("patient", "one_thread")
 def test_a_profile_of_random_subnets_prices_a_run(tmp_path, encas):
     out = tmp_path / "profile.json"
     measuring = ("--max-windows", 200, "--passes", 2, "--exporter", "legacy")
@@ -31,7 +32,7 @@ def test_a_profile_of_random_subnets_prices_a_run(tmp_path, encas):
     samples = tmp_path / "samples.npz"
     x = np.random.default_rng(0).normal(size=(150, 1, 8, 8)).astype(np.float32)
     np.savez(samples, x=x, label=np.arange(150) % 3)
-    small = ("--iterations", 1, "--archive-size", 8, "--surrogate-evaluations", 50, "--epochs", 1,
+    small = ("--iterations", 0, "--archive-size", 8, "--surrogate-evaluations", 50, "--epochs", 1,
              "--warm-up-epochs", 1, "--training-batch-size", 24, "--samples", 100)  # fmt: skip
     call = ("--supernet", "small-fused", "--data", f"npz:{samples}", *small, "--latency", out)
     printed = encas("nat", *call, "--out", tmp_path / "run")

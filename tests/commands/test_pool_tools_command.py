@@ -90,18 +90,3 @@ def test_export_as_parquet_is_told_by_the_ending(encas, pool):
     assert parquet.read_table("pool.parquet").num_rows == 8
     assert encas("pool", "export", pool, "--out", "pool.npz").code == 0
     assert np.load("pool.npz")["outputs"].shape == (3, 8, 3)
-
-
-def test_pool_compress_makes_a_pool_that_is_searched(encas, tiny_pool, tmp_path):
-    tiny_pool.save(tmp_path / "pool")
-    ran = encas("pool", "compress", tmp_path / "pool", "--out", tmp_path / "small", "--json")
-    assert ran.json["max_members"] == 3
-    assert "instead of" in " ".join(encas("pool", "compress", tmp_path / "pool").out.split())
-    for name in ("pool", "small"):
-        arguments = (tmp_path / name, "--out", tmp_path / f"{name}.json", "--json")
-        ran = encas("search", *arguments)
-        assert ran.json["search"]["algorithm"] == "exact"
-    fronts = [
-        encas("front", "show", tmp_path / f"{n}.json", "--json").json for n in ("pool", "small")
-    ]
-    assert fronts[0]["cascades"] == fronts[1]["cascades"]

@@ -58,24 +58,3 @@ def test_quantize_to_int8_without_calibration_is_one_line(encas, loop, tmp_path)
     assert ran.code == 1
     assert "int8 needs calibration samples; give --calibrate DATA" in ran.err
     assert not (tmp_path / "out").exists()
-
-
-def test_quantize_twice_is_refused(encas, loop, tmp_path):
-    assert quantize(encas, loop, tmp_path / "a", "--to", "float16").code == 0
-    ran = encas(
-        "pool", "quantize", tmp_path / "a", "--out", tmp_path / "b", "--to", "float16",
-        "--model", "small", "--data", loop.data,
-    )  # fmt: skip
-    assert ran.code == 1
-    assert "has small-float16 already" in ran.err
-
-
-def test_quantize_on_other_data_is_refused(encas, loop, tmp_path):
-    with np.load(tmp_path / "data.npz") as data:
-        np.savez(tmp_path / "other.npz", x=data["x"][:30], label=data["label"][:30])
-    ran = encas(
-        "pool", "quantize", loop.pool, "--out", tmp_path / "out", "--to", "float16",
-        "--data", f"npz:{tmp_path / 'other.npz'}",
-    )  # fmt: skip
-    assert ran.code == 1
-    assert "is not what the pool was built on: 30 samples" in ran.err

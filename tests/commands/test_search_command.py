@@ -123,22 +123,6 @@ def test_search_ctrl_c_leaves_a_valid_front(tmp_path, rng, monkeypatch, ctrl_c):
     assert len(front.cascades) > 1
 
 
-def test_front_evaluate_scores_another_pool(encas, front_file, tiny_pool, tmp_path):
-    tiny_pool.take([0, 1, 2, 3], name="test").save(tmp_path / "test")
-    out = tmp_path / "front_test.json"
-    ran = encas("front", "evaluate", front_file, tmp_path / "test", "--out", out, "--json")
-    before, after = Front.load(front_file), Front.load(out)
-    assert ran.json == after.to_json()
-    assert [c.cascade for c in after.cascades] == [c.cascade for c in before.cascades]
-    assert after.pool.n_samples == 4
-
-
-def test_front_evaluate_on_its_own_pool_changes_no_score(encas, front_file, pool_folder, tmp_path):
-    out = tmp_path / "again.json"
-    assert encas("front", "evaluate", front_file, pool_folder, "--out", out).code == 0
-    assert Front.load(out).cascades == Front.load(front_file).cascades
-
-
 def test_select_prints_one_cascade(encas, front_file):
     chosen = encas("select", front_file, "--min-accuracy", 1.0, "--json").json
     front = Front.load(front_file)

@@ -8,7 +8,6 @@ import pytest
 from encas.fronts.front import Front
 from encas.latency import LatencyProfile
 from encas.manifest import Manifest
-from encas.pools.pool import Pool
 
 QUICK = ("--batch-size", 4, "--threads", 1, "--measure", 4, "--export", 2, "--evaluations", 300)
 
@@ -51,26 +50,6 @@ def test_tune_turns_the_whole_circle(encas, loop, tmp_path):
         assert not any(proof.unexplained for proof in manifest.proof)
         assert manifest.latencies[0].timing.batch_size == 4
         assert manifest.latencies[0].predicted_ms > 0
-
-
-@pytest.mark.usefixtures("patient_tuning")
-def test_tune_computes_outputs_again_where_they_are_not_those_of_the_provider(
-    encas, loop, tmp_path
-):
-    pool = Pool.load(loop.pool)
-    outputs = [np.array(output) for output in pool.outputs]
-    outputs[1] = 0.99 * outputs[1] + 0.01 / pool.n_classes
-    Pool.of(outputs=outputs, label=pool.label, models=pool.models, name="tf32").save(
-        loop.pool, overwrite=True
-    )
-    out = tmp_path / "tuned"
-    ran = encas("tune", loop.pool, "--out", out, "--data", loop.data, *QUICK, "--json")
-    assert ran.code == 0, ran.err
-    assert ran.json["recomputed"] == ["medium"]
-    deployed = Pool.load(out / "pool")
-    assert np.allclose(deployed.outputs[1], pool.outputs[1], atol=1e-6)
-    assert np.array_equal(deployed.outputs[0], pool.outputs[0])
-    assert ran.json["bundles"]
 
 
 def test_tune_without_data_is_one_line(encas, loop, tmp_path):

@@ -26,3 +26,19 @@ def halves(tmp_path_factory) -> str:
     path = tmp_path_factory.mktemp("data") / "halves.npz"
     np.savez(path, x=x, label=label)
     return f"npz:{path}"
+
+
+@pytest.fixture(scope="session")
+def joint_news() -> list:
+    """All progress that the run `joint_run` tells of."""
+    return []
+
+
+@pytest.fixture(scope="session")
+def joint_run(halves, tmp_path_factory, joint_news):
+    """A finished run of ENCAS-joint over two small supernetworks, to be left as it is."""
+    pytest.importorskip("pymoo")
+    from joint_loop import run_jointly  # noqa: PLC0415
+
+    out = tmp_path_factory.mktemp("joint") / "run"
+    return run_jointly(halves, out, hear=joint_news.append)

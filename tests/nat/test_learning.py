@@ -5,7 +5,6 @@ pytest.importorskip("torch")
 
 import torch
 
-from encas.nat.augment import Augmentation, augmented
 from encas.nat.learning import Learner, Training, one_of, sandwich
 from encas.nat.pretrained import make_supernet
 from encas.nat.sample_table import SampleTable
@@ -85,26 +84,3 @@ def test_mixed_precision_learns(table):
         for e in range(2)
     )
     assert last < first
-
-
-def test_mirror_alone_gives_images_or_their_mirrors():
-    x, targets = torch.rand(20, 1, 6, 6), torch.eye(20)
-    changed, same = augmented(
-        x, targets, Augmentation(mirror=True), torch.Generator().manual_seed(0)
-    )
-    kept = (changed - x).abs().amax(dim=(1, 2, 3)) < 1e-5
-    mirrored = (changed - x.flip(3)).abs().amax(dim=(1, 2, 3)) < 1e-5
-    assert (kept | mirrored).all()
-    assert kept.any()
-    assert mirrored.any()
-    assert torch.equal(same, targets)
-
-
-def test_cutmix_mixes_targets_by_the_area_that_was_replaced():
-    x = torch.arange(8.0).view(8, 1, 1, 1).expand(8, 1, 10, 10)
-    mixed, targets = augmented(
-        x, torch.eye(8), Augmentation(cutmix=1.0), torch.Generator().manual_seed(3)
-    )
-    own = (mixed == x).float().mean(dim=(1, 2, 3))
-    torch.testing.assert_close(targets.diagonal(), own)
-    torch.testing.assert_close(targets.sum(dim=1), torch.ones(8))

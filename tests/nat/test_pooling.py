@@ -65,7 +65,7 @@ def pool_of(runs, out, **options) -> Pool:
     subnets, samples = chosen_subnets(runs, **options), samples_of(runs, None)
     write_subnets(lacking(subnets))
     requests = [subnet.request for subnet in subnets]
-    build_pool(requests, data=samples.data, rows=samples.rows, out=out)
+    build_pool(requests, data=samples.data, rows=samples.rows, out=out, workers=1)
     return Pool.load(out)
 
 

@@ -8,7 +8,6 @@ pytest.importorskip("pymoo")
 
 from encas.fronts.indicators import non_dominated
 from encas.nat.designs import space_of
-from encas.nat.directions import chosen_by_direction, riesz_directions
 from encas.nat.nat_settings import PRESETS
 from encas.nat.proposing import (
     first_proposal,
@@ -104,26 +103,3 @@ def test_unknown_are_each_once_and_in_order():
     assert unknown(genomes, np.array([[0, 0]])).tolist() == [[1, 2], [3, 4]]
     assert unknown(genomes[:0], genomes).shape == (0, 2)
     assert unknown(genomes, genomes).shape == (0, 2)
-
-
-def test_choice_by_direction_keeps_both_ends_and_spreads():
-    x = np.linspace(0, 1, 200)
-    front = np.stack((x, (1 - x) ** 2), axis=1)
-    worse = front + 0.3
-    reference = riesz_directions(2, 20)
-    points = np.concatenate((front, worse))
-    chosen = chosen_by_direction(points, 20, reference=reference, rng=np.random.default_rng(0))
-    assert len(chosen) == 20
-    assert chosen.max() < 200
-    assert chosen[0] == 0
-    assert chosen[-1] == 199
-    assert np.diff(chosen).max() < 50
-    few = chosen_by_direction(points[:5], 20, reference=reference, rng=np.random.default_rng(0))
-    assert few.tolist() == [0, 1, 2, 3, 4]
-
-
-def test_riesz_directions_lie_evenly_on_the_simplex():
-    reference = riesz_directions(2, 50)
-    np.testing.assert_allclose(reference.sum(axis=1), 1)
-    gaps = np.diff(np.sort(reference[:, 0]))
-    assert gaps.max() < 1.2 * gaps.min()

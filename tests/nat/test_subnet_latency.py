@@ -143,8 +143,13 @@ def run(halves, out, timed, *, hear=unheard, **launch) -> NatRun:
     return transfer(origin, plan, SETTINGS, out, launch=launch, timed=timed, on_progress=hear)
 
 
-def test_a_run_searches_for_short_times(halves, tmp_path, timed):
-    made = run(halves, tmp_path / "run", timed)
+@pytest.fixture(scope="module")
+def made(halves, tmp_path_factory, timed) -> NatRun:
+    """A run that never stopped, to be left as it is."""
+    return run(halves, tmp_path_factory.mktemp("runs") / "run", timed)
+
+
+def test_a_run_searches_for_short_times(halves, made, timed):
     genomes = made.genomes([subnet.genome for subnet in made.archive])
     fit = SubnetLatency.fit(timed.profile, made.space, n_classes=2)
     times = [subnet.latency_ms for subnet in made.archive]
@@ -161,10 +166,10 @@ def test_a_run_searches_for_short_times(halves, tmp_path, timed):
     assert made.points[:, 1].max() <= fit(largest(made.space)[None])[0] * 1.001
     assert fit(smallest(made.space)[None])[0] >= 1
     assert NatRun.load(made.folder) == made
-    assert run(halves, tmp_path / "run", timed, resume=True) == made
+    assert run(halves, made.folder, timed, resume=True) == made
     for other in (None, with_times_changed(timed)):
         with pytest.raises(SearchError, match="holds a finished run with other latency"):
-            run(halves, tmp_path / "run", other, resume=True)
+            run(halves, made.folder, other, resume=True)
 
 
 def with_times_changed(timed) -> TimedSubnets:
@@ -177,9 +182,8 @@ class KilledError(Exception):
     """As if somebody had pulled the plug."""
 
 
-def test_a_killed_run_goes_on_by_the_same_times_only(halves, tmp_path, timed, monkeypatch):
+def test_a_killed_run_goes_on_by_the_same_times_only(halves, tmp_path, made, timed, monkeypatch):
     monkeypatch.setattr(folders, "SAVE_EVERY_S", 0.0)
-    whole = run(halves, tmp_path / "whole", timed)
 
     def kill(progress):
         if progress.news:
@@ -191,7 +195,7 @@ def test_a_killed_run_goes_on_by_the_same_times_only(halves, tmp_path, timed, mo
         with pytest.raises(SearchError, match="a run with other settings"):
             run(halves, tmp_path / "killed", other, resume=True)
     resumed = run(halves, tmp_path / "killed", timed, resume=True)
-    assert resumed == replace(whole, folder=resumed.folder)
+    assert resumed == replace(made, folder=resumed.folder)
 
 
 def test_times_of_another_supernetwork_are_refused_before_anything_is_written(halves, tmp_path):

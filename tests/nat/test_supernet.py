@@ -1,57 +1,41 @@
+from dataclasses import replace
+
 import pytest
 
 pytest.importorskip("torch")
 
 import torch
 
-from encas.nat.designs import NAMES
 from encas.nat.pretrained import make_supernet
-from encas.nat.recipe import macs_of
 from encas.nat.space import largest, smallest
-from encas.pools.models.torch_costs import torch_costs
 
 SIZES = {"small-mobile": 8, "small-fused": 16}
 
 
 def shaken(supernet):
-    """Statistics and maps of kernels that are not those of a new network."""
+    """Statistics that are not those of a new network."""
     generator = torch.Generator().manual_seed(1)
     for name, tensor in supernet.module.state_dict().items():
         if name.endswith("running_var"):
             tensor.uniform_(0.5, 2, generator=generator)
         elif name.endswith("running_mean"):
             tensor.normal_(generator=generator)
-        elif "matrix" in name:
-            tensor.add_(0.1 * torch.randn(tensor.shape, generator=generator))
     supernet.module.eval()
     return supernet
 
 
-@pytest.fixture(scope="module", params=NAMES)
-def supernet(request):
-    return shaken(make_supernet(request.param, n_classes=7, size=SIZES.get(request.param)))
-
-
-def subnets(supernet, rng, n):
+@pytest.mark.parametrize("name", ["attentive-nas", "small-mobile", "small-fused"])
+def test_extracted_subnet_answers_exactly_as_the_active_one(name, rng):
+    """Small images: what is computed does not matter, and alphanet has the same subnets."""
+    supernet = shaken(make_supernet(name, n_classes=7, size=SIZES.get(name)))
     space = supernet.space
-    return [space.decode(g) for g in (smallest(space), largest(space), *space.sample(n, rng))]
-
-
-def test_extracted_subnet_answers_exactly_as_the_active_one(supernet, rng):
-    design = supernet.space.design
-    x = torch.randn(1, design.n_channels, design.size, design.size)
-    for architecture in subnets(supernet, rng, 2):
+    x = torch.randn(1, space.design.n_channels, 40, 40)
+    for genome in (smallest(space), largest(space), *space.sample(2, rng)):
+        architecture = space.decode(genome)
+        architecture = replace(architecture, resolution=min(64, architecture.resolution))
         supernet.activate(architecture)
         with torch.no_grad():
             assert torch.equal(supernet.forward(x), supernet.extract(architecture)(x))
-
-
-def test_macs_by_the_formula_are_those_that_torch_counts(supernet, rng):
-    design = supernet.space.design
-    sample = torch.zeros(1, design.n_channels, design.size, design.size)
-    for architecture in subnets(supernet, rng, 2):
-        counted = torch_costs(supernet.extract(architecture), sample)["macs"]
-        assert macs_of(design.recipe(architecture, n_classes=7)) == counted
 
 
 def test_extracted_weights_are_copies():

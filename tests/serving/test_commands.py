@@ -1,12 +1,10 @@
-"""`encas serve`, `encas triton` and `encas client` as a user types them."""
+"""`encas serve` and `encas client` as a user types them, with servers."""
 
 import json
 import re
 
 import numpy as np
 import pytest
-from google.protobuf import text_format
-from tritonclient.grpc import model_config_pb2
 
 from encas.runtime.loading import load
 
@@ -65,66 +63,6 @@ def test_client_without_a_server_is_one_line(encas, data, url):
     assert re.search(r"Error: 127.0.0.1:1: cannot be asked", ran.err)
 
 
-def test_triton_writes_what_triton_reads(encas, bundles, tmp_path):
-    out = tmp_path / "models"
-    arguments = ("--out", out, "--layout", "bls", "--target", "cpu", "--thresholds")
-    assert encas("triton", bundles / "three", *arguments, "0.5,0.25").code == 0
-    ran = encas("triton", bundles / "two", "--out", out, "--layout", "bls", "--overwrite", "--json")
-    assert ran.json == {
-        "path": str(out),
-        "cascades": ["two"],
-        "models": ["m0", "m2", "two"],
-        "files": [],
-    }
-    config = text_format.Parse(
-        (out / "two" / "config.pbtxt").read_text(), model_config_pb2.ModelConfig()
-    )
-    assert config.parameters["members"].string_value == "m0,m2"
-
-
-def test_triton_does_not_overwrite_unasked(encas, bundle, tmp_path):
-    ran = encas("triton", bundle, "--out", tmp_path)
-    assert ran.code == 1
-    assert "already exists" in ran.err
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (("--thresholds", "0.5"), "3 members need 2 thresholds, got 1"),
-        (("--thresholds", "a,b"), "numbers between commas, got 'a,b'"),
-        (("--tensorrt", "--target", "cpu"), "TensorRT needs the target 'gpu'"),
-        (("--layout", "ensemble"), "does not know how images become samples"),
-    ],
-)
-def test_triton_says_what_does_not_fit(encas, bundle, tmp_path, arguments, message):
-    ran = encas("triton", bundle, "--out", tmp_path / "models", *arguments)
-    assert ran.code == 1
-    assert message in ran.err
-    assert not (tmp_path / "models").exists()
-
-
-@pytest.mark.parametrize(
-    ("arguments", "code", "message"),
-    [
-        (("--policy", "slo"), 2, "--policy slo and --p99-ms go together"),
-        (("--tls-cert", "x"), 2, "--tls-cert and --tls-key go together"),
-        (("--tls-cert", "x", "--tls-key", "y"), 1, "no such file: x; no such file: y"),
-        (("--token-file", "none"), 1, "cannot read the token"),
-        (("--max-queue", "3"), 1, "must hold at least one batch of 64 rows, got 3"),
-        (("--policy", "slo", "--p99-ms", "-1"), 1, "the target must be above 0 s"),
-    ],
-)
-def test_serve_says_what_does_not_fit(encas, bundle, arguments, code, message):
-    ran = encas("serve", bundle, *arguments)
-    assert (ran.code, message in ran.err) == (code, True), ran.err
-
-
-def test_serve_refuses_two_models_of_one_name(encas, bundle):
-    ran = encas("serve", bundle, f"three={bundle}", "--http-port", 0, "--no-grpc")
-    assert "several models are called three; use NAME=BUNDLE" in ran.err
-
-
 def test_served_bundle_can_have_another_name(server, bundle):
     running = server(f"mine={bundle}")
     status, _, body = running.ask("GET", "/v2/models/mine")
@@ -144,9 +82,3 @@ def test_policy_serves_one_model_more_whose_answers_name_the_cascade(server, bun
     parameters = json.loads(config)["parameters"]
     assert parameters["p99_ms"]["string_value"] == "50"
     assert set(parameters["cascades"]["string_value"].split(",")) == {"three", "two"}
-
-
-def test_policy_with_one_bundle_is_refused(encas, bundle):
-    arguments = ("--policy", "slo", "--p99-ms", 50, "--http-port", 0, "--no-grpc")
-    ran = encas("serve", bundle, *arguments)
-    assert (ran.code, "at least two bundles" in ran.err) == (1, True)
