@@ -50,6 +50,15 @@ JOBS = {
     "commands": BELOW | {"jobs", "jobs/tuning", "demo"},
 }
 ARROWS = ROOMS | JOBS
+# Modules without a test file beside them: a call, a protocol, a number.
+WITHOUT_TESTS = {"__main__.py", "search/problem.py", "version.py"}
+# Tests of more than one module: of whole commands, files of old, the tree itself.
+WITHOUT_MODULES = {
+    "commands/test_views.py", "examples/test_cifar10.py", "examples/test_notebook.py",
+    "pools/models/test_timm_parity.py", "pools/test_pool_memory.py", "runtime/test_hostile.py",
+    "serving/test_commands.py", "serving/test_triton.py", "test_extras.py", "test_face.py",
+    "test_golden.py", "test_layout.py", "test_readme.py",
+}  # fmt: skip
 FACES = {"__init__.py", "__main__.py", "cli.py"}
 TORCH_FOLDERS = {"pools/models", "evaluate", "nat", "export", "demo"}
 # A `with` holds a resource and decides nothing: what is in it counts, it does not.
@@ -213,6 +222,14 @@ def test_no_room_holds_more_than_a_quarter_of_the_house():
         lines[_folder(path).split("/")[0]] += len(path.read_text("utf-8").splitlines())
     room, n_lines = lines.most_common(1)[0]
     assert n_lines < LARGEST_ROOM * lines.total(), room
+
+
+def test_tests_mirror_the_package():
+    modules = {_name(path) for path in SOURCES if path.name != "__init__.py"}
+    tests = {path.relative_to(ROOT / "tests") for path in (ROOT / "tests").rglob("test_*.py")}
+    tested = {path.with_name(path.name.removeprefix("test_")).as_posix(): path for path in tests}
+    assert modules - tested.keys() == WITHOUT_TESTS
+    assert {tested[name].as_posix() for name in tested.keys() - modules} == WITHOUT_MODULES
 
 
 def test_no_two_files_have_the_same_base_name():
