@@ -140,7 +140,7 @@ def test_runner_without_buckets_runs_what_is_left_at_once_and_unpadded():
 def test_runner_of_more_samples_than_may_be_held_answers_as_of_all_at_once(rng):
     outputs = random_outputs(rng, 2, 11, 3)
     cascade = Cascade(members=("a", "b"), thresholds=(0.6,))
-    batching = replace(Batching.powers_of_two(4), max_held_rows=5)
+    batching = Batching(max_batch_size=4, buckets=(4,), max_held_rows=5)
     sessions = [NotingSession(output) for output in outputs]
     prediction = Runner(cascade, sessions, batching=batching)(np.arange(11))
     whole = fake_runner(cascade, outputs)(np.arange(11))
@@ -149,28 +149,29 @@ def test_runner_of_more_samples_than_may_be_held_answers_as_of_all_at_once(rng):
     assert np.array_equal(prediction.probabilities, whole.probabilities)
     assert sessions[0].held == [5, 5, 1]
     first, second = prediction.work
-    assert (first.calls, first.rows, first.padding) == (5, 11, 0)
+    assert (first.calls, first.rows, first.padding) == (5, 11, 9)
     assert second.calls == len(sessions[1].calls)
     assert second.rows == (whole.stage == 2).sum()
     assert second.padding == sum(sessions[1].calls) - second.rows
 
 
 def test_runner_holds_the_samples_of_an_input_once_and_only_those_that_are_read():
-    sure, unsure = [0.9, 0.1], [0.6, 0.4]
-    first, later = np.array([unsure, sure, unsure, sure], np.float32), np.eye(4, dtype=np.float32)
-    two, four = np.pad(first, ((0, 0), (0, 2))), later / 2 + 0.125
+    first = np.full((5, 5), 0.2, np.float32)
+    first[[1, 3], 0] = 0.9
+    second = np.full((5, 5), 0.2, np.float32)
+    second[4, 4] = 0.9
     sessions = [
-        NotingSession(two),
-        NotingSession(four, reads="other"),
-        NotingSession(two),
-        NotingSession(four, reads="other"),
+        NotingSession(first),
+        NotingSession(second, reads="other"),
+        NotingSession(first),
+        NotingSession(np.eye(5, dtype=np.float32), reads="other"),
     ]
-    cascade = Cascade(members=tuple("abcd"), thresholds=(0.8, 1, 1), combine="replace")
+    cascade = Cascade(members=tuple("abcd"), thresholds=(0.8, 0.8, 1), combine="replace")
     runner = Runner(cascade, sessions)
-    prediction = runner({"input": np.arange(4), "other": np.arange(4)[::-1].copy()})
-    assert [session.held for session in sessions] == [[4], [2], [], []]
-    assert prediction.stage.tolist() == [4, 1, 4, 1]
-    assert prediction.label.tolist() == [3, 0, 1, 0]
+    prediction = runner({"input": np.arange(5), "other": np.arange(5)[::-1].copy()})
+    assert [session.held for session in sessions] == [[5], [3], [], []]
+    assert prediction.stage.tolist() == [2, 1, 4, 1, 4]
+    assert prediction.label.tolist() == [4, 0, 2, 0, 0]
     assert list(runner.inputs) == ["input", "other"]
 
 
