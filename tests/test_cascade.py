@@ -154,6 +154,19 @@ def test_entropy_certain_answer_is_one():
     assert confidence_of(np.array([[1.0, 0, 0]], np.float32), "entropy").tolist() == [1]
 
 
+def test_margin_and_logit_gap_of_many_classes_are_those_of_the_two_largest(rng):
+    answers = softmax(rng.normal(size=(100, 40)).astype(np.float32))
+    second, first = np.sort(answers, axis=1)[:, -2:].T
+    np.testing.assert_array_equal(confidence_of(answers, "margin"), first - second)
+    np.testing.assert_allclose(confidence_of(answers, "logit_gap"), 1 - second / first, atol=1e-6)
+
+
+def test_softmax_is_taken_over_the_last_axis_and_of_large_logits():
+    logits = np.array([[[1000.0, 1000.0]], [[0.0, np.log(3)]]], np.float32)
+    np.testing.assert_allclose(softmax(logits), [[[0.5, 0.5]], [[0.25, 0.75]]], rtol=1e-6)
+    np.testing.assert_allclose(softmax(logits[:, 0]), [[0.5, 0.5], [0.25, 0.75]], rtol=1e-6)
+
+
 def test_exits_last_stage_lets_everyone_leave():
     answers = np.array([[np.nan, np.nan]], np.float32)
     assert exits(answers, None, confidence="max_probability").tolist() == [True]
@@ -168,6 +181,11 @@ def test_reach_of_counts_those_who_run_each_stage():
 )
 def test_reach_of_stages_that_nobody_runs_is_zero(stage, reach):
     assert reach_of(np.array(stage), n_stages=3).tolist() == reach
+
+
+def test_cascade_as_text_has_each_threshold_after_its_member():
+    cascade = Cascade(members=("a", "b", "c"), thresholds=(0.5, 0.125))
+    assert str(cascade) == "a (0.5) > b (0.125) > c"
 
 
 def test_cascade_faults_come_all_at_once():

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from encas.errors import ProfileError
-from encas.latency import MAX_SAMPLES, LatencyProfile, Setting, Timing
+from encas.latency import MAX_SAMPLES, LatencyProfile, Setting, Timing, given_profile
 
 SETTING = Setting(device="cpu", device_name="x", provider="p", n_threads=2, versions={"a": "1"})
 
@@ -39,6 +39,12 @@ def test_timing_of_many_samples_keeps_evenly_spread_ones_and_all_percentiles():
     assert timing.p99_ms == pytest.approx(1.99)
 
 
+def test_timing_keeps_a_thousand_samples_of_every_nanosecond():
+    assert len(Timing.of("a", 1, [1.0] * 1000).samples_ms) == 1000
+    assert len(Timing.of("a", 1, [1.0] * 1001).samples_ms) == 501
+    assert Timing.of("a", 1, [0.1234567]).samples_ms == (0.123457,)
+
+
 @pytest.mark.parametrize(
     ("rows", "expected"), [(0, 0.0), (0.5, 0.5), (1, 1.0), (2.5, 1.75), (4, 2.5)]
 )
@@ -49,6 +55,7 @@ def test_member_ms_is_linear_between_the_profiled_sizes(rows, expected):
 def test_member_ms_of_an_array_has_its_shape():
     rows = np.array([[0.0, 1.0], [4.0, 2.5]])
     assert profile().member_ms("a", rows).tolist() == [[0.0, 1.0], [2.5, 1.75]]
+    assert profile().member_ms("a", np.empty(0)).shape == (0,)
 
 
 def test_transfer_is_that_of_the_profiled_size_or_the_next_one_above():
@@ -69,6 +76,11 @@ def test_member_ms_beyond_the_profile_is_refused():
 
 def test_cascade_ms_at_batch_1_is_the_sum_of_reach_times_member():
     assert profile().cascade_ms(["a", "b"], [1.0, 0.3], batch_size=1) == pytest.approx(1 + 3.0)
+
+
+def test_cascade_ms_of_fewer_reaches_than_members_is_refused():
+    with pytest.raises(ValueError, match="argument 2 is shorter"):
+        profile().cascade_ms(["a", "b"], [1.0], batch_size=1)
 
 
 def test_cascade_ms_counts_the_gates_that_are_reached():
@@ -110,9 +122,34 @@ def test_profile_saved_and_loaded_is_the_same(tmp_path):
     assert LatencyProfile.load(path) == profile(0.25, 0.5)
 
 
+def test_profile_of_timings_alone_adds_nothing():
+    plain = LatencyProfile(setting=SETTING, timings=profile().timings)
+    assert plain == profile()
+    assert plain.cascade_ms(["a", "b"], [1.0, 0.5], batch_size=4) == pytest.approx(22.5)
+    assert repr(plain).endswith("overhead_correction=1.0)")
+
+
+def test_profile_is_given_as_itself_as_its_file_or_not_at_all(tmp_path):
+    path = tmp_path / "p.json"
+    given = profile()
+    given.save(path)
+    assert given_profile(None) is None
+    assert given_profile(given) is given
+    assert given_profile(path) == given_profile(str(path)) == given
+    with pytest.raises(ProfileError, match="expected a LatencyProfile or the path of one, got int"):
+        given_profile(3)  # type: ignore[arg-type]
+
+
 def test_profile_names_members_and_batch_sizes():
     assert profile().members == ("a", "b")
     assert profile().batch_sizes("b") == (1, 4)
+
+
+@pytest.mark.parametrize("change", [{"batch_size": 0}, {"p50_ms": 0.0}, {"p50_ms": float("nan")}])
+def test_timing_of_no_rows_or_no_time_is_refused(change):
+    bad = replace(profile().timings[0], **change)
+    with pytest.raises(ProfileError, match="a: batch size and time must be positive, got"):
+        LatencyProfile(setting=SETTING, timings=(bad,))
 
 
 def test_profile_with_a_pair_twice_or_a_time_of_nothing_is_refused():
@@ -146,7 +183,7 @@ def test_corrections_multiply_the_times_and_leave_the_timings():
 
 
 def test_corrections_come_back_from_the_file(tmp_path):
-    corrected = replace(profile(), corrections={"a": 1.5})
+    corrected = replace(profile(), corrections={"a": 1.5}, overhead_correction=2.0)
     corrected.save(tmp_path / "p.json")
     assert LatencyProfile.load(tmp_path / "p.json") == corrected
 
@@ -159,7 +196,8 @@ def test_correction_that_is_no_factor_is_refused(factor):
 
 def test_profile_of_before_corrections_and_transfers_is_read(tmp_path):
     content = profile().to_json()
-    del content["corrections"]
+    for key in ("corrections", "call_ms", "overhead_correction"):
+        del content[key]
     for timing in content["timings"]:
         for key in ("transfer_ms", "sm_clock_mhz", "energy_mj"):
             del timing[key]

@@ -7,8 +7,10 @@ from onnx import TensorProto, helper, numpy_helper
 
 from encas.cascade import Cascade, confidence_of, decide
 from encas.errors import ExportError
-from encas.export.graph import cascade_graph
+from encas.export import graph as graph_module
+from encas.export.graph import Scope, cascade_graph
 from encas.export.onnx_export import export_member
+from encas.export.onnx_model import MAX_IR_VERSION, all_graphs, weight_bytes
 from encas.pools.models.specs import source_model
 from encas.runtime.device import Device
 from encas.runtime.executor import Runner
@@ -18,6 +20,10 @@ from encas.runtime.ort_session import OrtSession
 
 NAMES = tuple("abcde")
 N_CLASSES = 4
+
+
+def table_members(n_members: int, **values) -> list[onnx.ModelProto]:
+    return [table_model(n_members, j, **values) for j in range(n_members)]
 
 
 def table_model(
@@ -105,6 +111,14 @@ def test_graph_takes_a_probability_of_exactly_zero_for_no_doubt():
 
 
 @pytest.mark.parametrize("confidence", ["max_probability", "margin", "entropy", "logit_gap"])
+def test_graph_of_two_classes_decides_as_the_definition(rng, confidence):
+    cascade = cascade_of(2, confidence=confidence)
+    model = cascade_graph(cascade, table_members(2, n_classes=2), n_classes=2)
+    x = rng.dirichlet((0.7, 0.7), (50, 2)).astype(np.float32)
+    assert_decides(opened(model), cascade, x)
+
+
+@pytest.mark.parametrize("confidence", ["max_probability", "margin", "entropy", "logit_gap"])
 def test_graph_of_one_class_decides_as_the_executor(confidence):
     cascade = Cascade(members=("a", "b"), thresholds=(0.5,), confidence=confidence)
     members = [table_model(2, j, n_classes=1) for j in range(2)]
@@ -182,12 +196,44 @@ def test_graph_is_flat_with_unique_names_and_weights_at_the_top(rng):
     onnx.checker.check_model(model, full_check=True)
 
 
+@pytest.mark.parametrize("n_members", [1, 2, 4])
+def test_graph_computes_nothing_that_nobody_reads(n_members):
+    model = cascade_graph(cascade_of(n_members), table_members(n_members), n_classes=N_CLASSES)
+    graphs = list(all_graphs(model.graph))
+    made = {name for g in graphs for node in g.node for name in node.output}
+    read = {name for g in graphs for node in g.node for name in node.input}
+    given = {value.name for g in graphs for value in g.output}
+    assert made <= read | given
+    inputs = ["input", "thresholds"] if n_members > 1 else ["input"]
+    assert [value.name for value in model.graph.input] == inputs
+
+
+def test_graph_says_who_made_it_and_names_its_nodes():
+    cascade = cascade_of(3, confidence="margin")
+    model = cascade_graph(cascade, table_members(3), n_classes=N_CLASSES)
+    assert (model.producer_name, model.ir_version) == ("encas", MAX_IR_VERSION)
+    nodes = [node for g in all_graphs(model.graph) for node in g.node]
+    nameless = [node.output[0] for node in nodes if not node.name]
+    assert nameless == ["m1/probabilities", "m2/probabilities", "m3/probabilities"]
+    names = {node.name for node in nodes if node.op_type in {"Size", "Greater", "If"}}
+    assert {"s2/n_left", "s2/is_any_left", "s2/if", "s3/n_left", "s3/is_any_left"} < names
+
+
+def test_constants_of_a_number_and_of_a_list_of_it_are_two():
+    scope = Scope("", cascade_of(1), N_CLASSES, "top", {}, ["input"])
+    names = [scope.constant(1, np.int64), scope.constant([1], np.int64)]
+    shapes = [list(scope.constants[name].dims) for name in names]
+    assert shapes == [[], [1]]
+
+
 def test_graph_has_the_weights_in_its_branches_unless_told():
     model = cascade_graph(cascade_of(2), [table_model(2, j) for j in range(2)], n_classes=N_CLASSES)
     (node,) = [node for node in model.graph.node if node.op_type == "If"]
     inside = {a.name: [t.name for t in a.g.initializer] for a in node.attribute}
     assert inside == {"then_branch": ["m2/index"], "else_branch": []}
-    assert "m1/index" in [tensor.name for tensor in model.graph.initializer]
+    at_top = [tensor.name for tensor in model.graph.initializer]
+    assert "m1/index" in at_top
+    assert "m2/index" not in at_top
 
 
 def test_graph_of_members_of_other_opsets_is_converted(rng):
@@ -234,6 +280,30 @@ def test_graph_of_members_that_do_not_fit_is_refused():
     members[1].graph.node[0].op_type = "NoSuchOperator"
     with pytest.raises(ExportError, match="the joined graph is not valid"):
         cascade_graph(cascade_of(2), members, n_classes=N_CLASSES)
+
+
+def test_graph_of_members_whose_types_do_not_fit_is_refused():
+    members = table_members(2)
+    members[1].graph.node[0].op_type = "MatMul"
+    members[1].graph.node[0].ClearField("attribute")
+    with pytest.raises(ExportError, match="the joined graph is not valid: .*MatMul"):
+        cascade_graph(cascade_of(2), members, n_classes=N_CLASSES)
+
+
+def test_graph_too_large_for_one_file_is_not_checked_here(monkeypatch):
+    members = table_members(2)
+    whole = cascade_graph(cascade_of(2), members, n_classes=N_CLASSES)
+    members[1].graph.node[0].op_type = "NoSuchOperator"
+    monkeypatch.setattr(graph_module, "INLINE_LIMIT", weight_bytes(whole))
+    with pytest.raises(ExportError, match="the joined graph is not valid"):
+        cascade_graph(cascade_of(2), members, n_classes=N_CLASSES)
+    monkeypatch.setattr(graph_module, "INLINE_LIMIT", weight_bytes(whole) - 1)
+    assert len(cascade_graph(cascade_of(2), members, n_classes=N_CLASSES).graph.node)
+
+
+def test_graph_of_more_inputs_than_members_is_refused():
+    with pytest.raises(ValueError, match="argument 2 is shorter"):
+        cascade_graph(cascade_of(2), table_members(2), n_classes=N_CLASSES, reads=["input"] * 3)
 
 
 @pytest.mark.parametrize("weights", ["top", "branches"])

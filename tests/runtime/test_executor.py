@@ -1,4 +1,5 @@
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,8 +9,8 @@ from hypothesis import strategies as st
 from encas.cascade import Cascade, decide
 from encas.errors import SessionError
 from encas.runtime.batching import Batching
-from encas.runtime.executor import Runner, StageWork
-from encas.runtime.session import FakeSession
+from encas.runtime.executor import Prediction, Runner, StageWork
+from encas.runtime.session import FakeSession, SessionInfo
 
 
 def random_outputs(rng: np.random.Generator, k: int, n: int, c: int) -> list[np.ndarray]:
@@ -35,6 +36,23 @@ def by_the_loop(cascade: Cascade, outputs: list[np.ndarray]) -> tuple[list[int],
 def fake_runner(cascade: Cascade, outputs: list[np.ndarray], **values) -> Runner:
     sessions = [FakeSession(o, name=m) for o, m in zip(outputs, cascade.members, strict=True)]
     return Runner(cascade, sessions, **values)
+
+
+class NotingSession(FakeSession):
+    """Notes how many samples it was given to hold, and may read another input."""
+
+    def __init__(self, outputs: np.ndarray, **values) -> None:
+        super().__init__(outputs)
+        self._values = values
+        self.held: list[int] = []
+
+    @property
+    def info(self) -> SessionInfo:
+        return replace(super().info, **self._values)
+
+    def hold(self, x: np.ndarray):
+        self.held.append(len(x))
+        return super().hold(x)
 
 
 @settings(deadline=None)
@@ -107,6 +125,77 @@ def test_runner_never_runs_a_member_that_no_sample_reaches():
     assert prediction.work[1] == StageWork()
 
 
+def test_runner_without_buckets_runs_what_is_left_at_once_and_unpadded():
+    outputs = [np.array([[0.9, 0.1], [0.6, 0.4], [0.6, 0.4]], np.float32)] * 2
+    cascade = Cascade(members=("a", "b"), thresholds=(0.8,))
+    for size, calls in ((3, 1), (2, 2)):
+        prediction = fake_runner(cascade, outputs, batching=Batching(max_batch_size=size))(
+            np.arange(3)
+        )
+        first, second = prediction.work
+        assert (first.calls, first.rows, first.padding) == (calls, 3, 0)
+        assert (second.calls, second.rows, second.padding) == (1, 2, 0)
+
+
+def test_runner_of_more_samples_than_may_be_held_answers_as_of_all_at_once(rng):
+    outputs = random_outputs(rng, 2, 11, 3)
+    cascade = Cascade(members=("a", "b"), thresholds=(0.6,))
+    batching = Batching(max_batch_size=4, buckets=(4,), max_held_rows=5)
+    sessions = [NotingSession(output) for output in outputs]
+    prediction = Runner(cascade, sessions, batching=batching)(np.arange(11))
+    whole = fake_runner(cascade, outputs)(np.arange(11))
+    assert np.array_equal(prediction.label, whole.label)
+    assert np.array_equal(prediction.stage, whole.stage)
+    assert np.array_equal(prediction.probabilities, whole.probabilities)
+    assert sessions[0].held == [5, 5, 1]
+    first, second = prediction.work
+    assert (first.calls, first.rows, first.padding) == (5, 11, 9)
+    assert second.calls == len(sessions[1].calls)
+    assert second.rows == (whole.stage == 2).sum()
+    assert second.padding == sum(sessions[1].calls) - second.rows
+
+
+def test_runner_holds_the_samples_of_an_input_once_and_only_those_that_are_read():
+    first = np.full((5, 5), 0.2, np.float32)
+    first[[1, 3], 0] = 0.9
+    second = np.full((5, 5), 0.2, np.float32)
+    second[4, 4] = 0.9
+    sessions = [
+        NotingSession(first),
+        NotingSession(second, reads="other"),
+        NotingSession(first),
+        NotingSession(np.eye(5, dtype=np.float32), reads="other"),
+    ]
+    cascade = Cascade(members=tuple("abcd"), thresholds=(0.8, 0.8, 1), combine="replace")
+    runner = Runner(cascade, sessions)
+    prediction = runner({"input": np.arange(5), "other": np.arange(5)[::-1].copy()})
+    assert [session.held for session in sessions] == [[5], [3], [], []]
+    assert prediction.stage.tolist() == [2, 1, 4, 1, 4]
+    assert prediction.label.tolist() == [4, 0, 2, 0, 0]
+    assert list(runner.inputs) == ["input", "other"]
+
+
+def test_warm_up_runs_every_size_three_times_in_turn_and_the_largest_first():
+    sessions = [NotingSession(np.full((8, 3), 1 / 3, np.float32)) for _ in "ab"]
+    cascade = Cascade(members=("a", "b"), thresholds=(0.5,))
+    Runner(cascade, sessions, batching=Batching.powers_of_two(4)).warm_up()
+    assert [session.calls for session in sessions] == [[4, 4, 4, 2, 2, 2, 1, 1, 1]] * 2
+    assert [session.held for session in sessions] == [[4, 2, 1], []]
+
+
+def test_work_of_nothing_is_nothing():
+    work = StageWork()
+    assert (work.calls, work.rows, work.padding) == (0, 0, 0)
+    none = np.empty(0, np.int64)
+    assert Prediction(label=none, stage=none, probabilities=np.empty((0, 2))).padding_waste == 0
+
+
+def test_runner_tells_what_its_first_member_takes():
+    outputs = [np.ones((1, 2), np.float32)] * 2
+    runner = fake_runner(Cascade(members=("a", "b"), thresholds=(0.5,)), outputs)
+    assert runner.info.name == "a"
+
+
 def test_runner_on_no_samples_gives_none_and_runs_nothing():
     outputs = [np.ones((1, 3), np.float32) / 3] * 2
     runner = fake_runner(Cascade(members=("a", "b"), thresholds=(0.5,)), outputs)
@@ -159,3 +248,7 @@ def test_runner_of_sessions_that_do_not_fit_is_refused():
         Runner(cascade, [FakeSession(two)])
     with pytest.raises(SessionError, match="b gives 3 classes, but a gives 2"):
         fake_runner(cascade, [two, three])
+    with pytest.raises(
+        SessionError, match=r"member reads input as int64 \[3\], but member as int64"
+    ):
+        Runner(cascade, [FakeSession(two), NotingSession(two, input_shape=(3,))])

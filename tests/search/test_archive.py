@@ -58,6 +58,16 @@ def test_add_equal_objectives_keeps_the_first_genome():
     assert archive.genomes.tolist() == [[0, 1]]
 
 
+def test_verdicts_are_three():
+    assert len({DOMINATED, KNOWN, ADDED}) == 3
+
+
+def test_best_names_a_member_for_each_objective_however_many_there_are():
+    archive = ElitistArchive(1, 2)
+    archive.add(np.arange(4)[:, None], np.array([[2.0, 3], [4, 1], [1, 4], [3, 2]]))
+    assert archive.genomes_at(archive.best())[:, 0].tolist() == [2, 1]
+
+
 def test_best_names_the_first_best_member_of_each_objective():
     archive = ElitistArchive(1, 3)
     archive.add(np.array([[0], [1], [2]]), np.array([[3.0, 1, 2], [1, 2, 3], [2, 3, 1]]))
@@ -123,6 +133,60 @@ def test_add_lifts_the_grid_when_fewer_than_three_quarters_are_left(n_left, has_
     assert archive.state()["has_grid"] == has_grid
 
 
+def test_grid_is_laid_when_the_target_is_outgrown_by_a_quarter_and_not_before():
+    archive = ElitistArchive(1, 3, target=20)
+    x = np.arange(26.0)
+    # On this line and 14 intervals, 16 boxes hold a point, and 15 would not be enough.
+    points = np.stack([x, -x, np.full(26, 7.0)], axis=1)
+    for i in range(25):
+        archive.add(np.array([[i]]), points[[i]])
+    assert (len(archive), archive.state()["has_grid"]) == (25, 0)
+    archive.add(np.array([[25]]), points[[25]])
+    assert (len(archive), archive.state()["has_grid"]) == (16, 1)
+    origin, width = archive.state()["grid"]
+    assert origin.tolist() == [0, -25, 7]
+    assert width.tolist() == [25 / 14, 25 / 14, 1 / 14]
+
+
+@pytest.mark.parametrize("target", [4, 20])
+def test_add_looks_at_the_size_after_a_quarter_of_the_target(rng, target):
+    points = front(rng, 300, 2)
+    whole, parts = (ElitistArchive(1, 2, target=target) for _ in "ab")
+    genomes = np.arange(300)[:, None]
+    whole.add(genomes, points)
+    for start in range(0, 300, target // 4):
+        rows = slice(start, start + target // 4)
+        parts.add(genomes[rows], points[rows])
+    for name, array in whole.state().items():
+        np.testing.assert_array_equal(array, parts.state()[name])
+
+
+@pytest.fixture
+def gridded() -> ElitistArchive:
+    """Four members under a grid of unit boxes."""
+    archive = ElitistArchive(1, 2, target=4)
+    objectives = np.array([[0.0, 9.0], [5.0, 5.0], [9.75, 0.875], [10.25, 0.75]])
+    grid = np.array([[0.0, 0.0], [1.0, 1.0]])
+    genomes = np.arange(4)[:, None]
+    archive.restore(
+        {"genomes": genomes, "objectives": objectives, "grid": grid, "has_grid": np.array(1)}
+    )
+    return archive
+
+
+def test_box_is_taken_only_where_every_objective_is_in_it(gridded):
+    offered = np.array([[0.5, 8.5], [0.5, 9.5], [5.5, 4.5], [5.5, 4.25]])
+    found = [gridded.copy().add(np.array([[9]]), x[None]).tolist() for x in offered]
+    assert found == [[ADDED], [DOMINATED], [ADDED], [ADDED]]
+    assert gridded.add(np.array([[9]]), np.array([[10.5, 0.5]])).tolist() == [KNOWN]
+
+
+def test_box_of_members_that_left_is_free(gridded):
+    assert gridded.add(np.array([[4]]), np.array([[9.5, 0.5]])).tolist() == [ADDED]
+    assert gridded.genomes[:, 0].tolist() == [0, 1, 4]
+    assert gridded.add(np.array([[5]]), np.array([[10.5, 0.25]])).tolist() == [ADDED]
+
+
 def test_add_to_a_taken_box_is_known_but_not_dominated(rng):
     archive = ElitistArchive(1, 2, target=20)
     archive.add(np.arange(200)[:, None], front(rng, 200, 2))
@@ -162,3 +226,10 @@ def test_copy_is_independent():
     copy.add(np.array([[1]]), np.array([[0.0, 0.0]]))
     assert archive.genomes.tolist() == [[0]]
     assert copy.genomes.tolist() == [[1]]
+
+
+def test_copy_aims_at_the_same_size(rng):
+    archive = ElitistArchive(1, 2, target=20)
+    copy = archive.copy()
+    copy.add(np.arange(200)[:, None], front(rng, 200, 2))
+    assert len(copy) <= 25

@@ -1,5 +1,6 @@
 import json
 from contextlib import suppress
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -126,6 +127,20 @@ def test_header_length_of_the_whole_body_leaves_no_raw_bytes(length):
     assert decoded_request(b"{}", length, model="m").inputs == ()
 
 
+@pytest.mark.parametrize(
+    ("body", "fault"),
+    [
+        (b"1", "the request must be a JSON object"),
+        (b"{", "failed to parse the JSON of the request: Expecting"),
+        (b'{"id": NaN}', "failed to parse the JSON of the request: NaN is not a JSON number"),
+    ],
+)
+def test_body_that_is_no_object_is_refused(body, fault):
+    with pytest.raises(Refusal, match=f"^{fault}") as refused:
+        decoded_request(body, len(body), model="m")
+    assert refused.value.kind == "invalid"
+
+
 @pytest.mark.parametrize("length", [0, 3, -1])
 def test_header_length_outside_of_the_body_is_refused(length):
     with pytest.raises(Refusal, match=r"in range 1\.\.2"):
@@ -140,6 +155,33 @@ def test_any_bytes_are_a_request_or_refused(body, length):
 
 def test_empty_body_is_an_empty_object():
     assert json_object(b"") == {}
+    assert json_object(b'{"a": 1}') == {"a": 1}
+
+
+def test_object_that_is_none_is_refused_by_its_name():
+    with pytest.raises(Refusal, match="^failed to parse the JSON of the settings: "):
+        json_object(b"{", what="the settings")
+
+
+def test_answer_is_short_json_with_its_id_where_it_has_one():
+    plain = InferAnswer(model="m", version="1", id="", outputs=(), parameters={"cascade": "c"})
+    text = b'{"model_name":"m","model_version":"1","parameters":{"cascade":"c"},"outputs":[]}'
+    assert encoded_answer(plain) == (text, None)
+    assert json.loads(encoded_answer(replace(plain, id="7"))[0]) == {**json.loads(text), "id": "7"}
+
+
+def test_answer_in_shared_memory_says_where_and_holds_no_number():
+    region = RegionSlice(region="r", byte_size=8, offset=3)
+    output = OutputTensor(name="l", datatype="INT64", data=np.array([[1]]), region=region)
+    answer = InferAnswer(model="m", version="1", id="", outputs=(output,))
+    body, length = encoded_answer(answer)
+    place = {
+        "shared_memory_region": "r",
+        "shared_memory_byte_size": 8,
+        "shared_memory_offset": 3,
+    }
+    head = {"name": "l", "datatype": "INT64", "shape": [1, 1], "parameters": place}
+    assert (json.loads(body)["outputs"], length) == ([head], None)
 
 
 @given(

@@ -39,8 +39,10 @@ def test_numbers_may_be_nested_or_flat(content):
     assert (array.dtype, array.tolist()) == (np.float32, [[1, 2], [3, 4]])
 
 
-def test_no_numbers_make_an_empty_tensor():
-    assert array_of_numbers([], (0, 3), "float32", name="x").shape == (0, 3)
+@pytest.mark.parametrize("dtype", ["float32", "uint8"])
+def test_no_numbers_make_an_empty_tensor(dtype):
+    array = array_of_numbers([], (0, 3), dtype, name="x")
+    assert (array.shape, array.dtype) == ((0, 3), np.dtype(dtype))
 
 
 def test_bytes_of_another_length_are_refused():
@@ -115,6 +117,7 @@ def test_raw_numbers_are_in_the_order_of_rows_whatever_their_layout():
     assert bytes_of_array(rows) == bytes([1, 2, 3, 4])
     assert bytes_of_array(rows.T) == bytes([1, 3, 2, 4])
     assert numbers_of_array(rows.T, name="x") == [1, 3, 2, 4]
+    assert numbers_of_array(rows.T / 4, name="x") == [0.25, 0.75, 0.5, 1.0]
 
 
 @pytest.mark.parametrize("number", [np.nan, np.inf, -np.inf])
