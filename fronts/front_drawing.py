@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..arrays import DoubleArray
 from ..errors import FrontError, MissingExtraError
-from .front_labels import cost_label, distinct_names, quality_label
+from .front_labels import PicturedFront, cost_label, distinct_names, quality_label
 
 try:
     from matplotlib import pyplot
@@ -17,14 +16,11 @@ try:
 except ImportError as error:
     raise MissingExtraError("a plot of fronts", extra="report") from error
 
-if TYPE_CHECKING:
-    from .front import Front
-
 SIZE_INCHES = (7.0, 4.4)
 
 
 def draw_fronts(
-    fronts: Sequence[Front],
+    fronts: Sequence[PicturedFront],
     *,
     singles: DoubleArray | None = None,
     singles_name: str = "single models",

@@ -3,13 +3,52 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import Any, Protocol
 
-if TYPE_CHECKING:
-    from .front import Front
+from ..arrays import DoubleArray
+from .scored_cascade import PoolReference, ScoredCascade
 
 
-def cost_label(front: Front) -> str:
+class PicturedFront(Protocol):
+    """What a picture needs of a front; see `Front`."""
+
+    @property
+    def pool(self) -> PoolReference:
+        """Where the scores come from."""
+        ...
+
+    @property
+    def objectives(self) -> tuple[str, ...]:
+        """Names, "error" first."""
+        ...
+
+    @property
+    def cascades(self) -> tuple[ScoredCascade, ...]:
+        """Sorted by cost."""
+        ...
+
+    @property
+    def search(self) -> Mapping[str, Any]:
+        """How it was found."""
+        ...
+
+    @property
+    def batch_size(self) -> int:
+        """Of a latency objective."""
+        ...
+
+    @property
+    def metric(self) -> str:
+        """What the errors are."""
+        ...
+
+    @property
+    def points(self) -> DoubleArray:
+        """Error and cost of every cascade, float64 [n_cascades, 2]."""
+        ...
+
+
+def cost_label(front: PicturedFront) -> str:
     """What the cost of a front is, with its unit."""
     objective = front.objectives[1]
     if objective == "latency":
@@ -18,12 +57,12 @@ def cost_label(front: Front) -> str:
     return f"expected {unit} per sample"
 
 
-def quality_label(front: Front) -> str:
+def quality_label(front: PicturedFront) -> str:
     """What is drawn upwards: the accuracy, or 1 - error of another metric."""
     return "accuracy" if front.metric == "top1" else f"1 - {front.metric} error"
 
 
-def distinct_names(fronts: Sequence[Front]) -> list[str]:
+def distinct_names(fronts: Sequence[PicturedFront]) -> list[str]:
     """A name for each front: its pool, and how it was found where that tells them apart."""
     names = [f"front on {front.pool.name}" for front in fronts]
     if len(set(names)) == len(names):
