@@ -5,7 +5,8 @@
 A mutant is a module with one comparison, operator, number, truth value, condition, keyword argument
 or guard changed. Each runs the mirrored test file in a process of its own, forked from one that has
 imported the large libraries. One that no test notices is printed as FILE:LINE: BEFORE -> AFTER; not
-every survivor asks for a test, because some change nothing that can be observed.
+every survivor asks for a test, because some change nothing that can be observed. PYTEST_ADDOPTS
+narrows the tests: '-m "not slow and not triton"'.
 
 It is a script of ours and no library because those copy the source tree and write into the copy,
 which goes wrong where the repository's root is the package: here a mutant is in memory alone.
@@ -27,6 +28,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from importlib.machinery import ModuleSpec, SourceFileLoader
 from pathlib import Path
@@ -55,46 +57,41 @@ SKIPPED_NODES = (ast.JoinedStr, ast.Raise, ast.Import, ast.ImportFrom)
 SKIPPED_NAMES = {"TypeAlias", "TYPE_CHECKING", "__all__"}
 PASSED, BROKEN, SKIPPED, LATE = 0, 70, 77, -1
 LEAST_LIMIT_S, LIMIT_FACTOR, LONGEST_S = 10.0, 4.0, 600.0
-MOST_BYTES = 16 << 30
+MOST_BYTES = 4 << 30  # of each process: some mutants would take all there is
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """What takes the place of one node: the field of a parent, or one of the field's list."""
+    """What takes the place of a node below `parent`, at `key` of the parent's fields or a list."""
 
     parent: ast.AST
-    field: str
-    index: int | None
-    old: ast.AST
+    place: Any
+    key: str | int
     new: ast.AST
 
-    def put(self, node: ast.AST) -> None:
-        if self.index is None:
-            setattr(self.parent, self.field, node)
-        else:
-            getattr(self.parent, self.field)[self.index] = node
-
     def __str__(self) -> str:
+        old = self.place[self.key]
         within = isinstance(self.parent, (ast.expr, ast.keyword, ast.comprehension))
-        before = ast.unparse(self.parent if within else self.old)
-        self.put(self.new)
+        before = ast.unparse(self.parent if within else old)
+        self.place[self.key] = self.new
         after = ast.unparse(self.parent if within else self.new)
-        self.put(self.old)
+        self.place[self.key] = old
         heads = (text.strip().partition("\n")[0] for text in (before, after))
-        line = getattr(self.old, "lineno", getattr(self.parent, "lineno", "?"))
+        line = getattr(old, "lineno", getattr(self.parent, "lineno", "?"))
         return f"{line}: {' -> '.join(heads)}"
 
 
 def changes(tree: ast.AST) -> Iterator[Change]:
     """Every change of a tree, from its top to its end."""
     for field, value in ast.iter_fields(tree):
-        for place, node in enumerate(value if isinstance(value, list) else [value]):
+        place = value if isinstance(value, list) else vars(tree)
+        for key in range(len(value)) if isinstance(value, list) else (field,):
+            node = place[key]
             if not isinstance(node, ast.AST) or field in SKIPPED_FIELDS or _is_skipped(node):
                 continue
-            index = place if isinstance(value, list) else None
             for new in replacements(node):
                 ast.fix_missing_locations(ast.copy_location(new, node))
-                yield Change(parent=tree, field=field, index=index, old=node, new=new)
+                yield Change(parent=tree, place=place, key=key, new=new)
             if not isinstance(node, SKIPPED_NODES):
                 yield from changes(node)
 
@@ -134,8 +131,7 @@ def replacements(node: ast.AST) -> Iterator[ast.AST]:
 
 def _with(node: ast.AST, **fields: object) -> ast.AST:
     new = copy.copy(node)
-    for name, value in fields.items():
-        setattr(new, name, value)
+    vars(new).update(fields)
     return new
 
 
@@ -156,9 +152,8 @@ class MutantLoader(SourceFileLoader):
 
     def find_spec(self, name: str, *_: object) -> ModuleSpec | None:
         """As of a finder of `sys.meta_path`."""
-        if name != self.name:
-            return None
-        return importlib.util.spec_from_file_location(name, self.path, loader=self)
+        find = importlib.util.spec_from_file_location
+        return find(name, self.path, loader=self) if name == self.name else None
 
     def get_code(self, fullname: str) -> Any:  # noqa: ARG002
         """Neither reads nor writes a compiled file."""
@@ -195,7 +190,7 @@ class Tested:
         if "compiled import" in file.read_text("utf-8"):
             sys.modules["numba"].config.DISABLE_JIT = True
         if change:
-            change.put(change.new)
+            change.place[change.key] = change.new
         name = ".".join(("encas", *self.file.with_suffix("").parts))
         sys.meta_path.insert(0, MutantLoader(name, file, self.tree))
         hypothesis, pytest = sys.modules["hypothesis"], sys.modules["pytest"]
@@ -216,7 +211,8 @@ def outcomes(
     ended: dict[int, int] = {}
     running: dict[int, tuple[int, float]] = {}
     left = list(enumerate(some))[::-1]
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, ExitStack() as at_end:
+        at_end.callback(lambda: [os.killpg(pid, signal.SIGKILL) for pid in running])
         while left or running:
             while left and len(running) < at_once:
                 place, change = left.pop()
@@ -257,9 +253,7 @@ def survivors(tested: Tested, *, most: int, seed: int, at_once: int) -> dict[str
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("modules", nargs="*", type=Path, help="files, from the repository's root")
-    parser.add_argument(
-        "--tests", nargs="*", default=[], help="test files besides the mirrored one"
-    )
+    parser.add_argument("--tests", nargs="*", default=[], help="test files besides the mirrored")
     parser.add_argument("--most", type=int, default=10**6, help="mutants drawn of each module")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--at-once", type=int, default=2, help="mutants that run at the same time")
