@@ -24,7 +24,12 @@ class JsonFormatter(logging.Formatter):
             "logger": record.name,
             "message": record.getMessage(),
         }
-        line |= {key: value for key, value in vars(record).items() if key not in OWN_FIELDS}
+        # Fields with an underscore in front are other libraries' own: Ray marks every record.
+        line |= {
+            key: value
+            for key, value in vars(record).items()
+            if key not in OWN_FIELDS and not key.startswith("_")
+        }
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
         return json.dumps(line, default=str)

@@ -25,7 +25,9 @@ def test_log_is_one_json_object_per_line():
 def test_log_lines_say_when_where_and_how_bad_it_is():
     stream = StringIO()
     with logging_to(stream):
-        logging.getLogger("encas.server").warning("slow: %d s", 3, extra={"path": {1, 2} - {1}})
+        logging.getLogger("encas.server").warning(
+            "slow: %d s", 3, extra={"path": {1, 2} - {1}, "_of_a_library": 7}
+        )
     line = json.loads(stream.getvalue())
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}\+00:00", line.pop("time"))
     assert line == {
