@@ -183,3 +183,72 @@ def test_gomea_covered_populations_are_terminated():
     state = search.state()
     assert state["strategy.population.0.is_terminated"]
     assert "strategy.population.5.genomes" in state
+
+
+def test_gomea_begins_with_eight_individuals_and_a_cluster_more_than_objectives():
+    problem = Bits(leading_ones_trailing_zeros, 40)
+    strategy = gomea(problem)
+    n_clusters = {}
+    while len(n_clusters) < 2:
+        strategy.tell(problem.evaluate(strategy.ask()))
+        state = strategy.state()
+        if "generation.sets" in state:
+            n_clusters[int(state["own.turn"])] = len(state["generation.sets"])
+    assert n_clusters == {0: 3, 1: 4}
+    assert [len(state[f"population.{i}.genomes"]) for i in range(2)] == [8, 16]
+    assert [int(state[f"population.{i}.n_generations"]) for i in range(2)] == [32, 1]
+
+
+def test_gomea_evaluates_its_start_first_and_begins_then_with_the_smallest_population():
+    problem = Bits(zeromax_onemax, 30)
+    start = np.arange(90).reshape(3, 30) % 2
+    strategy = gomea(problem, start=start, scheme=Scheme(smallest=4, interleaving=1))
+    assert strategy.ask() is start
+    sizes = []
+    while len(sizes) < 3:
+        state = strategy.state()
+        n = len(sizes) + 1
+        if f"population.{n}.genomes" in state:
+            sizes.append(len(state[f"population.{n}.genomes"]))
+        strategy.tell(problem.evaluate(strategy.ask()))
+    assert sizes == [4, 8, 16]
+
+
+@pytest.mark.parametrize("n_steps", [0, 1, 7, 60])
+def test_gomea_goes_on_from_its_state_as_if_never_stopped(n_steps):
+    problem = Bits(leading_ones_trailing_zeros, 20)
+    first = gomea(problem, scheme=Scheme(smallest=4, interleaving=2))
+    for _ in range(n_steps):
+        first.tell(problem.evaluate(first.ask()))
+    second = gomea(problem, seed=9, scheme=Scheme(smallest=4, interleaving=2))
+    second.ask()
+    second.restore(first.state())
+    for _ in range(60):
+        asked = first.ask()
+        np.testing.assert_array_equal(asked, second.ask())
+        for strategy in (first, second):
+            strategy.tell(problem.evaluate(asked))
+    for name, array in first.state().items():
+        np.testing.assert_array_equal(array, second.state()[name])
+
+
+@pytest.mark.parametrize(
+    ("larger", "is_covered"),
+    [
+        ([[1, 2], [2, 1]], True),
+        ([[2, 1], [0, 2]], True),
+        ([[1, 2], [3, 0]], False),
+        ([[1, 1], [9, 9]], True),
+        ([[0, 3], [2, 2]], False),
+        ([[9, 9], [1, 2]], False),
+    ],
+)
+def test_population_is_terminated_once_a_larger_one_covers_its_front(larger, is_covered):
+    strategy = gomea(Bits(zeromax_onemax, 2), scheme=Scheme(smallest=2, interleaving=1))
+    strategy.ask()
+    strategy.tell(np.array([[1.0, 2.0], [2.0, 1.0]]))
+    state = strategy.state()
+    assert (int(state["own.turn"]), bool(state["population.0.is_terminated"])) == (1, False)
+    n = len(strategy.ask())
+    strategy.tell(np.resize(np.array(larger, np.float64), (n, 2)))
+    assert bool(strategy.state()["population.0.is_terminated"]) is is_covered
