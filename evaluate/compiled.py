@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from functools import cache
 from typing import Any, TypeVar, cast
 
 from ..errors import MissingExtraError
-from ..processors import usable_processors
 
 try:
     import numba
 except ImportError as error:
     raise MissingExtraError("the search", extra="search") from error
+
+prange = numba.prange
+n_threads = numba.get_num_threads
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -23,30 +22,14 @@ def compiled(function: Function) -> Function:
     """Compiles a function at its first call and keeps the machine code for later processes.
 
     The kept code is found by the age of the function's own file alone: a compiled function calls
-    only compiled functions of the same file. It holds no lock of Python's while it runs.
+    only compiled functions of the same file.
     """
-    return cast(Function, numba.njit(cache=True, nogil=True)(function))
+    return cast(Function, numba.njit(cache=True)(function))
 
 
-def n_threads() -> int:
-    """How many threads a search works on."""
-    return usable_processors()
+def compiled_parallel(function: Function) -> Function:
+    """As `compiled`, with the iterations of `prange` loops spread over the threads.
 
-
-@cache
-def _threads(process: int) -> ThreadPoolExecutor:  # noqa: ARG001 - threads do not survive a fork
-    return ThreadPoolExecutor(n_threads(), thread_name_prefix="encas-lane")
-
-
-def on_lanes(function: Callable[..., object], n_lanes: int, *arguments: object) -> None:
-    """Calls a compiled `function(lane, n_lanes, *arguments)` for every lane, each on a thread.
-
-    Lanes write to places of their own, so the result is the same on any number of threads.
+    Such loops write to places of their own, so the result is the same on any number of threads.
     """
-    others = [
-        _threads(os.getpid()).submit(function, lane, n_lanes, *arguments)
-        for lane in range(1, n_lanes)
-    ]
-    function(0, n_lanes, *arguments)
-    for other in others:
-        other.result()
+    return cast(Function, numba.njit(cache=True, parallel=True)(function))

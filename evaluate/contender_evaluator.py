@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from ..arrays import IntArray
 from ..cascade import Confidence
 from ..errors import SearchError
-from .compiled import compiled, n_threads, on_lanes
+from .compiled import compiled, n_threads
 from .contender_arrays import source_of
 from .contenders import CHUNK, Contenders, rank_of
 from .counts import Counts
@@ -82,8 +82,7 @@ class ContenderEvaluator:
             counts[part] = self._counted(assigned.fresh, batch)
             if predicted is not None:
                 sample = self.contenders.sample
-                arguments = (self._source, sample, self._slab, *batch, predicted[part])
-                on_lanes(predict_all, n_threads(), *arguments)
+                predict_all(self._source, sample, self._slab, *batch, predicted[part])
             done = part.stop
         counts[:, 1] = self.n_samples
         counts[n_stages == 0] = 0
@@ -95,7 +94,7 @@ class ContenderEvaluator:
         members = batch[0]
         n_lanes = min(n_threads(), self._n_blocks)
         lanes = np.zeros((n_lanes, len(members), 1 + members.shape[1]), np.int64)
-        on_lanes(count_all, n_lanes, self._source, self._slab, fresh, *batch, lanes)
+        count_all(self._source, self._slab, fresh, *batch, lanes)  # pyright: ignore[reportCallIssue]
         return lanes.sum(axis=0)
 
 

@@ -7,17 +7,15 @@ from __future__ import annotations
 
 import numpy as np
 
-from .compiled import compiled
+from .compiled import compiled, compiled_parallel, prange
 from .contenders import CHUNK
 
 
-@compiled
-def predict_all(lane, n_lanes, source, sample, slab, members, slots, limits, n_stages, predicted):
+@compiled_parallel
+def predict_all(source, sample, slab, members, slots, limits, n_stages, predicted):
     """Writes the predicted classes of cascades whose stage bytes are in the slab.
 
     Args:
-        lane: whose chunks of samples are predicted.
-        n_lanes: over how many lanes the chunks are dealt out.
         source: the contenders.
         sample: int64 [n_samples], the pool's row at each place.
         slab: uint8 [n_blocks, n_slots, block, 64], as `stages.count_all` left it.
@@ -27,7 +25,7 @@ def predict_all(lane, n_lanes, source, sample, slab, members, slots, limits, n_s
         n_stages: int64 [n].
         predicted: int64 [n, n_samples].
     """
-    for chunk in range(lane, len(source.flat_chunk), n_lanes):
+    for chunk in prange(len(source.flat_chunk)):
         for i in np.flatnonzero(n_stages):
             _predict_chunk(
                 source, sample, slab, members[i], slots[i], limits[i], chunk, predicted[i]

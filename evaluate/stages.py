@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .compiled import compiled
+from .compiled import compiled, compiled_parallel, prange
 from .contender_arrays import KINDS
 from .contenders import CHUNK
 from .threshold_grid import N_STEPS, STEP
@@ -159,13 +159,11 @@ def _flat_byte(source, rows, label, members, n):
     return _encoded(source, largest, second, winner == label)
 
 
-@compiled
-def count_all(lane, n_lanes, source, slab, fresh, members, slots, limits, n_stages, counts):
+@compiled_parallel
+def count_all(source, slab, fresh, members, slots, limits, n_stages, counts):
     """Counts cascades over all samples; bytes that the slab lacks are computed on the way.
 
     Args:
-        lane: whose blocks are counted.
-        n_lanes: over how many lanes the blocks are dealt out.
         source: the contenders.
         slab: uint8 [n_blocks, n_slots, block, 64], bytes of each known sequence of members.
         fresh: int64 [n_fresh], slots whose bytes are not known yet.
@@ -176,15 +174,17 @@ def count_all(lane, n_lanes, source, slab, fresh, members, slots, limits, n_stag
         counts: int64 [n_lanes, n, 1 + max_members], zeros, to be summed over the lanes: right
             answers and, from place 2 on, how many run a stage.
     """
-    scratch = np.empty((2, _scratch_size(source.start)), np.float32)
-    alive = np.empty(CHUNK, np.uint8)
-    # Neighbouring blocks are equally wide: dealt out in turn, the work is even.
-    for block in range(lane, len(slab), n_lanes):
-        for slot in fresh:
-            slab[block, slot, :, 0] = UNKNOWN
-        for i in range(len(members)):
-            known = (slab[block], members[i], slots[i], limits[i], n_stages[i])
-            _count_block(source, block, known, counts[lane, i], alive, scratch)
+    n_lanes = len(counts)
+    for lane in prange(n_lanes):
+        scratch = np.empty((2, _scratch_size(source.start)), np.float32)
+        alive = np.empty(CHUNK, np.uint8)
+        # Neighbouring blocks are equally wide: dealt out in turn, the work is even.
+        for block in range(lane, len(slab), n_lanes):
+            for slot in fresh:
+                slab[block, slot, :, 0] = UNKNOWN
+            for i in range(len(members)):
+                known = (slab[block], members[i], slots[i], limits[i], n_stages[i])
+                _count_block(source, block, known, counts[lane, i], alive, scratch)
 
 
 @compiled
@@ -232,27 +232,27 @@ def _leave(stage, limit, alive):
     return n_right, n_left
 
 
-@compiled
-def fill_units(lane, n_lanes, source, prefix, last, stages, lasts):
+@compiled_parallel
+def fill_units(source, prefix, last, stages, lasts, n_lanes):
     """The bytes of every stage of prefixes, and of alternatives for one more member.
 
     Args:
-        lane: whose blocks are filled.
-        n_lanes: over how many lanes the blocks are dealt out.
         source: the contenders.
         prefix: int64 [n, q], members, negative in front where there are fewer.
         last: int64 [n, n_last], members, negative where there is none.
         stages: uint8 [n, q, n_chunks * 64], filled; 0 in front.
         lasts: uint8 [n, n_last, n_chunks * 64], filled where there are members; bit `right` alone.
+        n_lanes: over how many threads the blocks are dealt out.
     """
     n_chunks = len(source.flat_chunk)
-    scratch = np.empty((3, _scratch_size(source.start)), np.float32)
-    members = np.empty(prefix.shape[1] + 1, np.int64)
-    for first in range(lane * source.block, n_chunks, n_lanes * source.block):
-        chunks = range(first, min(first + source.block, n_chunks))
-        for i in range(len(prefix)):
-            unit = (prefix[i], last[i], stages[i], lasts[i])
-            _fill_unit(source, chunks, unit, members, scratch)
+    for lane in prange(n_lanes):
+        scratch = np.empty((3, _scratch_size(source.start)), np.float32)
+        members = np.empty(prefix.shape[1] + 1, np.int64)
+        for first in range(lane * source.block, n_chunks, n_lanes * source.block):
+            chunks = range(first, min(first + source.block, n_chunks))
+            for i in range(len(prefix)):
+                unit = (prefix[i], last[i], stages[i], lasts[i])
+                _fill_unit(source, chunks, unit, members, scratch)
 
 
 @compiled

@@ -21,7 +21,7 @@ what is reported is exact, and nothing that improves the staircase is missed.
 
 from __future__ import annotations
 
-from .compiled import compiled
+from .compiled import compiled, compiled_parallel, prange
 from .sweep_space import MARGIN, Plane, Stair, SweepBlock
 from .sweep_units import N_LANES, NOBODY, Units
 from .threshold_grid import N_THRESHOLDS
@@ -29,33 +29,37 @@ from .threshold_grid import N_THRESHOLDS
 KNOWN = -1
 
 
-@compiled
-def sweep_units(lane, n_lanes, units, prefix, last, prices, stair, planes, blocks, codes, costs):
+@compiled_parallel
+def sweep_units(units, prefix, last, prices, stair, planes, blocks, codes, costs):
     """Sweeps units; each starts from the same staircase, so their order means nothing.
 
     Args:
-        lane: whose units are swept.
-        n_lanes: over how many lanes the units are dealt out.
         units: the samples.
         prefix: int64 [n, 4], members, NOBODY in front.
         last: int64 [n, 16], members, NOBODY at the end.
         prices: see `Prices`.
         stair: float64 [n_samples + 1 + MARGIN], +inf at the end.
-        planes: room for one for each lane.
+        planes: room for one for each thread that is to be used.
         blocks: room for as many.
         codes: int64 [n, n_samples + 1 + MARGIN], filled: the lane and the genes that improve on the
             staircase at each number of right answers, KNOWN where nothing does.
         costs: float64 [n, n_samples + 1 + MARGIN], filled: the cost there.
     """
+    for thread in prange(len(planes.n2)):
+        _sweep_every(thread, units, prefix, last, prices, stair, planes, blocks, codes, costs)
+
+
+@compiled
+def _sweep_every(first, units, prefix, last, prices, stair, planes, blocks, codes, costs):
     p, b = planes, blocks
     plane = Plane(
-        p.n2[lane], p.gain2[lane], p.n3[lane], p.gain3[lane], p.hope3[lane], p.ceiling[lane]
+        p.n2[first], p.gain2[first], p.n3[first], p.gain3[first], p.hope3[first], p.ceiling[first]
     )
     block = SweepBlock(
-        b.n4[lane], b.gain4[lane], b.hope4[lane], b.n5[lane], b.gain5[lane],
-        b.row_n5[lane], b.row_gain5[lane], b.gain[lane], b.most[lane],
+        b.n4[first], b.gain4[first], b.hope4[first], b.n5[first], b.gain5[first],
+        b.row_n5[first], b.row_gain5[first], b.gain[first], b.most[first],
     )  # fmt: skip
-    for u in range(lane, len(prefix), n_lanes):
+    for u in range(first, len(prefix), len(p.n2)):
         unit = Units(units.end[u], units.bins[u], units.right[u], units.best[u], units.gain[u])
         own = Stair(costs[u], codes[u])
         own.cost[:] = stair

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..arrays import ByteArray, IntArray
-from .compiled import compiled, n_threads, on_lanes
+from .compiled import compiled, compiled_parallel, prange
 from .threshold_grid import N_THRESHOLDS
 
 N_LANES = 16
@@ -52,13 +52,13 @@ def sorted_units(stages: ByteArray, lasts: ByteArray, last: IntArray, n_samples:
         np.empty((n, N_PREFIX, n_samples), np.int8),  # pyright: ignore[reportArgumentType]
         np.empty((n, n_samples, N_LANES), np.int8),  # pyright: ignore[reportArgumentType]
     )
-    on_lanes(_sort_all, min(n_threads(), n), stages, lasts, last, units)
+    _sort_all(stages, lasts, last, units)
     return units
 
 
-@compiled
-def _sort_all(lane, n_lanes, stages, lasts, last, units):
-    for u in range(lane, len(last), n_lanes):
+@compiled_parallel
+def _sort_all(stages, lasts, last, units):
+    for u in prange(len(last)):
         _sort(u, stages[u], lasts[u], last[u], units)
 
 

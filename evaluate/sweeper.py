@@ -8,7 +8,7 @@ import numpy as np
 
 from ..arrays import DoubleArray, IntArray
 from ..cascade import Confidence
-from .compiled import n_threads, on_lanes
+from .compiled import n_threads
 from .contender_arrays import source_of
 from .contenders import CHUNK, Contenders
 from .stages import fill_units
@@ -102,14 +102,13 @@ class Sweeper:
         n = len(prefix)
         stages = np.empty((n, N_PREFIX, self._padded), np.uint8)
         lasts = np.empty((n, N_LANES, self._padded), np.uint8)
-        on_lanes(fill_units, n_threads(), self._source, prefix, last, stages, lasts)
+        fill_units(self._source, prefix, last, stages, lasts, n_threads())
         n_lanes = min(n_threads(), n)
         codes, costs = np.empty((n, len(stair)), np.int64), np.empty((n, len(stair)))
-        units = sorted_units(stages, lasts, last, self.n_samples)
-        room = new_planes(n_lanes), new_blocks(n_lanes, self.n_samples)
-        on_lanes(
-            sweep_units, n_lanes, units, prefix, last, self._prices, stair, *room, codes, costs
-        )
+        sweep_units(
+            sorted_units(stages, lasts, last, self.n_samples), prefix, last, self._prices, stair,
+            new_planes(n_lanes), new_blocks(n_lanes, self.n_samples), codes, costs,
+        )  # fmt: skip
         unit, correct = np.nonzero(codes != KNOWN)
         code = codes[unit, correct]
         genes = code[:, None] // N_LANES // 64 ** np.arange(N_PREFIX) % 64

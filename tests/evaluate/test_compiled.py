@@ -1,19 +1,17 @@
 """How functions are compiled, and the rule that the cache of compiled code asks for."""
 
 import ast
-import threading
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from encas.evaluate import stages
-from encas.evaluate.compiled import n_threads, on_lanes
+from encas.evaluate.compiled import n_threads
 from encas.evaluate.threshold_grid import THRESHOLDS
-from encas.processors import usable_processors
 
 ROOT = Path(__file__).resolve().parents[2]
-DECORATORS = {"compiled"}
+DECORATORS = {"compiled", "compiled_parallel"}
 
 
 def compiled_functions(path: Path) -> list[ast.FunctionDef]:
@@ -51,29 +49,7 @@ def test_compiled_function_is_the_one_that_was_written():
         assert stages._n_passed(confidence) == stages._n_passed.py_func(confidence)
 
 
-def test_compiled_functions_hold_no_lock_of_python():
-    assert stages.count_all.targetoptions["nogil"] is True
-
-
-def test_lanes_are_called_once_each_with_all_that_is_given():
-    called = []
-    on_lanes(lambda *arguments: called.append(arguments), 3, "a", "b")
-    assert sorted(called) == [(lane, 3, "a", "b") for lane in range(3)]
-
-
-def test_lanes_run_at_the_same_time():
-    meet = threading.Barrier(2, timeout=30)
-    on_lanes(lambda _lane, _n_lanes: meet.wait(), 2)
-
-
-def test_error_of_any_lane_is_raised():
-    def failing(lane, _n_lanes):
-        if lane == 1:
-            raise ZeroDivisionError
-
-    with pytest.raises(ZeroDivisionError):
-        on_lanes(failing, 2)
-
-
-def test_threads_are_those_that_the_process_may_use():
-    assert n_threads() == usable_processors()
+def test_parallel_functions_alone_are_spread_over_threads():
+    assert stages.count_all.targetoptions.get("parallel") is True
+    assert not stages._n_passed.targetoptions.get("parallel")
+    assert n_threads() >= 1

@@ -5,7 +5,6 @@ import itertools
 import numpy as np
 import pytest
 
-from encas.evaluate.compiled import on_lanes
 from encas.evaluate.sweep_space import MARGIN, Prices, new_blocks, new_planes
 from encas.evaluate.sweep_tables import KNOWN, sweep_units
 from encas.evaluate.sweep_units import N_LANES, N_PREFIX, NOBODY, sorted_units
@@ -82,9 +81,10 @@ class Case:
         shape = len(self.prefix), len(stair)
         codes, costs = np.empty(shape, np.int64), np.empty(shape)
         units = sorted_units(self.stages, self.lasts, self.last, self.n_samples)
-        room = new_planes(n_threads), new_blocks(n_threads, self.n_samples)
-        arguments = (units, self.prefix, self.last, self.prices, stair, *room, codes, costs)
-        on_lanes(sweep_units, n_threads, *arguments)
+        sweep_units(
+            units, self.prefix, self.last, self.prices, stair, new_planes(n_threads),
+            new_blocks(n_threads, self.n_samples), codes, costs,
+        )  # fmt: skip
         return codes, costs
 
     def empty_stair(self) -> np.ndarray:
