@@ -1,3 +1,4 @@
+import hashlib
 from dataclasses import dataclass
 
 import numpy as np
@@ -252,3 +253,16 @@ def test_population_is_terminated_once_a_larger_one_covers_its_front(larger, is_
     n = len(strategy.ask())
     strategy.tell(np.resize(np.array(larger, np.float64), (n, 2)))
     assert bool(strategy.state()["population.0.is_terminated"]) is is_covered
+
+
+def test_gomea_takes_the_known_way_of_a_seed():
+    """The bytes of a run: patience, forced improvement and the archive's target decide on them."""
+    strategy = gomea(Bits(trap_inverse_trap, 15), seed=3, archive_target=3)
+    search = AskTellSearch(Bits(trap_inverse_trap, 15), strategy)
+    while search.n_evaluations < 6000:
+        search.step(6000 - search.n_evaluations)
+    digest = hashlib.sha256()
+    for name, array in sorted(strategy.state().items()):
+        if array.dtype.kind in "iub" and "rng" not in name:
+            digest.update(name.encode() + np.ascontiguousarray(array).tobytes())
+    assert digest.hexdigest()[:16] == "1b09f28a53bda930"
