@@ -15,7 +15,6 @@ from rich.markup import escape
 from rich.progress import BarColumn, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.progress import Progress as RichProgress
 
-from ..cascade import Cascade
 from ..files import json_text
 from ..fronts.front import Front
 from ..progress import OnProgress, Progress
@@ -182,8 +181,3 @@ def taken_limits(limits: Mapping[str, Any], front: Front, *, other: str = "") ->
         f"say which of {len(front)} cascades: --min-accuracy, --max-cost, --max-latency-ms or "
         f"--knee{other}"
     )
-
-
-def cascade_text(cascade: Cascade) -> str:
-    """A cascade in a line: its members in order, each with its threshold."""
-    return str(cascade)

@@ -12,7 +12,7 @@ from ..fronts.scoring import evaluate_front
 from ..fronts.selection import cost_text
 from ..latency import LatencyProfile
 from ..pools.pool import Pool
-from .console import cascade_text, emit, json_option
+from .console import emit, json_option
 from .option_texts import option
 
 
@@ -61,5 +61,5 @@ def front_table(loaded: Front) -> Table:
     table.add_column("members (threshold)", overflow="fold")
     for index, scored in enumerate(loaded.cascades):
         cost = cost_text(scored.cost, loaded.objectives[1])
-        table.add_row(str(index), f"{scored.accuracy:.4f}", cost, cascade_text(scored.cascade))
+        table.add_row(str(index), f"{scored.accuracy:.4f}", cost, str(scored.cascade))
     return table

@@ -13,7 +13,7 @@ from ..nat.joint_runs import JointRun, front_of
 from ..nat.joint_session import joint_transfer
 from ..nat.nat_session import Launch, Origin
 from ..pools.pool import Pool
-from .console import cascade_text, emit, json_option, note, shown_progress
+from .console import emit, json_option, note, shown_progress
 from .nat_options import path_type, plan_of, settings_of, shared_options
 from .option_texts import option
 
@@ -109,5 +109,5 @@ def joint_table(run: JointRun) -> Table:
     """A run's front for people."""
     table = Table("error", "MACs", "cascade", title=f"front of {run.folder}")
     for scored in run.front:
-        table.add_row(f"{scored.error:.4f}", f"{scored.cost:,.0f}", cascade_text(scored.cascade))
+        table.add_row(f"{scored.error:.4f}", f"{scored.cost:,.0f}", str(scored.cascade))
     return table

@@ -12,7 +12,7 @@ from rich.table import Table
 
 from ..errors import MissingExtraError
 from ..search.algorithms import ALGORITHMS, AUTO
-from .console import cascade_text, emit, json_option, note, shown_progress
+from .console import emit, json_option, note, shown_progress
 from .measuring_options import exporter_option, placement_options, taken_placement
 from .option_texts import option
 
@@ -98,7 +98,7 @@ def _row(pair: Pair) -> tuple[str, ...]:
         f"{other.measured_ms:.4g}",
         f"{other.predicted_ms:.4g}",
         f"{pair.speed_up:.2f} x",
-        escape(cascade_text(other.cascade)),
+        escape(str(other.cascade)),
     )
 
 
