@@ -8,16 +8,19 @@ from numpy.typing import NDArray
 from ..arrays import IntArray
 from ..cascade import Confidence
 from ..errors import SearchError
-from .compiled import compiled, n_threads
+from .compiled import compiled
 from .contender_arrays import source_of
 from .contenders import CHUNK, Contenders, rank_of
 from .counts import Counts
-from .predictions import predict_all
+from .lanes import on_lanes, threads_or_all
+from .predictions import predict_lane
 from .prefix_cache import PrefixCache
-from .stages import count_all
+from .stages import count_lane
 
 CACHE_BYTES = 2**30
 MAX_SLOTS = 2**19
+# So many chunks of cascades take a thread about as long as five others take to be woken.
+CHUNKS_PER_LANE = 1000
 
 
 class ContenderEvaluator:
@@ -27,6 +30,7 @@ class ContenderEvaluator:
         contenders: the compressed pool.
         confidence: "max_probability", or with contenders of rank 2 "margin" or "logit_gap".
         cache_bytes: how large the cache of stage bytes may grow; it changes no result.
+        n_threads: threads to work on, None for all processors.
 
     Raises:
         SearchError: the contenders do not serve that confidence.
@@ -38,11 +42,13 @@ class ContenderEvaluator:
         *,
         confidence: Confidence = "max_probability",
         cache_bytes: int = CACHE_BYTES,
+        n_threads: int | None = None,
     ) -> None:
         if contenders.rank < rank_of(confidence):
             raise SearchError(f"contenders of rank {contenders.rank} do not give the {confidence}")
         self.contenders = contenders
         self._source = source_of(contenders, confidence)
+        self._n_threads = threads_or_all(n_threads)
         self._n_blocks = -(-contenders.n_chunks // contenders.block)
         slot_bytes = self._n_blocks * contenders.block * CHUNK
         max_members = contenders.max_members
@@ -81,8 +87,9 @@ class ContenderEvaluator:
             batch = (padded[part], assigned.slots, limits[part], n_stages[part])
             counts[part] = self._counted(assigned.fresh, batch)
             if predicted is not None:
-                sample = self.contenders.sample
-                predict_all(self._source, sample, self._slab, *batch, predicted[part])
+                given = (self._source, self.contenders.sample, self._slab)
+                n_lanes = self._n_lanes(len(assigned.slots))
+                on_lanes(predict_lane, n_lanes, *given, *batch, predicted[part])
             done = part.stop
         counts[:, 1] = self.n_samples
         counts[n_stages == 0] = 0
@@ -92,10 +99,15 @@ class ContenderEvaluator:
 
     def _counted(self, fresh: IntArray, batch: tuple[NDArray, ...]) -> IntArray:
         members = batch[0]
-        n_lanes = min(n_threads(), self._n_blocks)
+        n_lanes = self._n_lanes(len(members))
         lanes = np.zeros((n_lanes, len(members), 1 + members.shape[1]), np.int64)
-        count_all(self._source, self._slab, fresh, *batch, lanes)  # pyright: ignore[reportCallIssue]
-        return lanes.sum(axis=0)
+        on_lanes(count_lane, n_lanes, self._source, self._slab, fresh, *batch, lanes)
+        return lanes.sum(axis=0) if n_lanes > 1 else lanes[0]
+
+    def _n_lanes(self, n_cascades: int) -> int:
+        """As many as there are threads, but none that is not worth waking a thread."""
+        worth = n_cascades * self.contenders.n_chunks // CHUNKS_PER_LANE
+        return max(1, min(self._n_threads, self._n_blocks, worth))
 
 
 @compiled

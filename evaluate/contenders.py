@@ -135,10 +135,15 @@ def choose(outputs: FloatArray, label: IntArray, *, max_members: int, rank: int)
         np.max(outputs, axis=2, out=top)
     else:
         _second_largest(outputs, top)
-    classes = np.empty((n, n_classes), np.int64)
-    n_contenders = np.empty(n, np.int64)
-    level = np.empty(n)
-    _choose(outputs, top, label, max_members * ROUNDING, classes, n_contenders, level)
+    highest = np.full((n, n_classes), -1.0)
+    _raise(highest, outputs, top, max_members * ROUNDING)
+    level = np.zeros(n)
+    many = np.flatnonzero((highest >= 0).sum(axis=1) > FEW)
+    if len(many):
+        tops = np.sort(np.ascontiguousarray(top[:, many].T), axis=1)
+        level[many] = _cheapest_levels(tops, np.sort(highest[many], axis=1))
+    classes, n_contenders = np.empty((n, n_classes), np.int64), np.empty(n, np.int64)
+    _list(highest, level, np.ascontiguousarray(label), classes, n_contenders)
     return ContenderChoice(classes=classes, n_contenders=n_contenders, level=level, top=top)
 
 
@@ -154,50 +159,46 @@ def _second_largest(outputs, top):
 
 
 @compiled
-def _choose(outputs, top, label, scale, classes, n_contenders, level):
+def _raise(highest, outputs, top, scale):
+    """The highest level [n, n_classes] at which a class is a contender still, -1 if at none."""
     n_models, n, n_classes = outputs.shape
-    # The highest level at which a class is a contender still.
-    highest = np.empty(n_classes)
     for i in range(n):
-        highest[:] = -1.0
         for m in range(n_models):
-            _raise(highest, outputs[m, i], top[m, i] / scale, scale)
-        level[i] = 0.0
-        if (highest >= 0).sum() > FEW:
-            level[i] = _cheapest_level(np.sort(top[:, i]), np.sort(highest), n_classes)
-        highest[label[i]] = np.inf
-        n_contenders[i] = _list(highest, level[i], label[i], classes[i])
+            least = top[m, i] / scale
+            for c in range(n_classes):
+                p = outputs[m, i, c]
+                if p >= least and p > 0:
+                    highest[i, c] = max(highest[i, c], p * scale)
 
 
 @compiled
-def _raise(highest, row, least, scale):
-    for c in range(len(row)):
-        if row[c] >= least and row[c] > 0:
-            highest[c] = max(highest[c], row[c] * scale)
+def _cheapest_levels(tops, highest):
+    """The levels [n] with the fewest stored numbers; the rows of `tops` and `highest` ascend."""
+    n, n_models = tops.shape
+    n_classes = highest.shape[1]
+    levels = np.empty(n)
+    for i in range(n):
+        best, levels[i], n_below = n_models * n_classes + 1, 0.0, 0
+        for n_flat in range(n_models):
+            candidate = np.float64(tops[i, n_flat]) if n_flat > 0 else 0.0
+            if n_flat > 0 and tops[i, n_flat] == tops[i, n_flat - 1]:
+                continue
+            while n_below < n_classes and highest[i, n_below] < candidate:
+                n_below += 1
+            stored = n_models * (n_classes - n_below) + n_flat * n_classes
+            if stored < best:
+                best, levels[i] = stored, candidate
+    return levels
 
 
 @compiled
-def _cheapest_level(tops, highest, n_classes):
-    """The level with the fewest stored numbers; `tops` and `highest` ascend."""
-    n_models = len(tops)
-    best, level = n_models * n_classes + 1, 0.0
-    for n_flat in range(n_models):
-        candidate = np.float64(tops[n_flat]) if n_flat > 0 else 0.0
-        if n_flat > 0 and tops[n_flat] == tops[n_flat - 1]:
-            continue
-        n_contenders = n_classes - np.searchsorted(highest, candidate)
-        stored = n_models * n_contenders + n_flat * n_classes
-        if stored < best:
-            best, level = stored, candidate
-    return level
-
-
-@compiled
-def _list(highest, level, label, classes):
-    classes[0] = label
-    count = 1
-    for c in range(len(highest)):
-        if highest[c] >= level and c != label:
-            classes[count] = c
-            count += 1
-    return count
+def _list(highest, level, label, classes, n_contenders):
+    """The true class, then the other classes that are contenders at the sample's level."""
+    for i in range(len(highest)):
+        classes[i, 0] = label[i]
+        count = 1
+        for c in range(highest.shape[1]):
+            if highest[i, c] >= level[i] and c != label[i]:
+                classes[i, count] = c
+                count += 1
+        n_contenders[i] = count

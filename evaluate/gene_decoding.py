@@ -14,7 +14,10 @@ def decode_into(genomes: IntArray, members: IntArray, thresholds: IntArray) -> N
         n_stages = 0
         for slot in range(max_members):
             member = genomes[i, slot] - 1
-            if member < 0 or (members[i, :n_stages] == member).any():
+            is_new = member >= 0
+            for stage in range(n_stages):
+                is_new = is_new and members[i, stage] != member
+            if not is_new:
                 continue
             members[i, n_stages] = member
             if n_stages > 0:

@@ -7,29 +7,32 @@ from __future__ import annotations
 
 import numpy as np
 
-from .compiled import compiled, compiled_parallel, prange
+from .compiled import compiled
 from .contenders import CHUNK
 
 
-@compiled_parallel
-def predict_all(source, sample, slab, members, slots, limits, n_stages, predicted):
+@compiled
+def predict_lane(lane, n_lanes, source, sample, slab, members, slots, limits, n_stages, predicted):
     """Writes the predicted classes of cascades whose stage bytes are in the slab.
 
     Args:
+        lane: which lane this is.
+        n_lanes: how many there are; every n-th chunk is a lane's.
         source: the contenders.
         sample: int64 [n_samples], the pool's row at each place.
-        slab: uint8 [n_blocks, n_slots, block, 64], as `stages.count_all` left it.
+        slab: uint8 [n_blocks, n_slots, block, 64], as `stages.count_lane` left it.
         members: int64 [n, max_members].
         slots: int64 [n, max_members], the slot of the first j + 1 members.
         limits: uint8 [n, max_members], the least byte that leaves at each stage.
         n_stages: int64 [n].
         predicted: int64 [n, n_samples].
     """
-    for chunk in prange(len(source.flat_chunk)):
-        for i in np.flatnonzero(n_stages):
-            _predict_chunk(
-                source, sample, slab, members[i], slots[i], limits[i], chunk, predicted[i]
-            )
+    for chunk in range(lane, len(source.flat_chunk), n_lanes):
+        for i in range(len(members)):
+            if n_stages[i] > 0:
+                _predict_chunk(
+                    source, sample, slab, members[i], slots[i], limits[i], chunk, predicted[i]
+                )
 
 
 @compiled

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..arrays import IntArray
-from .compiled import compiled
+from .compiled import compiled, inlined
 
 NO_SLOT = -1
 # Places in the array of positions.
@@ -69,11 +69,11 @@ def _assign(members, keys, table, used, position, slots, fresh):
     return len(members), n_fresh
 
 
-@compiled
+@inlined
 def _assign_one(  # noqa: PLR0913, PLR0917 - compiled code has no objects
     members, keys, table, used, position, slots, fresh, n_fresh
 ):
-    for j in range((members >= 0).sum()):
+    for j in range(_length(members)):
         slot = table[_find(keys, table, members, j + 1)]
         if slot == NO_SLOT:
             slot = _taken_slot(members, j + 1, keys, table, used, position)
@@ -86,17 +86,27 @@ def _assign_one(  # noqa: PLR0913, PLR0917 - compiled code has no objects
     return True, n_fresh
 
 
-@compiled
+@inlined
 def _taken_slot(members, n, keys, table, used, position):
     """A slot made the one of the first n of `members`; NO_SLOT if none is free."""
     slot = _free_slot(keys, table, used, position)
     if slot != NO_SLOT:
-        keys[slot, :n] = members[:n]
+        for j in range(n):
+            keys[slot, j] = members[j]
         table[_find(keys, table, members, n)] = slot
     return slot
 
 
-@compiled
+@inlined
+def _length(members):
+    """How many members there are before the first -1."""
+    n = 0
+    while n < len(members) and members[n] >= 0:
+        n += 1
+    return n
+
+
+@inlined
 def _hash(members, n, size):
     value = np.uint64(n)
     for j in range(n):
@@ -114,7 +124,7 @@ def _find(keys, table, members, n):
     return place
 
 
-@compiled
+@inlined
 def _is_key(key, members, n):
     for j in range(n):
         if key[j] != members[j]:
@@ -122,7 +132,7 @@ def _is_key(key, members, n):
     return n == len(key) or key[n] < 0
 
 
-@compiled
+@inlined
 def _free_slot(keys, table, used, position):
     """An unused slot, or that of a sequence which this batch does not need; NO_SLOT if none."""
     if position[_N_USED] < len(keys):
@@ -142,11 +152,11 @@ def _free_slot(keys, table, used, position):
     return NO_SLOT
 
 
-@compiled
+@inlined
 def _forget(keys, table, slot):
     """Takes a sequence out of the table and closes the gap in its run of places."""
     mask = len(table) - 1
-    n = (keys[slot] >= 0).sum()
+    n = _length(keys[slot])
     gap = _find(keys, table, keys[slot], n)
     place = gap
     while True:
@@ -154,9 +164,10 @@ def _forget(keys, table, slot):
         if table[place] == NO_SLOT:
             break
         key = keys[table[place]]
-        home = _hash(key, (key >= 0).sum(), len(table))
+        home = _hash(key, _length(key), len(table))
         if ((place - home) & mask) >= ((place - gap) & mask):
             table[gap] = table[place]
             gap = place
     table[gap] = NO_SLOT
-    keys[slot] = -1
+    for j in range(keys.shape[1]):
+        keys[slot, j] = -1

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .compiled import compiled, compiled_parallel, prange
+from .compiled import compiled, inlined
 from .contender_arrays import KINDS
 from .contenders import CHUNK
 from .threshold_grid import N_STEPS, STEP
@@ -37,7 +37,7 @@ def _add_up(source, chunk, members, n_before, n, sums):
                 sums[x] += newest[x]
 
 
-@compiled
+@inlined
 def _values(source, chunk, model):
     """The numbers of a model in a chunk, [size]."""
     first = chunk // source.block * source.block
@@ -54,19 +54,21 @@ def _finish(source, chunk, members, n, out, sums, rivals):
         _fold_rivals(source, chunk, sums, rivals)
         _fill_bytes(sums, rivals, np.float32(n), out)
     else:
-        out[:] = UNKNOWN
+        for t in range(CHUNK):
+            out[t] = UNKNOWN
     _settle(source, chunk, n, out, sums)
     if source.flat_chunk[chunk] >= 0:
         _fill_flat(source, chunk, members, n, out)
 
 
-@compiled
+@inlined
 def _fold_rivals(source, chunk, sums, rivals):
     """The largest sums of slots 1 .. in rivals[:64], by folding halves onto each other."""
     n_slots = (source.start[chunk + 1] - source.start[chunk]) // CHUNK
     n, half = n_slots - 1, (n_slots - 1) // 2
     if n == 0:
-        rivals[:CHUNK] = -1
+        for x in range(CHUNK):
+            rivals[x] = -1
     low, high = sums[CHUNK : (1 + n) * CHUNK], sums[(1 + n - half) * CHUNK : (1 + n) * CHUNK]
     for x in range(half * CHUNK):
         rivals[x] = high[x] if high[x] > low[x] else low[x]
@@ -81,14 +83,14 @@ def _fold_rivals(source, chunk, sums, rivals):
         n -= half
 
 
-@compiled
+@inlined
 def _n_passed(confidence):
     """How many thresholds lie below: those before the nearest one, and perhaps that one."""
     nearest = np.int32(confidence * np.float32(N_STEPS) + np.float32(0.5))
     return nearest + np.int32(confidence > np.float32(np.float64(nearest) * STEP))
 
 
-@compiled
+@inlined
 def _fill_bytes(true, rival, divisor, out):
     """Bytes by max probability, UNKNOWN where classes tie."""
     for t in range(CHUNK):
@@ -98,7 +100,7 @@ def _fill_bytes(true, rival, divisor, out):
         out[t] = UNKNOWN if mean == other else byte
 
 
-@compiled
+@inlined
 def _settle(source, chunk, n, out, sums):
     """Finds the bytes that are UNKNOWN."""
     for t in range(CHUNK):
@@ -106,7 +108,7 @@ def _settle(source, chunk, n, out, sums):
             out[t] = _byte(source, chunk, t, n, sums)
 
 
-@compiled
+@inlined
 def _byte(source, chunk, t, n, sums):
     """The byte of one sample from the sums of its slots."""
     classes = source.classes[source.start[chunk] : source.start[chunk + 1]]
@@ -123,7 +125,7 @@ def _byte(source, chunk, t, n, sums):
     return _encoded(source, largest, second, right)
 
 
-@compiled
+@inlined
 def _encoded(source, largest, second, right):
     confidence = largest
     if source.kind != _MAX_PROBABILITY and source.flat_values.shape[1] > 1:
@@ -132,7 +134,7 @@ def _encoded(source, largest, second, right):
     return np.uint8(2 * _n_passed(confidence) + np.int32(right))
 
 
-@compiled
+@inlined
 def _fill_flat(source, chunk, members, n, out):
     """Bytes of samples on which all members are flat, from complete rows."""
     rows = source.flat_row[source.flat_chunk[chunk]]
@@ -145,7 +147,7 @@ def _fill_flat(source, chunk, members, n, out):
             out[t] = _flat_byte(source, rows[:, t], source.label[chunk * CHUNK + t], members, n)
 
 
-@compiled
+@inlined
 def _flat_byte(source, rows, label, members, n):
     largest, second, winner = np.float32(0), np.float32(0), 0
     for c in range(source.flat_values.shape[1]):
@@ -159,11 +161,13 @@ def _flat_byte(source, rows, label, members, n):
     return _encoded(source, largest, second, winner == label)
 
 
-@compiled_parallel
-def count_all(source, slab, fresh, members, slots, limits, n_stages, counts):
-    """Counts cascades over all samples; bytes that the slab lacks are computed on the way.
+@compiled
+def count_lane(lane, n_lanes, source, slab, fresh, members, slots, limits, n_stages, counts):
+    """Counts cascades over the samples of a lane; bytes that the slab lacks are computed.
 
     Args:
+        lane: which lane this is.
+        n_lanes: how many there are; every n-th block is a lane's.
         source: the contenders.
         slab: uint8 [n_blocks, n_slots, block, 64], bytes of each known sequence of members.
         fresh: int64 [n_fresh], slots whose bytes are not known yet.
@@ -174,20 +178,19 @@ def count_all(source, slab, fresh, members, slots, limits, n_stages, counts):
         counts: int64 [n_lanes, n, 1 + max_members], zeros, to be summed over the lanes: right
             answers and, from place 2 on, how many run a stage.
     """
-    n_lanes = len(counts)
-    for lane in prange(n_lanes):
-        scratch = np.empty((2, _scratch_size(source.start)), np.float32)
-        alive = np.empty(CHUNK, np.uint8)
-        # Neighbouring blocks are equally wide: dealt out in turn, the work is even.
-        for block in range(lane, len(slab), n_lanes):
-            for slot in fresh:
-                slab[block, slot, :, 0] = UNKNOWN
-            for i in range(len(members)):
-                known = (slab[block], members[i], slots[i], limits[i], n_stages[i])
-                _count_block(source, block, known, counts[lane, i], alive, scratch)
+    scratch = np.empty((2, _scratch_size(source.start)), np.float32)
+    alive = np.empty(CHUNK, np.uint8)
+    # Neighbouring blocks are equally wide: dealt out in turn, the work is even.
+    for block in range(lane, len(slab), n_lanes):
+        for slot in fresh:
+            for place in range(slab.shape[2]):
+                slab[block, slot, place, 0] = UNKNOWN
+        for i in range(len(members)):
+            known = (slab[block], members[i], slots[i], limits[i], n_stages[i])
+            _count_block(source, block, known, counts[lane, i], alive, scratch)
 
 
-@compiled
+@inlined
 def _scratch_size(start):
     """Room for the sums of any chunk, and for at least two slots."""
     size = 2 * CHUNK
@@ -196,7 +199,7 @@ def _scratch_size(start):
     return size
 
 
-@compiled
+@inlined
 def _count_block(source, block, cascade, counts, alive, scratch):
     known, members, slots, limits, n = cascade
     sums, rivals = scratch[0], scratch[1]
@@ -220,7 +223,7 @@ def _count_block(source, block, cascade, counts, alive, scratch):
             counts[j + 2] += n_alive
 
 
-@compiled
+@inlined
 def _leave(stage, limit, alive):
     """Lets samples leave; returns how many of them are right, and how many they are."""
     n_right, n_left = np.uint8(0), np.uint8(0)
@@ -232,54 +235,55 @@ def _leave(stage, limit, alive):
     return n_right, n_left
 
 
-@compiled_parallel
-def fill_units(source, prefix, last, stages, lasts, n_lanes):
+@compiled
+def fill_lane(lane, n_lanes, source, prefix, last, stages, lasts):
     """The bytes of every stage of prefixes, and of alternatives for one more member.
 
     Args:
+        lane: which lane this is.
+        n_lanes: how many there are, over which the blocks are dealt out.
         source: the contenders.
         prefix: int64 [n, q], members, negative in front where there are fewer.
         last: int64 [n, n_last], members, negative where there is none.
         stages: uint8 [n, q, n_chunks * 64], filled; 0 in front.
         lasts: uint8 [n, n_last, n_chunks * 64], filled where there are members; bit `right` alone.
-        n_lanes: over how many threads the blocks are dealt out.
     """
     n_chunks = len(source.flat_chunk)
-    for lane in prange(n_lanes):
-        scratch = np.empty((3, _scratch_size(source.start)), np.float32)
-        members = np.empty(prefix.shape[1] + 1, np.int64)
-        for first in range(lane * source.block, n_chunks, n_lanes * source.block):
-            chunks = range(first, min(first + source.block, n_chunks))
-            for i in range(len(prefix)):
-                unit = (prefix[i], last[i], stages[i], lasts[i])
-                _fill_unit(source, chunks, unit, members, scratch)
+    scratch = np.empty((3, _scratch_size(source.start)), np.float32)
+    members = np.empty(prefix.shape[1] + 1, np.int64)
+    for first in range(lane * source.block, n_chunks, n_lanes * source.block):
+        for i in range(len(prefix)):
+            unit = (prefix[i], last[i], stages[i], lasts[i])
+            for chunk in range(first, min(first + source.block, n_chunks)):
+                _fill_chunk(source, chunk, unit, members, scratch)
 
 
-@compiled
-def _fill_unit(source, chunks, unit, members, scratch):
+@inlined
+def _fill_chunk(source, chunk, unit, members, scratch):
     prefix, last, stages, lasts = unit
     sums, total, rivals = scratch[0], scratch[1], scratch[2]
-    for chunk in chunks:
-        part = slice(chunk * CHUNK, (chunk + 1) * CHUNK)
-        n = 0
-        for j in range(len(prefix)):
-            if prefix[j] < 0:
-                stages[j, part] = 0
-                continue
-            members[n] = prefix[j]
-            n += 1
-            _add_up(source, chunk, members, n - 1, n, sums)
-            _finish(source, chunk, members, n, stages[j, part], sums, rivals)
-        if n == 0:
-            sums[:] = 0
-        for lane in range(len(last)):
-            if last[lane] >= 0:
-                members[n] = last[lane]
-                _add_last(source, chunk, last[lane], sums, total)
-                _finish_last(source, chunk, members, n + 1, lasts[lane, part], total, rivals)
+    part = slice(chunk * CHUNK, (chunk + 1) * CHUNK)
+    n = 0
+    for j in range(len(prefix)):
+        if prefix[j] < 0:
+            for t in range(chunk * CHUNK, (chunk + 1) * CHUNK):
+                stages[j, t] = 0
+            continue
+        members[n] = prefix[j]
+        n += 1
+        _add_up(source, chunk, members, n - 1, n, sums)
+        _finish(source, chunk, members, n, stages[j, part], sums, rivals)
+    if n == 0:
+        for x in range(len(sums)):
+            sums[x] = 0
+    for lane in range(len(last)):
+        if last[lane] >= 0:
+            members[n] = last[lane]
+            _add_last(source, chunk, last[lane], sums, total)
+            _finish_last(source, chunk, members, n + 1, lasts[lane, part], total, rivals)
 
 
-@compiled
+@inlined
 def _add_last(source, chunk, member, sums, total):
     """The sums [size] with those of a further member added, in `total`."""
     newest = _values(source, chunk, member)

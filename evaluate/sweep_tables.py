@@ -21,7 +21,7 @@ what is reported is exact, and nothing that improves the staircase is missed.
 
 from __future__ import annotations
 
-from .compiled import compiled, compiled_parallel, prange
+from .compiled import compiled, inlined
 from .sweep_space import MARGIN, Plane, Stair, SweepBlock
 from .sweep_units import N_LANES, NOBODY, Units
 from .threshold_grid import N_THRESHOLDS
@@ -29,58 +29,54 @@ from .threshold_grid import N_THRESHOLDS
 KNOWN = -1
 
 
-@compiled_parallel
-def sweep_units(units, prefix, last, prices, stair, planes, blocks, codes, costs):
+@compiled
+def sweep_lane(lane, n_lanes, units, prefix, last, prices, stair, planes, blocks, codes, costs):
     """Sweeps units; each starts from the same staircase, so their order means nothing.
 
     Args:
+        lane: which lane this is.
+        n_lanes: how many there are; every n-th unit is a lane's.
         units: the samples.
         prefix: int64 [n, 4], members, NOBODY in front.
         last: int64 [n, 16], members, NOBODY at the end.
         prices: see `Prices`.
         stair: float64 [n_samples + 1 + MARGIN], +inf at the end.
-        planes: room for one for each thread that is to be used.
+        planes: room for one for each lane.
         blocks: room for as many.
         codes: int64 [n, n_samples + 1 + MARGIN], filled: the lane and the genes that improve on the
             staircase at each number of right answers, KNOWN where nothing does.
         costs: float64 [n, n_samples + 1 + MARGIN], filled: the cost there.
     """
-    for thread in prange(len(planes.n2)):
-        _sweep_every(thread, units, prefix, last, prices, stair, planes, blocks, codes, costs)
-
-
-@compiled
-def _sweep_every(first, units, prefix, last, prices, stair, planes, blocks, codes, costs):
     p, b = planes, blocks
     plane = Plane(
-        p.n2[first], p.gain2[first], p.n3[first], p.gain3[first], p.hope3[first], p.ceiling[first]
+        p.n2[lane], p.gain2[lane], p.n3[lane], p.gain3[lane], p.hope3[lane], p.ceiling[lane]
     )
     block = SweepBlock(
-        b.n4[first], b.gain4[first], b.hope4[first], b.n5[first], b.gain5[first],
-        b.row_n5[first], b.row_gain5[first], b.gain[first], b.most[first],
+        b.n4[lane], b.gain4[lane], b.hope4[lane], b.n5[lane], b.gain5[lane],
+        b.row_n5[lane], b.row_gain5[lane], b.gain[lane], b.most[lane],
     )  # fmt: skip
-    for u in range(first, len(prefix), len(p.n2)):
+    for u in range(lane, len(prefix), n_lanes):
         unit = Units(units.end[u], units.bins[u], units.right[u], units.best[u], units.gain[u])
         own = Stair(costs[u], codes[u])
-        own.cost[:] = stair
-        own.code[:] = KNOWN
+        for right in range(len(stair)):
+            own.cost[right] = stair[right]
+            own.code[right] = KNOWN
         _sweep(unit, plane, block, prefix[u], last[u], prices, own)
         _keep_steps(own)
 
 
-@compiled
+@inlined
 def _price(prices, member, is_last, reached):
     if member == NOBODY:
         return 0.0
     return prices.table[prices.row[is_last, member], reached] * prices.factor[member]
 
 
-@compiled
+@inlined
 def _sweep(unit, plane, block, prefix, last, prices, stair):
     n_samples = unit.bins.shape[1]
     right1 = _fill_plane(unit, plane)
     _accumulate(plane)
-    plane.ceiling[:] = -1
     cost1 = _price(prices, prefix[0], 0, n_samples)
     for g1 in range(N_THRESHOLDS):
         n2 = plane.n2[g1]
@@ -91,11 +87,14 @@ def _sweep(unit, plane, block, prefix, last, prices, stair):
         _sweep_blocks(unit, plane, block, g1, cost2, right2, prefix, last, prices, stair)
 
 
-@compiled
+@inlined
 def _fill_plane(unit, plane):
     """Fills the histograms; returns how many answers stage 1 gets right."""
-    plane.n2[:], plane.gain2[:] = 0, 0
-    plane.n3[:], plane.gain3[:], plane.hope3[:] = 0, 0, 0
+    for g1 in range(N_THRESHOLDS):
+        plane.n2[g1] = plane.gain2[g1] = 0
+        plane.ceiling[g1] = -1
+        for g2 in range(N_THRESHOLDS):
+            plane.n3[g1, g2] = plane.gain3[g1, g2] = plane.hope3[g1, g2] = 0
     right1 = 0
     for i in range(unit.bins.shape[1]):
         b1, b2, right2 = unit.bins[0, i], unit.bins[1, i], unit.right[1, i]
@@ -110,7 +109,7 @@ def _fill_plane(unit, plane):
     return right1
 
 
-@compiled
+@inlined
 def _accumulate(plane):
     for line in (plane.n2, plane.gain2):
         for g in range(1, N_THRESHOLDS):
@@ -147,16 +146,18 @@ def _sweep_blocks(unit, plane, block, g1, cost2, right2, prefix, last, prices, s
             plane.ceiling[g2] = ceiling = max(ceiling, hope + lack - 1)
 
 
-@compiled
+@inlined
 def _clear(block):
     for b3 in range(N_THRESHOLDS):
         if block.n4[b3] > 0:
-            block.n5[b3] = 0
-            block.gain5[b3] = 0
-    block.n4[:], block.gain4[:], block.hope4[:] = 0, 0, 0
+            for b4 in range(N_THRESHOLDS):
+                block.n5[b3, b4] = 0
+            for x in range(N_THRESHOLDS * N_LANES):
+                block.gain5[b3, x] = 0
+        block.n4[b3] = block.gain4[b3] = block.hope4[b3] = 0
 
 
-@compiled
+@inlined
 def _add(unit, start, stop, block):
     for i in range(start, stop):
         b3, b4 = unit.bins[2, i], unit.bins[3, i]
@@ -179,8 +180,10 @@ def _sweep_block(block, cost3, right3, prefix, last, code, prices, stair):
     last_g3 = _last_hopeful(block, cost3, right3, prefix, prices, stair)
     lack = _lack(stair, right3, cost3, MARGIN)
     n4, right4, hope, ceiling = 0, right3, 0, -1
-    block.row_n5[:] = 0
-    block.row_gain5[:] = 0
+    for g4 in range(N_THRESHOLDS):
+        block.row_n5[g4] = 0
+    for x in range(N_THRESHOLDS * N_LANES):
+        block.row_gain5[x] = 0
     for g3 in range(last_g3 + 1):
         if block.n4[g3] == 0:
             continue
@@ -197,7 +200,7 @@ def _sweep_block(block, cost3, right3, prefix, last, code, prices, stair):
     return lack
 
 
-@compiled
+@inlined
 def _lack(stair, right, cost, lack):
     """How many more right answers than `right` improve the staircase at this cost; `lack` if more.
 
@@ -208,7 +211,7 @@ def _lack(stair, right, cost, lack):
     return lack
 
 
-@compiled
+@inlined
 def _last_hopeful(block, cost3, right3, prefix, prices, stair):
     """The last g_3 with which the staircase may nearly be improved, -1 if there is none."""
     last, n4, right4, hope = -1, 0, right3, 0
@@ -222,7 +225,7 @@ def _last_hopeful(block, cost3, right3, prefix, prices, stair):
     return last
 
 
-@compiled
+@inlined
 def _add_row(block, g3):
     n5, gain5 = block.n5[g3], block.gain5[g3]
     for g4 in range(N_THRESHOLDS):
@@ -245,7 +248,7 @@ def _sweep_row(block, cost4, right4, lack, last, code, prices, stair):
     return lack
 
 
-@compiled
+@inlined
 def _sum_row(row_gain5, gain, most):
     """Sums a row over {b_4 <= g_4}, and finds the largest of the sums of each lane."""
     for x in range(N_LANES):
@@ -263,7 +266,7 @@ def _sum_row(row_gain5, gain, most):
         n -= half
 
 
-@compiled
+@inlined
 def _sweep_lane(block, cost4, right4, lack, lane, member, code, prices, stair):
     n5 = 0
     for g4 in range(N_THRESHOLDS):
@@ -278,7 +281,7 @@ def _sweep_lane(block, cost4, right4, lack, lane, member, code, prices, stair):
     return lack
 
 
-@compiled
+@inlined
 def _step(stair, right, cost, code):
     """Lowers the staircase to the cost of so many right answers, where it is higher."""
     while right >= 0 and cost < stair.cost[right]:
@@ -287,7 +290,7 @@ def _step(stair, right, cost, code):
         right -= 1
 
 
-@compiled
+@inlined
 def _keep_steps(stair):
     """Leaves the codes at the upper ends of their steps alone: the others are the same point."""
     for right in range(len(stair.code) - 2):

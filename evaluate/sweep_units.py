@@ -9,7 +9,8 @@ from typing import NamedTuple
 import numpy as np
 
 from ..arrays import ByteArray, IntArray
-from .compiled import compiled, compiled_parallel, prange
+from .compiled import compiled, inlined
+from .lanes import on_lanes
 from .threshold_grid import N_THRESHOLDS
 
 N_LANES = 16
@@ -35,7 +36,9 @@ class Units(NamedTuple):
     gain: ByteArray
 
 
-def sorted_units(stages: ByteArray, lasts: ByteArray, last: IntArray, n_samples: int) -> Units:
+def sorted_units(
+    stages: ByteArray, lasts: ByteArray, last: IntArray, n_samples: int, *, n_lanes: int = 1
+) -> Units:
     """Sorts and unpacks the samples of units.
 
     Args:
@@ -43,6 +46,7 @@ def sorted_units(stages: ByteArray, lasts: ByteArray, last: IntArray, n_samples:
         lasts: uint8 [n, 16, >= n_samples], stage bytes of the lanes.
         last: int64 [n, 16], members, NOBODY in lanes that are not used.
         n_samples: the samples beyond are ignored.
+        n_lanes: over how many threads the units are dealt out.
     """
     n = len(last)
     units = Units(
@@ -52,21 +56,23 @@ def sorted_units(stages: ByteArray, lasts: ByteArray, last: IntArray, n_samples:
         np.empty((n, N_PREFIX, n_samples), np.int8),  # pyright: ignore[reportArgumentType]
         np.empty((n, n_samples, N_LANES), np.int8),  # pyright: ignore[reportArgumentType]
     )
-    _sort_all(stages, lasts, last, units)
+    on_lanes(_sort_lane, min(n_lanes, n), stages, lasts, last, units)
     return units
 
 
-@compiled_parallel
-def _sort_all(stages, lasts, last, units):
-    for u in prange(len(last)):
+@compiled
+def _sort_lane(lane, n_lanes, stages, lasts, last, units):
+    for u in range(lane, len(last), n_lanes):
         _sort(u, stages[u], lasts[u], last[u], units)
 
 
-@compiled
+@inlined
 def _sort(u, stages, lasts, last, units):
     n_samples = units.bins.shape[2]
     end = units.end[u]
-    end[:] = 0
+    for b2 in range(N_THRESHOLDS + 1):
+        for b1 in range(N_THRESHOLDS + 1):
+            end[b2, b1] = 0
     for i in range(n_samples):
         end[_bin(stages[1, i]), _bin(stages[0, i])] += 1
     n = 0
@@ -80,13 +86,13 @@ def _sort(u, stages, lasts, last, units):
         end[b2, b1] += 1
 
 
-@compiled
+@inlined
 def _bin(byte):
     """The bin of a stage byte; within bounds whatever the stored outputs were."""
     return min(np.int64(byte) >> 1, np.int64(N_THRESHOLDS))
 
 
-@compiled
+@inlined
 def _put(u, stages, lasts, last, i, units, place):
     best = np.int8(0)
     before = np.int8(stages[N_PREFIX - 1, i] & 1)

@@ -8,12 +8,12 @@ import numpy as np
 
 from ..arrays import DoubleArray, IntArray
 from ..cascade import Confidence
-from .compiled import n_threads
 from .contender_arrays import source_of
 from .contenders import CHUNK, Contenders
-from .stages import fill_units
+from .lanes import on_lanes, threads_or_all
+from .stages import fill_lane
 from .sweep_space import MARGIN, Prices, new_blocks, new_planes
-from .sweep_tables import KNOWN, sweep_units
+from .sweep_tables import KNOWN, sweep_lane
 from .sweep_units import N_LANES, N_PREFIX, NOBODY, sorted_units
 
 # The longest sequences whose thresholds are swept: 51^4 cells each.
@@ -46,6 +46,7 @@ class Sweeper:
         contenders: the compressed pool.
         prices: the cost, see sweep_prices.py.
         confidence: see `ContenderEvaluator`.
+        n_threads: threads to work on, None for all processors.
     """
 
     def __init__(
@@ -54,13 +55,15 @@ class Sweeper:
         prices: Prices,
         *,
         confidence: Confidence = "max_probability",
+        n_threads: int | None = None,
     ) -> None:
         self.n_samples = contenders.n_samples
         self._source = source_of(contenders, confidence)
         self._prices = prices
         self._padded = contenders.n_chunks * CHUNK
         unit_bytes = 2 * (N_PREFIX + N_LANES) * self._padded + 16 * self.n_samples
-        self._at_once = max(n_threads(), BATCH_BYTES // unit_bytes)
+        self._n_threads = threads_or_all(n_threads)
+        self._at_once = max(self._n_threads, BATCH_BYTES // unit_bytes)
 
     def empty_stair(self) -> DoubleArray:
         """The staircase when nothing is known, float64 [n_samples + 1 + MARGIN], all +inf.
@@ -102,11 +105,14 @@ class Sweeper:
         n = len(prefix)
         stages = np.empty((n, N_PREFIX, self._padded), np.uint8)
         lasts = np.empty((n, N_LANES, self._padded), np.uint8)
-        fill_units(self._source, prefix, last, stages, lasts, n_threads())
-        n_lanes = min(n_threads(), n)
+        n_blocks = -(-self._padded // (CHUNK * self._source.block))
+        n_lanes = min(self._n_threads, n_blocks)
+        on_lanes(fill_lane, n_lanes, self._source, prefix, last, stages, lasts)
+        n_lanes = min(self._n_threads, n)
         codes, costs = np.empty((n, len(stair)), np.int64), np.empty((n, len(stair)))
-        sweep_units(
-            sorted_units(stages, lasts, last, self.n_samples), prefix, last, self._prices, stair,
+        units = sorted_units(stages, lasts, last, self.n_samples, n_lanes=n_lanes)
+        on_lanes(
+            sweep_lane, n_lanes, units, prefix, last, self._prices, stair,
             new_planes(n_lanes), new_blocks(n_lanes, self.n_samples), codes, costs,
         )  # fmt: skip
         unit, correct = np.nonzero(codes != KNOWN)

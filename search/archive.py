@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..arrays import ByteArray, DoubleArray, IntArray
-from ..evaluate.compiled import compiled
+from ..evaluate.compiled import compiled, inlined
 from ..state import State
 
 # What the archive says of a solution offered to it.
@@ -197,7 +197,7 @@ def _offer_all(
             _insert(store, genomes[i], x, low)
 
 
-@compiled
+@inlined
 def _equal_firsts(store: _Store, value: float) -> tuple[int, int]:
     """The range of members whose first objective equals `value`."""
     size = store.counts[_SIZE]
@@ -213,10 +213,11 @@ def _equal_firsts(store: _Store, value: float) -> tuple[int, int]:
     return low, high
 
 
-@compiled
+@inlined
 def _verdict(store: _Store, x: DoubleArray, low: int, high: int) -> int:
-    if np.isinf(x).any():
-        return DOMINATED
+    for k in range(len(x)):
+        if abs(x[k]) == np.inf:
+            return DOMINATED
     # Only members below `high` can dominate x; with two objectives, the last of them does if any.
     end = max(high - 2, -1) if len(x) == 2 else -1
     for i in range(high - 1, end, -1):
@@ -227,7 +228,7 @@ def _verdict(store: _Store, x: DoubleArray, low: int, high: int) -> int:
     return ADDED
 
 
-@compiled
+@inlined
 def _box_is_taken(store: _Store, x: DoubleArray, low: int) -> bool:
     """Whether a member that x does not dominate, near by in the first objective, is in x's box."""
     for first, step in ((low - 1, -1), (low, 1)):
@@ -242,14 +243,14 @@ def _box_is_taken(store: _Store, x: DoubleArray, low: int) -> bool:
     return False
 
 
-@compiled
+@inlined
 def _is_same_cell(store: _Store, i: int, x: DoubleArray, k: int) -> bool:
     origin, width = store.grid[0, k], store.grid[1, k]
     cell = np.floor((store.objectives[i, k] - origin) / width)
     return cell == np.floor((x[k] - origin) / width)
 
 
-@compiled
+@inlined
 def _is_no_worse(a: DoubleArray, b: DoubleArray) -> bool:
     for k in range(len(a)):  # noqa: SIM110 - all() is slow when compiled
         if a[k] > b[k]:
@@ -257,7 +258,7 @@ def _is_no_worse(a: DoubleArray, b: DoubleArray) -> bool:
     return True
 
 
-@compiled
+@inlined
 def _is_better(a: DoubleArray, b: DoubleArray) -> bool:
     for k in range(len(a)):  # noqa: SIM110 - all() is slow when compiled
         if a[k] < b[k]:
@@ -265,7 +266,7 @@ def _is_better(a: DoubleArray, b: DoubleArray) -> bool:
     return False
 
 
-@compiled
+@inlined
 def _remove_dominated(store: _Store, x: DoubleArray, low: int) -> None:
     kept = low
     for i in range(low, store.counts[_SIZE]):
@@ -274,22 +275,29 @@ def _remove_dominated(store: _Store, x: DoubleArray, low: int) -> None:
             store.counts[_N_FREE] += 1
             continue
         if kept < i:
-            store.objectives[kept] = store.objectives[i]
-            store.slots[kept] = store.slots[i]
+            _move(store, i, kept)
         kept += 1
     store.counts[_SIZE] = kept
 
 
-@compiled
+@inlined
+def _move(store: _Store, i: int, to: int) -> None:
+    for k in range(store.objectives.shape[1]):
+        store.objectives[to, k] = store.objectives[i, k]
+    store.slots[to] = store.slots[i]
+
+
+@inlined
 def _insert(store: _Store, genome: IntArray, x: DoubleArray, place: int) -> None:
     slot = store.counts[_SIZE]
     if store.counts[_N_FREE] > 0:
         store.counts[_N_FREE] -= 1
         slot = store.free[store.counts[_N_FREE]]
     for i in range(store.counts[_SIZE], place, -1):
-        store.objectives[i] = store.objectives[i - 1]
-        store.slots[i] = store.slots[i - 1]
-    store.objectives[place] = x
+        _move(store, i - 1, i)
+    for k in range(len(x)):
+        store.objectives[place, k] = x[k]
     store.slots[place] = slot
-    store.genomes[slot] = genome
+    for g in range(len(genome)):
+        store.genomes[slot, g] = genome[g]
     store.counts[_SIZE] += 1

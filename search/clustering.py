@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..arrays import DoubleArray, IntArray
-from ..evaluate.compiled import compiled
+from ..evaluate.compiled import compiled, inlined
 
 NO_OBJECTIVE = -1
 MAX_ITERATIONS = 100
@@ -70,24 +70,39 @@ def _scaled(objectives: DoubleArray) -> DoubleArray:
     return np.where(is_finite, (objectives - low) / extent, 2.0)
 
 
-@compiled
 def _balanced_clusters(
     points: DoubleArray, n_clusters: int, first: int
 ) -> tuple[IntArray, DoubleArray]:
     """The members [n_clusters, 2n / n_clusters] of each cluster, and their means."""
-    n = len(points)
     means = points[_leaders(points, n_clusters, first)]
     nearest = _k_means(points, means)
-    size = 2 * n // n_clusters
-    members = np.empty((n_clusters, size), np.int64)
-    distances = np.empty(n)
+    distances = _distances(points, means, nearest)
+    order = np.argsort(distances, axis=1, kind="stable")
+    members = np.ascontiguousarray(order[:, : 2 * len(points) // n_clusters])
+    return members, _means_of(points, members)
+
+
+@compiled
+def _distances(points: DoubleArray, means: DoubleArray, nearest: IntArray) -> DoubleArray:
+    """Of each mean from the points [n_means, n], 0 from those that it is the nearest of."""
+    result = np.empty((len(means), len(points)))
+    for c in range(len(means)):
+        for i in range(len(points)):
+            result[c, i] = 0.0 if nearest[i] == c else _distance(points[i], means[c])
+    return result
+
+
+@compiled
+def _means_of(points: DoubleArray, members: IntArray) -> DoubleArray:
+    n_clusters, size = members.shape
+    means = np.zeros((n_clusters, points.shape[1]))
     for c in range(n_clusters):
-        for i in range(n):
-            distances[i] = 0.0 if nearest[i] == c else _distance(points[i], means[c])
-        members[c] = np.argsort(distances, kind="mergesort")[:size]
         for k in range(points.shape[1]):
-            means[c, k] = points[members[c], k].mean()
-    return members, means
+            total = 0.0
+            for i in range(size):
+                total += points[members[c, i], k]
+            means[c, k] = total / size
+    return means
 
 
 @compiled
@@ -95,11 +110,15 @@ def _leaders(points: DoubleArray, n_leaders: int, first: int) -> IntArray:
     """Points far apart: each next one is the farthest from all before."""
     leaders = np.empty(n_leaders, np.int64)
     leaders[0] = first
-    gaps = np.full(len(points), np.inf)
+    gaps = np.empty(len(points))
     for j in range(1, n_leaders):
+        farthest = 0
         for i in range(len(points)):
-            gaps[i] = min(gaps[i], _distance(points[i], points[leaders[j - 1]]))
-        leaders[j] = np.argmax(gaps)
+            gap = _distance(points[i], points[leaders[j - 1]])
+            gaps[i] = gap if j == 1 else min(gaps[i], gap)
+            if gaps[i] > gaps[farthest]:
+                farthest = i
+        leaders[j] = farthest
     return leaders
 
 
@@ -109,12 +128,13 @@ def _k_means(points: DoubleArray, means: DoubleArray) -> IntArray:
     n, n_objectives = points.shape
     nearest = np.zeros(n, np.int64)
     for _ in range(MAX_ITERATIONS):
-        sums = np.zeros_like(means)
+        sums = np.zeros(means.shape)
         counts = np.zeros(len(means))
         for i in range(n):
             nearest[i] = _nearest_mean(points[i], means)
             counts[nearest[i]] += 1
-            sums[nearest[i]] += points[i]
+            for k in range(n_objectives):
+                sums[nearest[i], k] += points[i, k]
         moved = False
         for c in range(len(means)):
             for k in range(n_objectives):
@@ -134,18 +154,26 @@ def _assigned(
     n, n_clusters = len(points), len(members)
     is_in = np.zeros((n, n_clusters), np.bool_)
     for c in range(n_clusters):
-        is_in[members[c], c] = True
+        for i in members[c]:
+            is_in[i, c] = True
     result = np.empty(n, np.int64)
     for i in range(n):
-        own = np.flatnonzero(is_in[i])
-        if len(own):
-            result[i] = own[int(draws[i] * len(own))]
-        else:
+        n_own = 0
+        for c in range(n_clusters):
+            n_own += is_in[i, c]
+        if n_own == 0:
             result[i] = _nearest_mean(points[i], means)
+            continue
+        left = int(draws[i] * n_own)
+        for c in range(n_clusters):
+            if is_in[i, c]:
+                if left == 0:
+                    result[i] = c
+                left -= 1
     return result
 
 
-@compiled
+@inlined
 def _nearest_mean(point: DoubleArray, means: DoubleArray) -> int:
     nearest, smallest = 0, np.inf
     for c in range(len(means)):
@@ -155,7 +183,7 @@ def _nearest_mean(point: DoubleArray, means: DoubleArray) -> int:
     return nearest
 
 
-@compiled
+@inlined
 def _distance(a: DoubleArray, b: DoubleArray) -> float:
     total = 0.0
     for k in range(len(a)):
@@ -166,7 +194,9 @@ def _distance(a: DoubleArray, b: DoubleArray) -> float:
 @compiled
 def _extremes(means: DoubleArray, order: IntArray) -> IntArray:
     n_clusters = len(means)
-    result = np.full(n_clusters, NO_OBJECTIVE)
+    result = np.empty(n_clusters, np.int64)
+    for c in range(n_clusters):
+        result[c] = NO_OBJECTIVE
     for k in order:
         best = -1
         for c in range(n_clusters):

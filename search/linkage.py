@@ -14,7 +14,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..arrays import BoolArray, DoubleArray, IntArray
-from ..evaluate.compiled import compiled
+from ..evaluate.compiled import compiled, inlined
 
 ROUNDING = 1e-9
 
@@ -39,7 +39,8 @@ def linkage_sets(genomes: IntArray, rng: np.random.Generator) -> BoolArray:
     joint, n_distinct = joint_entropies(genomes)
     entropies = np.diagonal(joint)
     information = entropies[:, None] + entropies - joint
-    tree, parents = _tree(information, rng.permutation(n_genes))
+    order = rng.permutation(n_genes)
+    tree, parents = _tree(information[order][:, order], order)
     recurs = (n_distinct > 1) & (2 * n_distinct <= len(genomes))
     adds_nothing = joint - np.minimum(entropies[:, None], entropies) < ROUNDING
     return tree[_is_kept(tree, parents, adds_nothing & recurs[:, None] & recurs)]
@@ -54,7 +55,9 @@ def joint_entropies(genomes: IntArray) -> tuple[DoubleArray, IntArray]:
     for c in range(2, n + 1):
         logs[c] = c * np.log(c)
     result = np.empty((n_genes, n_genes))
-    largest = n_labels.max()
+    largest = 0
+    for g in range(n_genes):
+        largest = max(largest, n_labels[g])
     counts = np.zeros(largest * largest, np.int64)
     for i in range(n_genes):
         for j in range(i, n_genes):
@@ -77,20 +80,36 @@ def _is_kept(tree: BoolArray, parents: IntArray, are_twins: BoolArray) -> BoolAr
     keep[root] = False
     for i in range(root):
         if parents[i] != root:
-            genes = np.flatnonzero(tree[parents[i]])
-            keep[i] = not are_twins[genes[0]][genes[1:]].all()
+            keep[i] = not _is_of_twins(tree[parents[i]], are_twins)
     return keep
 
 
-@compiled
+@inlined
+def _is_of_twins(subset: BoolArray, are_twins: BoolArray) -> bool:
+    """Whether the first gene of a subset is a twin of all the others."""
+    first, holds = -1, True
+    for g in range(len(subset)):
+        if subset[g] and first < 0:
+            first = g
+        elif subset[g]:
+            holds = holds and are_twins[first, g]
+    return holds
+
+
+@inlined
 def _labels(genomes: IntArray) -> tuple[IntArray, IntArray]:
     """The values of each gene numbered in order of appearance, [n_genes, n], and their number."""
     n, n_genes = genomes.shape
     labels = np.empty((n_genes, n), np.int64)
     n_labels = np.zeros(n_genes, np.int64)
-    known = np.empty(genomes.max() + 1, np.int64)
+    largest = 0
+    for r in range(n):
+        for g in range(n_genes):
+            largest = max(largest, genomes[r, g])
+    known = np.empty(largest + 1, np.int64)
     for g in range(n_genes):
-        known[:] = -1
+        for value in range(len(known)):
+            known[value] = -1
         for r in range(n):
             value = genomes[r, g]
             if known[value] < 0:
@@ -101,10 +120,12 @@ def _labels(genomes: IntArray) -> tuple[IntArray, IntArray]:
 
 
 @compiled
-def _tree(similarity: DoubleArray, order: IntArray) -> tuple[BoolArray, IntArray]:
-    """UPGMA: subsets [2 n - 1, n], the single genes first and the root last, and their parents."""
+def _tree(s: DoubleArray, order: IntArray) -> tuple[BoolArray, IntArray]:
+    """UPGMA: subsets [2 n - 1, n], the single genes first and the root last, and their parents.
+
+    The similarity `s` [n, n] of the genes in their order is overwritten.
+    """
     n = len(order)
-    s = similarity[order][:, order]
     tree = np.zeros((2 * n - 1, n), np.bool_)
     parents = np.full(2 * n - 1, -1)
     node = np.arange(n)
@@ -115,7 +136,10 @@ def _tree(similarity: DoubleArray, order: IntArray) -> tuple[BoolArray, IntArray
     length = 0
     for new in range(n, 2 * n - 1):
         if length == 0:
-            chain[0] = np.argmax(size > 0)
+            first = 0
+            while size[first] == 0:
+                first += 1
+            chain[0] = first
             length = 1
         while True:
             previous = chain[length - 2] if length > 1 else -1
@@ -126,17 +150,20 @@ def _tree(similarity: DoubleArray, order: IntArray) -> tuple[BoolArray, IntArray
             length += 1
         a, b = chain[length - 2], chain[length - 1]
         length -= 2
-        tree[new] = tree[node[a]] | tree[node[b]]
         parents[node[a]] = parents[node[b]] = new
-        s[a] = (size[a] * s[a] + size[b] * s[b]) / (size[a] + size[b])
-        s[:, a] = s[a]
+        for g in range(n):
+            tree[new, g] = tree[node[a], g] or tree[node[b], g]
+        for i in range(n):
+            s[a, i] = (size[a] * s[a, i] + size[b] * s[b, i]) / (size[a] + size[b])
+        for i in range(n):
+            s[i, a] = s[a, i]
         node[a] = new
         size[a] += size[b]
         size[b] = 0
     return tree, parents
 
 
-@compiled
+@inlined
 def _nearest(s: DoubleArray, size: IntArray, of: int, previous: int) -> int:
     """The most similar subset; ties go to the previous one, then to the smaller one."""
     best = previous

@@ -13,7 +13,7 @@ from typing import Literal, NamedTuple, TypeAlias
 import numpy as np
 
 from ..arrays import BoolArray, ByteArray, DoubleArray, IntArray
-from ..evaluate.compiled import compiled
+from ..evaluate.compiled import compiled, inlined
 from .archive import ADDED, DOMINATED, ElitistArchive
 from .clustering import NO_OBJECTIVE, clusters_of
 from .linkage import linkage_sets
@@ -206,7 +206,7 @@ def _donated(generation: Generation, archive: ElitistArchive, step: int) -> IntA
     return archive.genomes_at(members)
 
 
-@compiled
+@inlined
 def _mutated(value: int, n_values: int, chance: float, rate: float) -> int:
     """The value, or with probability `rate` any of the others, by a uniform `chance`."""
     if chance >= rate:
@@ -235,8 +235,10 @@ def _mixed(
         if chosen[i] < 0:
             continue
         is_mixed = sets[cluster_of[i], chosen[i]]
-        rate = mutation.rates[int(is_mixed.sum())]
-        differs = False
+        n_mixed, differs = 0, False
+        for g in range(n_genes):
+            n_mixed += is_mixed[g]
+        rate = mutation.rates[n_mixed]
         for g in range(n_genes):
             value = offspring[i, g]
             if is_mixed[g]:
@@ -267,11 +269,19 @@ def _accepted(
         elif is_forced:
             result[t] = verdicts[t] == ADDED or _dominates(new, old)
         else:
-            result[t] = verdicts[t] != DOMINATED or not (new > old).any()
+            result[t] = verdicts[t] != DOMINATED or _is_no_worse(new, old)
     return result
 
 
-@compiled
+@inlined
+def _is_no_worse(a: DoubleArray, b: DoubleArray) -> bool:
+    for k in range(len(a)):  # noqa: SIM110 - all() is slow when compiled
+        if a[k] > b[k]:
+            return False
+    return True
+
+
+@inlined
 def _dominates(a: DoubleArray, b: DoubleArray) -> bool:
     is_better = False
     for k in range(len(a)):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from encas.evaluate.sweep_space import MARGIN, Prices, new_blocks, new_planes
-from encas.evaluate.sweep_tables import KNOWN, sweep_units
+from encas.evaluate.sweep_tables import KNOWN, sweep_lane
 from encas.evaluate.sweep_units import N_LANES, N_PREFIX, NOBODY, sorted_units
 
 N_MODELS = 6
@@ -81,10 +81,10 @@ class Case:
         shape = len(self.prefix), len(stair)
         codes, costs = np.empty(shape, np.int64), np.empty(shape)
         units = sorted_units(self.stages, self.lasts, self.last, self.n_samples)
-        sweep_units(
-            units, self.prefix, self.last, self.prices, stair, new_planes(n_threads),
-            new_blocks(n_threads, self.n_samples), codes, costs,
-        )  # fmt: skip
+        rooms = new_planes(n_threads), new_blocks(n_threads, self.n_samples)
+        given = (units, self.prefix, self.last, self.prices, stair, *rooms, codes, costs)
+        for lane in range(n_threads):
+            sweep_lane(lane, n_threads, *given)
         return codes, costs
 
     def empty_stair(self) -> np.ndarray:

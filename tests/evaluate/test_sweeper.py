@@ -180,11 +180,13 @@ def test_sweep_of_real_outputs_of_three_members_is_what_enumeration_found(cifar_
 def test_sweep_on_another_number_of_threads_is_the_same(rng, monkeypatch):
     pool = random_pool(rng, n_models=6, n_samples=150, n_classes=4)
     cost = LinearCost(name="macs", costs=pool.costs("macs"))
-    sweeper = sweeper_of(pool, cost, max_members=4)
     sequences = random_sequences(rng, n=20, n_models=6, max_members=4)
-    first = sweeper.sweep(sequences, sweeper.empty_stair())
-    monkeypatch.setattr("encas.evaluate.sweeper.n_threads", lambda: 1)
-    second = sweeper.sweep(sequences, sweeper.empty_stair())
+    found = []
+    for threads in (1, 3):
+        monkeypatch.setattr("encas.evaluate.lanes.usable_processors", lambda n=threads: n)
+        sweeper = sweeper_of(pool, cost, max_members=4)
+        found.append(sweeper.sweep(sequences, sweeper.empty_stair()))
+    first, second = found
     for name in ("sequence", "thresholds", "correct", "cost"):
         np.testing.assert_array_equal(getattr(first, name), getattr(second, name))
 

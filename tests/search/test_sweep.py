@@ -110,7 +110,7 @@ def test_first_sequences_are_the_single_models_and_each_longer_start_once():
 def test_sweep_on_one_thread_is_the_same_search(pool, monkeypatch):
     fronts = []
     for threads in (2, 1):
-        monkeypatch.setattr("encas.evaluate.sweeper.n_threads", lambda n=threads: n)
+        monkeypatch.setattr("encas.evaluate.lanes.usable_processors", lambda n=threads: n)
         fronts.append(find_front(pool, algorithm="sweep", max_members=4, evaluations=150))
     assert fronts[0].cascades == fronts[1].cascades
     assert list(itertools.chain(fronts[0].objectives)) == ["error", "macs"]
