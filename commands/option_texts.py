@@ -131,7 +131,7 @@ TEXTS = {
     "--tensorrt": "Build TensorRT engines, with a profile for each bucket.",
     "--test": "Share of the samples for the test.",
     "--test-pool": "Score the same fronts on this pool, too.",
-    "--threads": "Threads of one model.",
+    "--threads": "Threads on a CPU, of each model or of the search.",
     "--thresholds": "Other thresholds, such as 0.5,0.7.",
     "--tls-ca": "PEM file that vouches for the server.",
     "--tls-cert": "PEM file with the server's certificate.",

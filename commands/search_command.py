@@ -52,7 +52,7 @@ LATENCY = "latency"
 @option("--batch-size", default=1, show_default=True)
 @option("--device", default="cpu", show_default=True)
 @option("--measure-on", metavar="DEVICE")
-@option("--threads", type=click.IntRange(min=1))
+@option("--threads", "n_threads", type=click.IntRange(min=1))
 @option(
     "--warm-start",
     metavar="FRONT.json",
@@ -66,7 +66,7 @@ def search(  # noqa: PLR0913 - one argument for each option
     out: Path,
     profile: Path | None,
     measure_on: str | None,
-    threads: int | None,
+    n_threads: int | None,
     warm_start: Path | None,
     resume: bool,
     as_json: bool,
@@ -84,7 +84,7 @@ def search(  # noqa: PLR0913 - one argument for each option
     Example: encas search pool --out front.json --objective latency --measure-on cpu
     --batch-size 8
     """
-    asked = SearchOptions(**options)  # type: ignore[arg-type]  # click has parsed them
+    asked = SearchOptions(n_threads=n_threads, **options)  # type: ignore[arg-type]  # click has parsed them
     if not out.resolve().parent.is_dir():
         raise FrontError("no such folder to write the front to", where=str(out.parent))
     pool = Pool.load(folder)
@@ -92,7 +92,7 @@ def search(  # noqa: PLR0913 - one argument for each option
         if LATENCY not in asked.objectives:
             raise click.UsageError("--measure-on goes with --objective latency")
         profile = profile or out.with_name(f"{out.stem}.profile.json")
-        _measure(folder, profile, asked.batch_size, device=measure_on, n_threads=threads)
+        _measure(folder, profile, asked.batch_size, device=measure_on, n_threads=n_threads)
     with shown_progress() as show:
         found = search_pool(
             pool,

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from ..serving.protocol.model_config_text import thresholds_of
-from ..serving.triton.deployment import Deployment, write_deployment
+from ..serving.triton.deployment import Deployment, within_pod, write_deployment
 from ..serving.triton.layout_options import LayoutOptions
 from ..serving.triton.repository import write_repository
 from .console import emit, json_option
@@ -66,6 +66,8 @@ def triton(
     numbers = thresholds_of(thresholds) if thresholds is not None else None
     chosen = LayoutOptions(thresholds=numbers, **options)
     deployment = Deployment(folder=deploy, image=image) if deploy else None
+    if deployment is not None:
+        chosen = within_pod(chosen)
     written = write_repository(bundles, out, chosen, overwrite=overwrite)
     files: tuple[Path, ...] = ()
     if deployment is not None:

@@ -30,7 +30,7 @@ import numpy as np
 from ..arrays import DoubleArray, FloatArray, IntArray
 from ..cascade import Confidence
 from ..errors import SearchError
-from .compiled import compiled
+from .compiled import compiled, inlined
 
 CHUNK = 64
 # A block of more chunks than this outgrows the cache; of so few blocks each thread wants several.
@@ -161,14 +161,16 @@ def _second_largest(outputs, top):
 @compiled
 def _raise(highest, outputs, top, scale):
     """The highest level [n, n_classes] at which a class is a contender still, -1 if at none."""
-    n_models, n, n_classes = outputs.shape
-    for i in range(n):
-        for m in range(n_models):
-            least = top[m, i] / scale
-            for c in range(n_classes):
-                p = outputs[m, i, c]
-                if p >= least and p > 0:
-                    highest[i, c] = max(highest[i, c], p * scale)
+    for i in range(outputs.shape[1]):
+        for m in range(len(outputs)):
+            _raise_row(highest[i], outputs[m, i], top[m, i] / scale, scale)
+
+
+@inlined
+def _raise_row(highest, row, least, scale):
+    for c in range(len(row)):
+        if row[c] >= least and row[c] > 0:
+            highest[c] = max(highest[c], row[c] * scale)
 
 
 @compiled

@@ -35,7 +35,12 @@ def contenders_of(pool: Pool, *, max_members: int, confidence: Confidence) -> Co
 
 
 def evaluator_for(
-    pool: Pool, contenders: Contenders | None, *, confidence: Confidence, device: str = "cpu"
+    pool: Pool,
+    contenders: Contenders | None,
+    *,
+    confidence: Confidence,
+    device: str = "cpu",
+    n_threads: int | None = None,
 ) -> Evaluator:
     """An evaluator for cascades of a pool.
 
@@ -44,6 +49,7 @@ def evaluator_for(
         contenders: `contenders_of` the pool.
         confidence: of the cascades.
         device: "cpu", or a torch device such as "cuda:0".
+        n_threads: threads on a CPU, None for all processors.
 
     Raises:
         SearchError: the device is not there, or does not serve the confidence.
@@ -54,4 +60,4 @@ def evaluator_for(
         return TorchEvaluator(contenders, device=device, confidence=confidence)
     if contenders is None:
         return DenseEvaluator(pool, confidence=confidence)
-    return ContenderEvaluator(contenders, confidence=confidence)
+    return ContenderEvaluator(contenders, confidence=confidence, n_threads=n_threads)

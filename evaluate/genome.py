@@ -45,7 +45,7 @@ def decode(genomes: IntArray) -> tuple[IntArray, IntArray]:
     max_members = (n_genes + 1) // 2
     members = np.full((n, max_members), -1, np.int64)
     thresholds = np.zeros((n, max_members - 1), np.int64)
-    decode_into(genomes, members, thresholds)
+    decode_into(genomes if genomes.flags.writeable else genomes.copy(), members, thresholds)
     return members, thresholds
 
 

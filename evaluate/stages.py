@@ -24,7 +24,7 @@ UNKNOWN = 255
 _MAX_PROBABILITY, _MARGIN = KINDS["max_probability"], KINDS["margin"]
 
 
-@compiled
+@inlined
 def _add_up(source, chunk, members, n_before, n, sums):
     """Makes the sums of the first n members from those of the first n_before; nothing from 0."""
     for j in range(n_before, n):
@@ -279,16 +279,10 @@ def _fill_chunk(source, chunk, unit, members, scratch):
     for lane in range(len(last)):
         if last[lane] >= 0:
             members[n] = last[lane]
-            _add_last(source, chunk, last[lane], sums, total)
+            newest = _values(source, chunk, last[lane])
+            for x in range(len(newest)):
+                total[x] = sums[x] + newest[x]
             _finish_last(source, chunk, members, n + 1, lasts[lane, part], total, rivals)
-
-
-@inlined
-def _add_last(source, chunk, member, sums, total):
-    """The sums [size] with those of a further member added, in `total`."""
-    newest = _values(source, chunk, member)
-    for x in range(len(newest)):
-        total[x] = sums[x] + newest[x]
 
 
 @compiled

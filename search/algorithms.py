@@ -52,6 +52,7 @@ class Setup:
         confidence: what thresholds are compared with.
         mode: "ensemble" fixes all thresholds at 1.
         start: int64 [n, 2K - 1], genomes to start from, None for none.
+        n_threads: threads to work on, None for all processors.
     """
 
     pool: Pool
@@ -64,6 +65,7 @@ class Setup:
     confidence: Confidence = "max_probability"
     mode: Mode = "cascade"
     start: IntArray | None = None
+    n_threads: int | None = None
 
     @property
     def problem(self) -> Problem:
@@ -98,6 +100,7 @@ class Algorithm:
             `Setup.problem`.
         is_random: whether the seed makes a difference.
         default_evaluations: where no limit is given; None where it ends by itself.
+        settles: whether, where no limit is given, it ends when its front has settled.
         takes_start: whether it can start from given cascades.
     """
 
@@ -106,6 +109,7 @@ class Algorithm:
     read: Callable[[Setup, IntArray], list[Cascade]] | None = None
     is_random: bool = True
     default_evaluations: int | None = 100_000
+    settles: bool = False
     takes_start: bool = False
 
 
@@ -114,7 +118,7 @@ def _ask_tell(make: Callable[..., Strategy]) -> Algorithm:
         problem = setup.problem
         return AskTellSearch(problem, make(problem, rng=setup.rng))
 
-    return Algorithm(make=search)
+    return Algorithm(make=search, settles=True)
 
 
 def _mo_gomea(setup: Setup) -> Search:
@@ -189,6 +193,7 @@ def _sweepers(
             contenders,
             prices_of(setup.costs, w, n_models=pool.n_models, n_samples=pool.n_samples),
             confidence=setup.confidence,
+            n_threads=setup.n_threads,
         )
         for w in weights
     ]
@@ -230,10 +235,10 @@ ALGORITHMS: Mapping[str, Algorithm] = {
     "greedy": _greedy(_streeter),
     "greedy-mean": _greedy(_averaging),
     "grid": Algorithm(make=_grid),
-    "mo-gomea": Algorithm(make=_mo_gomea, takes_start=True),
+    "mo-gomea": Algorithm(make=_mo_gomea, settles=True, takes_start=True),
     "nsga2": _ask_tell(_nsga2),
     "nsga3": _ask_tell(_nsga3),
     "random": _ask_tell(RandomDraw),
     "single": Algorithm(make=_single, modes=("cascade",), is_random=False),
-    "sweep": Algorithm(make=_sweep, modes=("cascade",), takes_start=True),
+    "sweep": Algorithm(make=_sweep, modes=("cascade",), settles=True, takes_start=True),
 }

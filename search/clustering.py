@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..arrays import DoubleArray, IntArray
+from ..arrays import BoolArray, DoubleArray, IntArray
 from ..evaluate.compiled import compiled, inlined
 
 NO_OBJECTIVE = -1
@@ -164,13 +164,18 @@ def _assigned(
         if n_own == 0:
             result[i] = _nearest_mean(points[i], means)
             continue
-        left = int(draws[i] * n_own)
-        for c in range(n_clusters):
-            if is_in[i, c]:
-                if left == 0:
-                    result[i] = c
-                left -= 1
+        result[i] = _place_of(is_in[i], int(draws[i] * n_own))
     return result
+
+
+@inlined
+def _place_of(row: BoolArray, n_before: int) -> int:
+    """Where the true value stands that has `n_before` others before it."""
+    place = 0
+    while n_before > 0 or not row[place]:
+        n_before -= row[place]
+        place += 1
+    return place
 
 
 @inlined

@@ -13,9 +13,16 @@ import numpy as np
 from ..arrays import DoubleArray, IntArray
 from ..checkpoint import Checkpoint
 from ..errors import SearchError
+from ..evaluate.compiled import compiling_told
 from ..evaluate.evaluator_choice import contenders_of, evaluator_for
 from ..evaluate.genome import cascades_of, decode
-from ..evaluate.objectives import LatencyCost, LinearCost, error_objective, front_costs
+from ..evaluate.objectives import (
+    Error,
+    LatencyCost,
+    LinearCost,
+    error_objective,
+    front_costs,
+)
 from ..fronts.front import Front
 from ..fronts.indicators import hypervolume, non_dominated
 from ..fronts.scored_cascade import ScoredCascade
@@ -60,25 +67,24 @@ def search_pool(
         SearchError, PoolError, ProfileError: an option or input that cannot be used.
     """
     refuse_held_out(pool, purpose="search")
+    with compiling_told(on_progress):
+        return _found(pool, options, profile, warm_start, checkpoint, resume, on_progress)
+
+
+def _found(
+    pool: Pool,
+    options: SearchOptions,
+    profile: LatencyProfile | None,
+    warm_start: Front | None,
+    checkpoint: Path | None,
+    resume: bool,
+    on_progress: OnProgress,
+) -> Finding:
     options = resolved(options, pool)
-    max_members, confidence = min(options.max_members, pool.n_models), options.confidence
     # What a user can mistype comes before what takes long.
     error = error_objective(options.metric, pool)
     costs = front_costs(options.objectives, pool, profile=profile, batch_size=options.batch_size)
-    contenders = contenders_of(pool, max_members=max_members, confidence=confidence)
-    evaluator = evaluator_for(pool, contenders, confidence=confidence, device=options.device)
-    setup = Setup(
-        pool=pool,
-        evaluator=evaluator,
-        error=error,
-        costs=costs[: len(options.objectives)],
-        max_members=max_members,
-        seed=options.seed,
-        contenders=contenders,
-        confidence=confidence,
-        mode=options.mode,
-        start=None if warm_start is None else _start(warm_start, pool, options),
-    )
+    setup = _setup(pool, options, error, costs, warm_start)
     reference = np.array(options.reference or _reference(setup.costs, pool))
     outcome = run(
         ALGORITHMS[options.algorithm].make(setup),
@@ -98,6 +104,36 @@ def search_pool(
         metric=options.metric,
     )
     return Finding(front=front, interrupted=outcome.interrupted)
+
+
+def _setup(
+    pool: Pool,
+    options: SearchOptions,
+    error: Error,
+    costs: Sequence[LinearCost | LatencyCost],
+    warm_start: Front | None,
+) -> Setup:
+    max_members, confidence = min(options.max_members, pool.n_models), options.confidence
+    contenders = contenders_of(pool, max_members=max_members, confidence=confidence)
+    return Setup(
+        pool=pool,
+        evaluator=evaluator_for(
+            pool,
+            contenders,
+            confidence=confidence,
+            device=options.device,
+            n_threads=options.n_threads,
+        ),
+        error=error,
+        costs=costs[: len(options.objectives)],
+        max_members=max_members,
+        seed=options.seed,
+        contenders=contenders,
+        confidence=confidence,
+        mode=options.mode,
+        start=None if warm_start is None else _start(warm_start, pool, options),
+        n_threads=options.n_threads,
+    )
 
 
 def _scored(

@@ -33,6 +33,7 @@ def find_front(  # noqa: PLR0913 - one keyword for each option of a search
     mode: Mode = "cascade",
     reference: Sequence[float] | None = None,
     device: str = "cpu",
+    n_threads: int | None = None,
     warm_start: Front | str | Path | None = None,
 ) -> Front:
     """Searches a pool for the trade-off front of cascades.
@@ -40,7 +41,8 @@ def find_front(  # noqa: PLR0913 - one keyword for each option of a search
     Args:
         pool: the stored outputs of the search split, or the folder that they lie in.
         evaluations: end after exactly so many; one is a cascade, or, for the algorithms exact and
-            sweep, a member sequence with all its thresholds. Where no limit is given, 100,000, but
+            sweep, a member sequence with all its thresholds. Where no limit is given, a search
+            ends when its front has settled (see `loop.Budget`), after 100,000 at the latest;
             exact ends by itself.
         seconds: end after so much wall time.
         stagnation: end when the hypervolume has not grown for so many evaluations.
@@ -55,6 +57,7 @@ def find_front(  # noqa: PLR0913 - one keyword for each option of a search
         mode: "ensemble" fixes all thresholds at 1.
         reference: error and costs beyond which nothing counts in the hypervolume of the history.
         device: where cascades are evaluated: "cpu", or a torch device; the front is the same.
+        n_threads: threads to work on, None for all processors; the front is the same.
         warm_start: an earlier front to start from, or its file; see warm_start.py.
 
     Raises:
@@ -77,6 +80,7 @@ def find_front(  # noqa: PLR0913 - one keyword for each option of a search
         mode=mode,
         reference=None if reference is None else tuple(reference),
         device=device,
+        n_threads=n_threads,
     )
     return search_pool(
         given_pool(pool),

@@ -76,11 +76,10 @@ def joint_entropies(genomes: IntArray) -> tuple[DoubleArray, IntArray]:
 def _is_kept(tree: BoolArray, parents: IntArray, are_twins: BoolArray) -> BoolArray:
     """Which subsets are neither the root nor halves of a subset, not the root, of twins."""
     root = len(tree) - 1
-    keep = np.ones(len(tree), np.bool_)
+    keep = np.empty(len(tree), np.bool_)
     keep[root] = False
     for i in range(root):
-        if parents[i] != root:
-            keep[i] = not _is_of_twins(tree[parents[i]], are_twins)
+        keep[i] = parents[i] == root or not _is_of_twins(tree[parents[i]], are_twins)
     return keep
 
 
@@ -119,21 +118,35 @@ def _labels(genomes: IntArray) -> tuple[IntArray, IntArray]:
     return labels, n_labels
 
 
-@compiled
-def _tree(s: DoubleArray, order: IntArray) -> tuple[BoolArray, IntArray]:
-    """UPGMA: subsets [2 n - 1, n], the single genes first and the root last, and their parents.
-
-    The similarity `s` [n, n] of the genes in their order is overwritten.
-    """
+def _tree(similarity: DoubleArray, order: IntArray) -> tuple[BoolArray, IntArray]:
+    """UPGMA: subsets [2 n - 1, n], the single genes first and the root last, and their parents."""
     n = len(order)
-    tree = np.zeros((2 * n - 1, n), np.bool_)
-    parents = np.full(2 * n - 1, -1)
-    node = np.arange(n)
-    size = np.ones(n, np.int64)
-    for i in range(n):
-        tree[i, order[i]] = True
-    chain = np.empty(n + 1, np.int64)
-    length = 0
+    tree, parents = np.zeros((2 * n - 1, n), np.bool_), np.full(2 * n - 1, -1)
+    tree[np.arange(n), order] = True
+    _merge(similarity, tree, parents, np.arange(n), np.ones(n, np.int64), np.empty(n + 1, np.int64))
+    return tree, parents
+
+
+@compiled
+def _merge(
+    s: DoubleArray,
+    tree: BoolArray,
+    parents: IntArray,
+    node: IntArray,
+    size: IntArray,
+    chain: IntArray,
+) -> None:
+    """Merges the nearest subsets until the root is left.
+
+    Args:
+        s: float64 [n, n], the similarity of the genes; that of the subsets takes its place.
+        tree: bool [2 n - 1, n], which holds the single genes.
+        parents: int64 [2 n - 1], -1.
+        node: int64 [n], the place in the tree of the subset in each row of `s`.
+        size: int64 [n], of the subset in each row of `s`, 0 where it has been merged.
+        chain: int64 [n + 1], room for the chain of nearest neighbours.
+    """
+    n, length = len(size), 0
     for new in range(n, 2 * n - 1):
         if length == 0:
             first = 0
@@ -160,7 +173,6 @@ def _tree(s: DoubleArray, order: IntArray) -> tuple[BoolArray, IntArray]:
         node[a] = new
         size[a] += size[b]
         size[b] = 0
-    return tree, parents
 
 
 @inlined

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
@@ -18,13 +18,18 @@ from ..state import State, joined, part_of
 from ..work import drive
 from .search import Search
 
-Ending: TypeAlias = Literal["evaluations", "seconds", "stagnation", "finished", "interrupted"]
+Ending: TypeAlias = Literal[
+    "evaluations", "seconds", "stagnation", "settled", "finished", "interrupted"
+]
 
 # The first milestone, one at every tenth more evaluations, and ten in the time that stagnation is
 # given.
 FIRST_MILESTONE = 100
 HISTORY_GROWTH = 1.1
 STAGNATION_CHECKS = 10
+# A front has settled when the second half of all evaluations, of at least so many, has let the
+# hypervolume grow by no more than this share.
+SETTLED_AFTER, SETTLED_GROWTH = 4096, 1e-4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +41,8 @@ class Budget:
         seconds: ends at the first step that ends after so much wall time, earlier runs of the
             same search included.
         stagnation: ends when the hypervolume has not grown for so many evaluations.
+        settles: ends when the front has settled: the second half of at least 4,096 evaluations
+            has let the hypervolume grow by 0.01 % or less.
 
     Raises:
         SearchError: a limit is not positive.
@@ -44,6 +51,7 @@ class Budget:
     evaluations: int | None = None
     seconds: float | None = None
     stagnation: int | None = None
+    settles: bool = False
 
     def __post_init__(self) -> None:
         limits = (("evaluations", self.evaluations), ("seconds", self.seconds))
@@ -129,6 +137,15 @@ def run(
     return log.outcome(log.ending() or "finished")
 
 
+def has_settled(milestones: Sequence[Milestone]) -> bool:
+    """Whether the front has settled, see `Budget`, at the last of the milestones."""
+    if not milestones or milestones[-1].evaluations < SETTLED_AFTER:
+        return False
+    end = milestones[-1]
+    half = [m.hypervolume for m in milestones if 2 * m.evaluations <= end.evaluations]
+    return bool(half) and end.hypervolume - half[-1] <= SETTLED_GROWTH * end.hypervolume
+
+
 class _SearchWork:
     """A search within its budget, as work; see `work.Work` and `checkpoint.Restorable`."""
 
@@ -211,7 +228,7 @@ class _Log:
             return "seconds"
         if budget.stagnation is not None and self._stagnant_for() >= budget.stagnation:
             return "stagnation"
-        return None
+        return "settled" if budget.settles and has_settled(self._milestones) else None
 
     def limit(self) -> int:
         # A step ends where a milestone is due, so that milestones stand at the same numbers of

@@ -14,7 +14,8 @@ import numpy as np
 
 from ..arrays import BoolArray, ByteArray, DoubleArray, IntArray
 from ..evaluate.compiled import compiled, inlined
-from .archive import ADDED, DOMINATED, ElitistArchive
+from .archive import ElitistArchive
+from .archive_store import ADDED, DOMINATED
 from .clustering import NO_OBJECTIVE, clusters_of
 from .linkage import linkage_sets
 

@@ -33,6 +33,7 @@ class SearchOptions:
     mode: Mode = "cascade"
     reference: tuple[float, ...] | None = None
     device: str = "cpu"
+    n_threads: int | None = None
 
     def __post_init__(self) -> None:
         faults: list[str] = []
@@ -50,6 +51,8 @@ class SearchOptions:
             faults.append(f"confidence must be one of {allowed}, got {self.confidence!r}")
         if self.batch_size < 1:
             faults.append(f"batch size must be at least 1, got {self.batch_size}")
+        if self.n_threads is not None and self.n_threads < 1:
+            faults.append(f"threads must be at least 1, got {self.n_threads}")
         if self.seed < 0:
             faults.append(f"seed must not be negative, got {self.seed}")
         if not self.objectives or len(set(self.objectives)) < len(self.objectives):
@@ -65,10 +68,12 @@ class SearchOptions:
     @property
     def budget(self) -> Budget:
         """The budget; where no limit was given, the algorithm's own."""
-        evaluations = self.evaluations
         if self.is_open and self.algorithm != AUTO:
-            evaluations = ALGORITHMS[self.algorithm].default_evaluations
-        return Budget(evaluations=evaluations, seconds=self.seconds, stagnation=self.stagnation)
+            algorithm = ALGORITHMS[self.algorithm]
+            return Budget(evaluations=algorithm.default_evaluations, settles=algorithm.settles)
+        return Budget(
+            evaluations=self.evaluations, seconds=self.seconds, stagnation=self.stagnation
+        )
 
     @property
     def settings(self) -> dict[str, Any]:

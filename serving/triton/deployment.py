@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ...errors import ServingError
@@ -111,10 +111,10 @@ spec:
           runAsUser: 1000
         resources:
           requests:
-            cpu: "2"
+            cpu: "{processors}"
             memory: 4Gi
           limits:
-            cpu: "2"
+            cpu: "{processors}"
             memory: 4Gi
 {gpu}        volumeMounts:
           - name: shm
@@ -126,6 +126,7 @@ spec:
           sizeLimit: 1Gi
 """
 
+POD_PROCESSORS = 2
 GPU_LIMIT = '            nvidia.com/gpu: "1"\n'
 
 
@@ -147,6 +148,16 @@ class Deployment:
     def __post_init__(self) -> None:
         if not re.fullmatch(IMAGE_PATTERN, self.image):
             raise ServingError(f"not the name of an image: {self.image!r}", where="deployment")
+
+
+def within_pod(options: LayoutOptions) -> LayoutOptions:
+    """The options with as many threads on a CPU as the pod has processors, where none are given.
+
+    ONNX Runtime would take a thread for every core of the node, and the pod's quota stop them.
+    """
+    if options.target == "gpu" or options.threads is not None:
+        return options
+    return replace(options, threads=POD_PROCESSORS)
 
 
 def packages(options: LayoutOptions) -> tuple[str, ...]:
@@ -180,6 +191,7 @@ def write_deployment(
         "install": _install(wanted) + (TENSORRT if options.tensorrt else ""),
         "devices": GPU_DEVICES if is_gpu else "",
         "gpu": GPU_LIMIT if is_gpu else "",
+        "processors": max(POD_PROCESSORS, options.threads or 0),
         "name": _kubernetes_name(names[0]),
     }
     context = os.path.relpath(repository, folder)

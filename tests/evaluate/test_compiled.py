@@ -3,11 +3,14 @@
 import ast
 from pathlib import Path
 
+import numba
 import numpy as np
 import pytest
 
 from encas.evaluate import stages
+from encas.evaluate.compiled import compiling_told
 from encas.evaluate.threshold_grid import THRESHOLDS
+from encas.progress import Progress
 
 ROOT = Path(__file__).resolve().parents[2]
 DECORATORS = {"compiled", "inlined"}
@@ -50,3 +53,15 @@ def test_compiled_function_is_the_one_that_was_written():
 
 def test_compiled_functions_let_other_threads_run():
     assert stages.count_lane.targetoptions.get("nogil") is True
+
+
+def test_compiling_is_told_and_kept_code_is_not():
+    function = numba.njit(lambda x: x + 1)
+    told: list[Progress] = []
+    with compiling_told(told.append):
+        assert function(1) == 2
+    assert [(p.done, p.total) for p in told] == [(0, None), (1, 1)]
+    told.clear()
+    with compiling_told(told.append):
+        assert function(2) == 3
+    assert told == []

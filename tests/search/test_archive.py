@@ -3,7 +3,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from encas.search.archive import ADDED, DOMINATED, KNOWN, ElitistArchive
+from encas.search.archive import ElitistArchive
+from encas.search.archive_store import ADDED, DOMINATED, KNOWN
 
 
 @st.composite

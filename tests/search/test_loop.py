@@ -10,7 +10,7 @@ from encas.checkpoint import Checkpoint
 from encas.errors import SearchError
 from encas.progress import Progress
 from encas.search.archive import ElitistArchive
-from encas.search.loop import Budget, run
+from encas.search.loop import Budget, Milestone, has_settled, run
 from encas.search.random_draw import RandomDraw
 from encas.search.search import AskTellSearch
 
@@ -255,3 +255,31 @@ def test_run_stores_only_where_a_search_is_resumable(tmp_path):
     assert int(state["search.n"]) == 9
     outcome = ran(resumed, Budget(), checkpoint=checkpoint)
     assert outcome.genomes[:, 0].tolist() == list(range(1, 11))
+
+
+def milestones(*points: tuple[int, float]) -> list[Milestone]:
+    return [Milestone(evaluations=n, seconds=0.0, hypervolume=v) for n, v in points]
+
+
+@pytest.mark.parametrize(
+    ("points", "settled"),
+    [
+        ([], False),
+        ([(4095, 0.5)], False),
+        ([(2000, 0.5), (4096, 0.5)], True),
+        ([(2000, 0.5), (2100, 0.6), (4096, 0.6)], False),  # 2,100 is later than half of 4,096
+        ([(2048, 0.6), (4096, 0.60006)], True),
+        ([(2048, 0.6), (4096, 0.60007)], False),
+        ([(1000, 0.5), (2000, 0.6), (4096, 0.6)], True),
+        ([(4096, 0.5)], False),
+    ],
+)
+def test_front_has_settled_when_the_second_half_brought_nothing(points, settled):
+    assert has_settled(milestones(*points)) is settled
+
+
+def test_run_that_settles_ends_when_the_front_has_settled():
+    outcome = ran(search_of(Slope(n_values=np.array([50, 50]))), Budget(settles=True))
+    assert outcome.ended == "settled"
+    assert has_settled(outcome.history)
+    assert not has_settled(outcome.history[:-1])

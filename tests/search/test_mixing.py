@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from encas.search.archive import ADDED, DOMINATED, KNOWN, ElitistArchive
+from encas.search.archive import ElitistArchive
+from encas.search.archive_store import ADDED, DOMINATED, KNOWN
 from encas.search.clustering import NO_OBJECTIVE
 from encas.search.mixing import (
     Generation,

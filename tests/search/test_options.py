@@ -90,5 +90,5 @@ def test_settings_are_what_the_front_says():
         "mode": "cascade",
         "objective": "params",
         "confidence": "max_probability",
-        "budget": {"evaluations": 7, "seconds": None, "stagnation": None},
+        "budget": {"evaluations": 7, "seconds": None, "stagnation": None, "settles": False},
     }
