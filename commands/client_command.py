@@ -13,6 +13,7 @@ from ..data.open_data import open_bundle_data, open_data
 from ..data.preprocessing import Preprocessing
 from ..intervals import wilson_interval
 from ..serving.load_client import ClientOptions, ClientReport, ServerUrl, ask_server
+from ..serving.model_waiting import WAIT_S
 from .console import emit, json_option, shown_progress
 from .option_texts import option
 
@@ -29,6 +30,7 @@ PERCENTILES = (50, 90, 99)
 @option("--batch-size", default=1, show_default=True)
 @option("--concurrency", default=1, show_default=True)
 @option("--limit", type=click.IntRange(min=1))
+@option("--wait-s", type=float, default=WAIT_S, show_default=True)
 @option("--token-file", type=PATH)
 @option("--tls-ca", "authorities", type=PATH)
 @json_option
