@@ -31,9 +31,11 @@ json_option = option("--json", "as_json", is_flag=True)
 
 
 def emit(as_json: bool, value: Mapping[str, Any], text: RenderableType) -> None:
-    """Prints a result: `value` as JSON, or `text` for a person."""
+    """Prints a result: `value` as JSON, or `text` for a person; lines stay lines."""
     if as_json:
         click.echo(json_text(dict(value)), nl=False)
+    elif isinstance(text, str):
+        click.echo(text)
     else:
         width = None if sys.stdout.isatty() else 120
         Console(file=sys.stdout, width=width, highlight=False).print(text)

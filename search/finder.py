@@ -19,7 +19,7 @@ from ..evaluate.objectives import LatencyCost, LinearCost, error_objective, fron
 from ..fronts.front import Front
 from ..fronts.indicators import hypervolume, non_dominated
 from ..fronts.scored_cascade import ScoredCascade
-from ..fronts.scoring import pool_reference, score, scored_from_counts
+from ..fronts.scoring import pool_reference, score, scored_from_counts, with_answers
 from ..latency import LatencyProfile
 from ..pools.pool import Pool
 from ..pools.pool_samples import refuse_held_out
@@ -97,6 +97,7 @@ def search_pool(
         batch_size=options.batch_size,
         metric=options.metric,
     )
+    front = with_answers(front, pool, error, costs)
     return Finding(front=front, interrupted=outcome.interrupted)
 
 
