@@ -124,17 +124,21 @@ def measured_cascade(latencies: Sequence[Latency]) -> tuple[MeasuredTime, ...]:
 
 
 def measured_model(profile: LatencyProfile, member: str) -> tuple[MeasuredTime, ...]:
-    """The times of a single model from a profile: its session alone, nothing around it."""
+    """The times of a single model as a cascade of one, to be compared with measured cascades.
+
+    What its session took in a profile, and what the executor was measured to spend on a call.
+    """
+    if member not in profile.members:
+        return ()
+    times = {
+        size: profile.cascade_ms((member,), (1.0,), batch_size=size)
+        for size in profile.batch_sizes(member)
+    }
     return tuple(
         MeasuredTime(
-            batch_size=timing.batch_size,
-            mean_ms=timing.p50_ms,
-            p50_ms=timing.p50_ms,
-            predicted_ms=None,
-            setting=profile.setting,
+            batch_size=size, mean_ms=ms, p50_ms=ms, predicted_ms=None, setting=profile.setting
         )
-        for timing in sorted(profile.timings, key=lambda timing: timing.batch_size)
-        if timing.name == member
+        for size, ms in times.items()
     )
 
 
