@@ -50,11 +50,12 @@ def ask(
 
     Example: encas client grpc://127.0.0.1:8001 --data digits:test --concurrency 4
     """
-    if bundle is not None:
-        dataset = open_bundle_data(bundle, data)
-    else:
-        how = Preprocessing.load(preprocessing) if preprocessing else None
-        dataset = open_data(data, preprocessing=how)
+    with shown_progress(f"reading {data}"):
+        if bundle is not None:
+            dataset = open_bundle_data(bundle, data)
+        else:
+            how = Preprocessing.load(preprocessing) if preprocessing else None
+            dataset = open_data(data, preprocessing=how)
     if limit is not None:
         dataset = dataset.take(np.arange(min(limit, dataset.n_samples), dtype=np.int64))
     token = token_file.read_text("ascii").strip() if token_file else None

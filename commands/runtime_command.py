@@ -62,16 +62,16 @@ def run(
     Example: encas run bundle --data digits:test --out predictions.npz
     """
     placement = taken_placement(where)
-    runner = load(
-        bundle,
-        device=placement.device,
-        n_threads=placement.n_threads,
-        backend=backend,
-        gpu_memory_bytes=placement.gpu_memory_bytes,
-        cuda_graphs=placement.cuda_graphs,
-    )
-    dataset = open_bundle_data(bundle, data)
-    with shown_progress() as show:
+    with shown_progress(f"loading {bundle}") as show:
+        runner = load(
+            bundle,
+            device=placement.device,
+            n_threads=placement.n_threads,
+            backend=backend,
+            gpu_memory_bytes=placement.gpu_memory_bytes,
+            cuda_graphs=placement.cuda_graphs,
+        )
+        dataset = open_bundle_data(bundle, data)
         prediction = predict(runner, dataset, on_progress=show)
     save_predictions(prediction, out)
     summary = _run_summary(prediction, dataset)
@@ -105,7 +105,7 @@ def profile(
 
     placement = taken_placement(what)
     protocol = taken_protocol(what)
-    with shown_progress() as show:
+    with shown_progress(f"opening {path}") as show:
         measured = profile_models(
             path,
             batch_sizes=batch_sizes,
@@ -161,7 +161,7 @@ def bench(
         backend=backend,
     )
     known = LatencyProfile.load(profile_file) if profile_file else None
-    with shown_progress() as show:
+    with shown_progress(f"loading {bundle}") as show:
         results = bench_bundle(
             bundle, batch_sizes, options=options, data=data, profile=known, on_progress=show
         )
@@ -177,7 +177,8 @@ def doctor(as_json: bool) -> None:
 
     Example: encas doctor
     """
-    diagnosis = examine()
+    with shown_progress("loading a model on each device"):
+        diagnosis = examine()
     emit(as_json, _doctor_json(diagnosis), _doctor_table(diagnosis))
 
 

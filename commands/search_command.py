@@ -96,7 +96,7 @@ def search(  # noqa: PLR0913 - one argument for each option
             raise click.UsageError("--measure-on goes with --objective latency")
         profile = profile or out.with_name(f"{out.stem}.profile.json")
         _measure(folder, profile, asked.batch_size, device=measure_on, n_threads=threads)
-    with shown_progress() as show:
+    with shown_progress(f"preparing to search {pool.name}") as show:
         found = search_pool(
             pool,
             asked,
@@ -119,7 +119,7 @@ def _measure(
     """Adds to a profile what predictions at a batch size need and it does not know yet."""
     from ..jobs.measure_latency import profile_models  # noqa: PLC0415 - needs onnxruntime
 
-    with shown_progress() as show:
+    with shown_progress(f"opening the models of {folder}") as show:
         measured = profile_models(
             folder,
             batch_sizes=profiled_sizes(batch_size),
@@ -129,3 +129,5 @@ def _measure(
             on_progress=show,
         )
     note(f"{profile}: {len(measured.timings)} times of {len(measured.members)} models")
+    if measured.note:
+        note(measured.note)
