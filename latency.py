@@ -19,79 +19,7 @@ from .arrays import DoubleArray
 from .errors import ProfileError
 from .files import json_text, read_json, write_atomically
 from .schema import check
-
-NS_DIGITS = 6
-MAX_SAMPLES = 1000
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Setting:
-    """Where and how a time was measured; times of different settings are never mixed.
-
-    Args:
-        device: "cpu", "cuda:0", ...
-        device_name: the processor's or accelerator's own name.
-        provider: the execution provider that really ran.
-        n_threads: intra-operator threads of a session.
-        versions: package name -> version, of everything that could move the time.
-        options: whatever else moves it: "cuda_graphs" on a GPU.
-    """
-
-    device: str
-    device_name: str
-    provider: str
-    n_threads: int
-    versions: Mapping[str, str]
-    options: Mapping[str, str] = field(default_factory=dict[str, str])
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Timing:
-    """Times of one model (or a whole cascade) at one batch size, in milliseconds per batch.
-
-    Args:
-        name: the member's (or cascade's) name.
-        sha256: of the model file that ran; "" where there is none.
-        source: the SPEC that the model file was made of, "" where it is not known.
-        batch_size: rows per call.
-        samples_ms: the times that the figures come from, as measured; of more than 1,000, every
-            second, third, ...
-        p50_ms, p90_ms, p99_ms: percentiles of the samples.
-        transfer_ms: what moving the batch to the device takes besides; 0 where nothing moves.
-        sm_clock_mhz: the clock of a GPU's multiprocessors right after the calls, None elsewhere.
-        energy_mj: millijoules of a GPU per sample, None elsewhere.
-    """
-
-    name: str
-    sha256: str = ""
-    source: str = ""
-    batch_size: int
-    p50_ms: float
-    p90_ms: float
-    p99_ms: float
-    samples_ms: tuple[float, ...] = ()
-    transfer_ms: float = 0.0
-    sm_clock_mhz: float | None = None
-    energy_mj: float | None = None
-
-    @classmethod
-    def of(
-        cls,
-        name: str,
-        batch_size: int,
-        samples_ms: Sequence[float],
-        *,
-        sha256: str = "",
-        source: str = "",
-    ) -> Timing:
-        """The timing that raw samples [n] in milliseconds make."""
-        p50, p90, p99 = (float(p) for p in np.percentile(samples_ms, (50, 90, 99)))
-        stride = -(-len(samples_ms) // MAX_SAMPLES)
-        return cls(
-            name=name, sha256=sha256, source=source, batch_size=batch_size,
-            p50_ms=p50, p90_ms=p90, p99_ms=p99,
-            samples_ms=tuple(round(float(ms), NS_DIGITS) for ms in samples_ms[::stride]),
-        )  # fmt: skip
+from .timings import Setting, Timing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,6 +63,19 @@ class LatencyProfile:
     def members(self) -> tuple[str, ...]:
         """The members that were measured, in the order of their first timing."""
         return tuple(self._curves)
+
+    @property
+    def note(self) -> str:
+        """One line on times that others disturbed; "" where there are none."""
+        disturbed = [timing for timing in self.timings if timing.is_disturbed]
+        if not disturbed:
+            return ""
+        stretches = sorted(timing.stretch for timing in disturbed)
+        return (
+            f"the machine was busy: {len(disturbed)} of {len(self.timings)} times are made of "
+            f"processor time, since calls took {stretches[0]:.2g} to {stretches[-1]:.2g} times as "
+            "long (marked *; clock: processor in the file)"
+        )
 
     def batch_sizes(self, member: str) -> tuple[int, ...]:
         """The batch sizes that `member` was measured at, ascending."""

@@ -13,6 +13,7 @@ from ..data.open_data import open_bundle_data, open_data
 from ..data.preprocessing import Preprocessing
 from ..intervals import wilson_interval
 from ..serving.load_client import ClientOptions, ClientReport, ServerUrl, ask_server
+from ..serving.model_waiting import WAIT_S
 from .console import emit, json_option, shown_progress
 from .option_texts import option
 
@@ -29,6 +30,7 @@ PERCENTILES = (50, 90, 99)
 @option("--batch-size", default=1, show_default=True)
 @option("--concurrency", default=1, show_default=True)
 @option("--limit", type=click.IntRange(min=1))
+@option("--wait-s", type=float, default=WAIT_S, show_default=True)
 @option("--token-file", type=PATH)
 @option("--tls-ca", "authorities", type=PATH)
 @json_option
@@ -48,11 +50,12 @@ def ask(
 
     Example: encas client grpc://127.0.0.1:8001 --data digits:test --concurrency 4
     """
-    if bundle is not None:
-        dataset = open_bundle_data(bundle, data)
-    else:
-        how = Preprocessing.load(preprocessing) if preprocessing else None
-        dataset = open_data(data, preprocessing=how)
+    with shown_progress(f"reading {data}"):
+        if bundle is not None:
+            dataset = open_bundle_data(bundle, data)
+        else:
+            how = Preprocessing.load(preprocessing) if preprocessing else None
+            dataset = open_data(data, preprocessing=how)
     if limit is not None:
         dataset = dataset.take(np.arange(min(limit, dataset.n_samples), dtype=np.int64))
     token = token_file.read_text("ascii").strip() if token_file else None

@@ -69,7 +69,7 @@ def compare(  # noqa: PLR0913 - one argument for each option
         seeds=seeds_of(seeds),
         options=SearchOptions(objectives=(objective,), **options),
     )
-    with shown_progress() as show:
+    with shown_progress(f"comparing algorithms on {folder}") as show:
         runs = run_plan(
             Pool.load(folder),
             plan,

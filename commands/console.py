@@ -24,6 +24,9 @@ from .option_texts import option
 SPEED_PERIOD_S = 600
 # Without a terminal, a line for people who read a log later.
 LINE_EVERY_S = 5.0
+# A command that is done sooner need not say what it does.
+SILENT_S = 2.0
+BEAT_S = 0.5
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -31,9 +34,11 @@ json_option = option("--json", "as_json", is_flag=True)
 
 
 def emit(as_json: bool, value: Mapping[str, Any], text: RenderableType) -> None:
-    """Prints a result: `value` as JSON, or `text` for a person."""
+    """Prints a result: `value` as JSON, or `text` for a person; lines stay lines."""
     if as_json:
         click.echo(json_text(dict(value)), nl=False)
+    elif isinstance(text, str):
+        click.echo(text)
     else:
         width = None if sys.stdout.isatty() else 120
         Console(file=sys.stdout, width=width, highlight=False).print(text)
@@ -45,19 +50,45 @@ def note(text: str) -> None:
 
 
 @contextmanager
-def shown_progress() -> Generator[OnProgress]:
+def shown_progress(what: str = "") -> Generator[OnProgress]:
     """Shows on stderr how far work is; yields what hears of it, from any thread.
 
     On a terminal a bar for each task under way, and news above them. Elsewhere a line where a task
-    begins and every few seconds, and all news.
+    begins and every few seconds, also while nothing is heard, and all news.
+
+    Args:
+        what: is being done, where nothing more may be heard for long; what takes less than two
+            seconds need not be said.
     """
     console = Console(stderr=True, highlight=False)
     if not console.is_terminal:
-        yield ProgressLines(note, clock=time.monotonic)
+        lines = ProgressLines(note, clock=time.monotonic, what=what)
+        with _beating(lines.beat):
+            yield lines
         return
-    bars = ProgressBars(console)
+    bars = ProgressBars(console, is_transient=bool(what))
+    if what:
+        bars(Progress(what=what))
     with bars.display:
         yield bars
+
+
+@contextmanager
+def _beating(beat: Callable[[], object]) -> Generator[None]:
+    """Calls a function every half second, by a thread of its own."""
+    is_over = threading.Event()
+
+    def go_on() -> None:
+        while not is_over.wait(BEAT_S):
+            beat()
+
+    thread = threading.Thread(target=go_on, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        is_over.set()
+        thread.join()
 
 
 class ProgressBars:
@@ -65,9 +96,10 @@ class ProgressBars:
 
     Args:
         console: where they are shown, while `display` is entered.
+        is_transient: whether they go at the end.
     """
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Console, *, is_transient: bool = False) -> None:
         self.display = RichProgress(
             TextColumn("{task.description}"),
             BarColumn(),
@@ -77,6 +109,7 @@ class ProgressBars:
             TimeRemainingColumn(),
             console=console,
             speed_estimate_period=SPEED_PERIOD_S,
+            transient=is_transient,
         )
         self._lock = threading.Lock()
         self._bars: dict[str, TaskID] = {}
@@ -119,14 +152,19 @@ class ProgressLines:
     Args:
         say: takes a line.
         clock: gives seconds.
+        what: is being done until more is heard; said once it takes two seconds.
     """
 
-    def __init__(self, say: Callable[[str], object], *, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, say: Callable[[str], object], *, clock: Callable[[], float], what: str = ""
+    ) -> None:
         self._say = say
         self._clock = clock
         self._lock = threading.Lock()
         self._is_over: dict[str, bool] = {}
-        self._said_at = clock()
+        self._whole = self._latest = Progress(what=what)
+        self._began_at = self._said_at = clock()
+        self._has_said = False
 
     def __call__(self, progress: Progress, /) -> None:
         """Says it, if there is something to say."""
@@ -136,10 +174,24 @@ class ProgressLines:
             begins = self._is_over.get(progress.what, True) and not progress.is_over
             begins = begins or progress.what not in self._is_over
             self._is_over[progress.what] = progress.is_over
+            self._latest = progress
             if begins or self._clock() - self._said_at >= LINE_EVERY_S:
-                self._said_at = self._clock()
-                parts = (progress.what, amount_of(progress), progress.text)
-                self._say(": ".join(part for part in parts if part))
+                self._said_at, self._has_said = self._clock(), True
+                self._say(_line_of(progress))
+
+    def beat(self) -> None:
+        """Says again what is under way, and since when, where nothing was said for long."""
+        with self._lock:
+            is_between = self._latest.is_over and bool(self._whole.what)
+            now, line = self._clock(), _line_of(self._whole if is_between else self._latest)
+            is_due = now - self._said_at >= (LINE_EVERY_S if self._has_said else SILENT_S)
+            if line and is_due:
+                self._said_at, self._has_said = now, True
+                self._say(f"{line} ({now - self._began_at:.0f} s)")
+
+
+def _line_of(progress: Progress) -> str:
+    return ": ".join(p for p in (progress.what, amount_of(progress), progress.text) if p)
 
 
 def amount_of(progress: Progress) -> str:

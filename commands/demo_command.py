@@ -30,7 +30,7 @@ def demo(out: Path, as_json: bool) -> None:
 
     Example: encas demo --out build/demo
     """
-    with shown_progress() as show:
+    with shown_progress(f"making the demo in {out}") as show:
         result = run_demo(out, on_progress=show)
     emit(as_json, asdict(result) | {"path": str(result.path)}, _for_people(result))
 

@@ -68,7 +68,7 @@ def export(  # noqa: PLR0913 - one argument for each option
     loaded = Front.load(front)
     if index is None:
         limits = taken_limits(limits, loaded, other=", or --index")
-    with shown_progress() as show:
+    with shown_progress(f"exporting {out}") as show:
         manifest = export_bundle(
             loaded,
             folder,
@@ -104,7 +104,8 @@ def verify(bundle: Path, data: str, folder: Path | None, as_json: bool) -> None:
 
     Example: encas verify bundle --data digits:test
     """
-    verdict = verify_bundle(bundle, data=data, pool=folder)
+    with shown_progress(f"verifying {bundle}") as show:
+        verdict = verify_bundle(bundle, data=data, pool=folder, on_progress=show)
     emit(as_json, _verdict_json(verdict), _verdict_table(bundle, verdict))
     verdict.require()
 

@@ -12,7 +12,7 @@ from ..fronts.scoring import evaluate_front
 from ..fronts.selection import cost_text
 from ..latency import LatencyProfile
 from ..pools.pool import Pool
-from .console import emit, json_option
+from .console import emit, json_option, shown_progress
 from .option_texts import option
 
 
@@ -42,9 +42,20 @@ def evaluate(file: Path, folder: Path, out: Path, profile: Path | None, as_json:
     Example: encas front evaluate front.json test_pool --out front_test.json
     """
     loaded_profile = LatencyProfile.load(profile) if profile else None
-    scored = evaluate_front(Front.load(file), Pool.load(folder), profile=loaded_profile)
+    with shown_progress(f"scoring {file} on {folder}"):
+        scored = evaluate_front(Front.load(file), Pool.load(folder), profile=loaded_profile)
     scored.save(out)
-    emit(as_json, scored.to_json(), front_table(scored))
+    emit(as_json, scored.to_json(), front_summary(scored, out))
+
+
+def front_summary(front: Front, file: Path) -> str:
+    """Where a front is, and the three answers, for people."""
+    n = len(front.cascades)
+    where = f"{file}: {n} cascade{'' if n == 1 else 's'} on {front.pool.name}"
+    if "algorithm" in front.search:
+        where += f", found by {front.search['algorithm']}"
+    answers = front.answers.lines() if front.answers is not None else []
+    return "\n".join([f"{where}; `encas front show {file}` lists them", *answers])
 
 
 def front_table(loaded: Front) -> Table:

@@ -45,7 +45,7 @@ def run(supernet: str, checkpoint: Path | None, **given: Any) -> None:
     origin = Origin(supernet=supernet, checkpoint=checkpoint)
     settings = settings_of([origin], given)
     timed = timed_of(given)
-    with shown_progress() as show:
+    with shown_progress("preparing the supernetwork") as show:
         found = transfer(
             origin,
             plan_of(given),

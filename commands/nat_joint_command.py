@@ -39,7 +39,7 @@ def joint(supernets: tuple[str, ...], checkpoints: tuple[str, ...], **given: Any
     --search-data digits:search --out run
     """
     origins = origins_of(supernets, checkpoints)
-    with shown_progress() as show:
+    with shown_progress("preparing the supernetworks") as show:
         run = joint_transfer(
             origins,
             plan_of(given),
@@ -64,7 +64,8 @@ def front(folder: Path, pool: Path, out: Path, as_json: bool) -> None:
 
     Example: encas nat front run pool --out front.json
     """
-    made = front_of(JointRun.load(folder), Pool.load(pool))
+    with shown_progress(f"scoring the cascades of {folder} on {pool}"):
+        made = front_of(JointRun.load(folder), Pool.load(pool))
     made.save(out)
     text = f"{out}: {len(made.cascades)} cascades"
     emit(as_json, {"path": str(out), "n_cascades": len(made.cascades)}, text)

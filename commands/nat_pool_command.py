@@ -53,15 +53,16 @@ def pool(
 
     Example: encas nat pool run_a run_b --data test.zip --held-out test_pool --out pool
     """
-    runs = load_runs(folders)
-    samples = samples_of(runs, data, train=train_data)
+    with shown_progress("reading the runs and their samples"):
+        runs = load_runs(folders)
+        samples = samples_of(runs, data, train=train_data)
     chosen = chosen_subnets(runs, archive=archive, limit=per_run)
     subnets = distinct_subnets(chosen)
     if len(subnets) < len(chosen):
         note(f"{len(chosen) - len(subnets)} subnets come once: two runs have the same")
     missing = lacking(subnets)
     if missing:
-        with shown_progress() as show:
+        with shown_progress("cutting subnets out") as show:
             write_subnets(missing, train=train_data, device=options["device"], on_progress=show)
     requests = [subnet.request for subnet in subnets]
     run_and_show(requests, out, as_json=as_json, data=samples.data, rows=samples.rows, **options)

@@ -81,7 +81,7 @@ def profile(
     )
     n_passes, exporter = what["n_passes"], options.exporter
     targets = spec_targets(specs, options.placement, exporter=exporter, keep_files=n_passes > 1)
-    with shown_progress() as show, targets as found:
+    with shown_progress("opening subnets") as show, targets as found:
         measured = profile_in_passes(
             found, batch_sizes, out=out, options=options, n_passes=n_passes, on_progress=show
         )
@@ -95,6 +95,8 @@ def profile(
         "fits": [{"batch_size": fit.batch_size, **asdict(fit.quality)} for fit in fitted],
     }
     emit(as_json, content, _table(measured, fitted))
+    if measured.note:
+        note(measured.note)
     command = f"encas nat run --supernet {supernet} --latency {out} ..."
     note(f"{out}: `{command}` searches for short times")
 

@@ -141,6 +141,7 @@ TEXTS = {
     "--tolerance": "Median error of predicted times that is good enough.",
     "--train-data": "DATA the runs were trained on, if it lies elsewhere now.",
     "--training-batch-size": "Samples per batch of the training.",
+    "--wait-s": "Seconds that a server that still loads its models is waited for.",
     "--warm-start": "Start from the cascades of this earlier front, whatever its costs were.",
     "--warm-up-epochs": "Epochs of training by the sandwich rule before all rounds.",
     "--window": "Calls in a window.",

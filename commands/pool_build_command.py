@@ -76,7 +76,7 @@ def run_and_show(
     models: Sequence[str | ModelRequest], out: Path, *, as_json: bool, **options: Any
 ) -> None:
     """Builds a pool under bars, prints it, and says what is not in it."""
-    with shown_progress() as show:
+    with shown_progress(f"building {out}") as show:
         report = build_pool(models, out=out, on_progress=show, **options)
     summary = summarise(Pool.load(out))
     emit(as_json, summary.to_json() | {"build": _report_json(report)}, summary_table(summary))

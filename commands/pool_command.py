@@ -18,7 +18,7 @@ from ..pools.pool import Pool
 from ..pools.pool_check import check_pool
 from ..pools.pool_npz import export_npz, import_npz
 from ..pools.pool_samples import moved_models, refuse_held_out
-from .console import emit, json_option
+from .console import emit, json_option, shown_progress
 from .option_texts import option
 from .pool_tables import details_tables, summary_table
 
@@ -40,8 +40,10 @@ def import_(
 
     Example: encas pool import outputs.npz --out pool
     """
-    stored = import_npz(file, name=name, dtype=dtype).save(out, overwrite=overwrite)
-    _emit_summary(summarise(stored), as_json)
+    with shown_progress(f"importing {file}"):
+        stored = import_npz(file, name=name, dtype=dtype).save(out, overwrite=overwrite)
+        summary = summarise(stored)
+    _emit_summary(summary, as_json)
 
 
 @click.command()
@@ -70,10 +72,11 @@ def show(
     Example: encas pool show pool --details --front front.json --pairs pairs.csv
     """
     stored = Pool.load(folder)
-    if pairs:
-        write_atomically(pairs, pair_table(stored))
-    summary = summarise(stored)
-    diversity = diversity_of(stored) if details else None
+    with shown_progress(f"reading {folder}"):
+        if pairs:
+            write_atomically(pairs, pair_table(stored))
+        summary = summarise(stored)
+        diversity = diversity_of(stored) if details else None
     uses = uses_of([Front.load(file) for file in fronts]) if fronts else None
     value = summary.to_json()
     value |= {"details": diversity.to_json()} if diversity else {}
@@ -89,7 +92,8 @@ def check(folder: Path, as_json: bool) -> None:
 
     Example: encas pool check pool
     """
-    checked = check_pool(folder, check_contenders=_check_contenders)
+    with shown_progress(f"checking {folder}") as show:
+        checked = check_pool(folder, check_contenders=_check_contenders, on_progress=show)
     text = f"{folder}: {checked.n_models} models, {checked.n_samples} samples: all hashes agree"
     emit(as_json, {"path": str(folder), "sha256": checked.sha256, "ok": True}, text)
 
@@ -110,12 +114,13 @@ def export(folder: Path, out: Path, as_json: bool) -> None:
     Example: encas pool export pool --out outputs.npz
     """
     stored = Pool.load(folder)
-    if out.suffix == ".parquet":
-        from ..pools.pool_parquet import export_parquet  # noqa: PLC0415 - pyarrow is optional
+    with shown_progress(f"writing {out}"):
+        if out.suffix == ".parquet":
+            from ..pools.pool_parquet import export_parquet  # noqa: PLC0415 - pyarrow is optional
 
-        export_parquet(stored, out)
-    else:
-        export_npz(stored, out)
+            export_parquet(stored, out)
+        else:
+            export_npz(stored, out)
     text = f"{out}: outputs [{stored.n_models}, {stored.n_samples}, {stored.n_classes}]"
     emit(as_json, {"path": str(out), "sha256": stored.sha256}, text)
 
@@ -138,9 +143,13 @@ def calibrate(folder: Path, out: Path, like: Path | None, overwrite: bool, as_js
     stored = Pool.load(folder)
     if like is None:
         refuse_held_out(stored, purpose="fit temperatures")
-    chosen = temperatures_like(stored, Pool.load(like)) if like else fit_temperatures(stored)
-    moved = replace(stored, models=moved_models(stored, out))
-    made = moved.with_temperatures(chosen).save(out, overwrite=overwrite)
+    with shown_progress(f"writing {out}") as show:
+        if like is None:
+            chosen = fit_temperatures(stored, on_progress=show)
+        else:
+            chosen = temperatures_like(stored, Pool.load(like))
+        moved = replace(stored, models=moved_models(stored, out))
+        made = moved.with_temperatures(chosen).save(out, overwrite=overwrite)
     table = Table("model", "temperature")
     for model in made.models:
         table.add_row(model.name, f"{model.temperature:.3f}")

@@ -8,7 +8,7 @@ import click
 
 from ..cascade import Confidence
 from ..pools.pool import Pool
-from .console import emit, json_option
+from .console import emit, json_option, shown_progress
 from .option_texts import option
 
 
@@ -41,13 +41,14 @@ def compress(
     """
     from ..evaluate.pool_compression import compress_pool  # noqa: PLC0415 - needs the extra search
 
-    made = compress_pool(
-        Pool.load(folder),
-        max_members=max_members,
-        confidence=confidence,
-        out=out,
-        overwrite=overwrite,
-    )
+    with shown_progress(f"compressing {folder}"):
+        made = compress_pool(
+            Pool.load(folder),
+            max_members=max_members,
+            confidence=confidence,
+            out=out,
+            overwrite=overwrite,
+        )
     small, whole = made.compressed_bytes / 1e6, made.dense_bytes / 1e6
     text = (
         f"{made.path}: {made.classes_per_sample:.1f} classes per sample, {small:,.1f} MB instead "

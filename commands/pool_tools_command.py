@@ -8,7 +8,7 @@ import click
 from rich.table import Table
 
 from ..errors import PoolError
-from ..evaluate.pool_summary import summarise
+from ..evaluate.pool_summary import PoolSummary, summarise
 from ..fronts.diversity import uses_of
 from ..fronts.front import Front
 from ..pools.cost_table import read_costs, with_costs
@@ -18,7 +18,7 @@ from ..pools.pool_samples import moved_models, write_part
 from ..pools.pool_split import split_pool
 from ..pools.pool_tools import Wanted, filter_pool, find_twins, merge_pools
 from ..pools.pool_writing import write_pool
-from .console import emit, json_option
+from .console import emit, json_option, shown_progress
 from .option_texts import option
 from .pool_tables import comparison_table, summary_table
 
@@ -41,8 +41,10 @@ def merge(
 
     Example: encas pool merge mine theirs --out both
     """
-    pools = [Pool.load(folder) for folder in folders]
-    _emit(merge_pools(pools, out, name=name, overwrite=overwrite), as_json)
+    with shown_progress(f"merging {len(folders)} pools"):
+        pools = [Pool.load(folder) for folder in folders]
+        summary = summarise(merge_pools(pools, out, name=name, overwrite=overwrite))
+    _emit(summary, as_json)
 
 
 @click.command("filter")
@@ -79,9 +81,11 @@ def filter_(  # noqa: PLR0913, PLR0917 - one parameter for each option
         min_accuracy=min_accuracy,
         only=frozenset(uses_of([Front.load(front)])) if front else None,
     )
-    others = Pool.load(other) if other else None
-    made = filter_pool(Pool.load(folder), out, wanted, without=others, overwrite=overwrite)
-    _emit(made, as_json)
+    with shown_progress(f"filtering {folder}"):
+        others = Pool.load(other) if other else None
+        made = filter_pool(Pool.load(folder), out, wanted, without=others, overwrite=overwrite)
+        summary = summarise(made)
+    _emit(summary, as_json)
 
 
 @click.command()
@@ -102,10 +106,11 @@ def dedup(
     Example: encas pool dedup pool --out distinct
     """
     stored = Pool.load(folder)
-    twins = find_twins(stored, difference=difference, cost=cost)
-    left_out = {twin.name for twin in twins}
-    kept = [i for i, name in enumerate(stored.names) if name not in left_out]
-    made = write_part(stored, out, models=kept, overwrite=overwrite)
+    with shown_progress(f"comparing {stored.n_models} models"):
+        twins = find_twins(stored, difference=difference, cost=cost)
+        left_out = {twin.name for twin in twins}
+        kept = [i for i, name in enumerate(stored.names) if name not in left_out]
+        made = write_part(stored, out, models=kept, overwrite=overwrite)
     table = Table("left out", "almost as", "difference")
     for twin in twins:
         table.add_row(twin.name, twin.like, f"{twin.difference:.2g}")
@@ -144,7 +149,9 @@ def split(
 
     Example: encas pool split pool --search .5 --selection .25 --test .25 --seed 1 --out parts
     """
-    parts = split_pool(folder, out=out, search=search, selection=selection, test=test, seed=seed)
+    shares = {"search": search, "selection": selection, "test": test}
+    with shown_progress(f"splitting {folder}"):
+        parts = split_pool(folder, out=out, seed=seed, **shares)
     table = Table("part", "samples", "folder")
     for name, part in parts.items():
         table.add_row(name, str(part.n_samples), str(part.path))
@@ -167,7 +174,8 @@ def diff(first: Path, second: Path, as_json: bool) -> None:
     Example: encas pool diff parts/search parts/test
     """
     pools = Pool.load(first), Pool.load(second)
-    comparison = compare_pools(*pools)
+    with shown_progress(f"comparing {first} and {second}"):
+        comparison = compare_pools(*pools)
     table = comparison_table(comparison, pools[0].name, pools[1].name)
     emit(as_json, comparison.to_json(), table)
 
@@ -188,12 +196,13 @@ def cost(folder: Path, table: Path, out: Path, overwrite: bool, as_json: bool) -
     stored = Pool.load(folder)
     models = with_costs(moved_models(stored, out), read_costs(table), where=str(table))
     parts = zip(models, stored.outputs, strict=True)
-    write_pool(out, parts, stored.about, overwrite=overwrite)
-    _emit(Pool.load(out), as_json)
+    with shown_progress(f"writing {out}"):
+        write_pool(out, parts, stored.about, overwrite=overwrite)
+        summary = summarise(Pool.load(out))
+    _emit(summary, as_json)
 
 
-def _emit(made: Pool, as_json: bool) -> None:
-    summary = summarise(made)
+def _emit(summary: PoolSummary, as_json: bool) -> None:
     emit(as_json, summary.to_json(), summary_table(summary))
 
 

@@ -41,7 +41,7 @@ def quantize(folder: Path, *, out: Path, overwrite: bool, as_json: bool, **optio
 
     placement = taken_placement(options)
     request = QuantizeRequest(placement=placement, **options)
-    with shown_progress() as show:
+    with shown_progress(f"quantizing {folder}") as show:
         stored, found = quantize_pool(folder, out, request, overwrite=overwrite, on_progress=show)
     table = Table(title=f"{out}: {stored.n_models} models", title_justify="left")
     for column in ("model", "accuracy", "of the original", "same answer", "differs by", "MB"):

@@ -62,16 +62,16 @@ def run(
     Example: encas run bundle --data digits:test --out predictions.npz
     """
     placement = taken_placement(where)
-    runner = load(
-        bundle,
-        device=placement.device,
-        n_threads=placement.n_threads,
-        backend=backend,
-        gpu_memory_bytes=placement.gpu_memory_bytes,
-        cuda_graphs=placement.cuda_graphs,
-    )
-    dataset = open_bundle_data(bundle, data)
-    with shown_progress() as show:
+    with shown_progress(f"loading {bundle}") as show:
+        runner = load(
+            bundle,
+            device=placement.device,
+            n_threads=placement.n_threads,
+            backend=backend,
+            gpu_memory_bytes=placement.gpu_memory_bytes,
+            cuda_graphs=placement.cuda_graphs,
+        )
+        dataset = open_bundle_data(bundle, data)
         prediction = predict(runner, dataset, on_progress=show)
     save_predictions(prediction, out)
     summary = _run_summary(prediction, dataset)
@@ -105,7 +105,7 @@ def profile(
 
     placement = taken_placement(what)
     protocol = taken_protocol(what)
-    with shown_progress() as show:
+    with shown_progress(f"opening {path}") as show:
         measured = profile_models(
             path,
             batch_sizes=batch_sizes,
@@ -161,7 +161,7 @@ def bench(
         backend=backend,
     )
     known = LatencyProfile.load(profile_file) if profile_file else None
-    with shown_progress() as show:
+    with shown_progress(f"loading {bundle}") as show:
         results = bench_bundle(
             bundle, batch_sizes, options=options, data=data, profile=known, on_progress=show
         )
@@ -177,7 +177,8 @@ def doctor(as_json: bool) -> None:
 
     Example: encas doctor
     """
-    diagnosis = examine()
+    with shown_progress("loading a model on each device"):
+        diagnosis = examine()
     emit(as_json, _doctor_json(diagnosis), _doctor_table(diagnosis))
 
 
@@ -199,12 +200,15 @@ def _profile_table(measured: LatencyProfile) -> Table:
         table.add_column(column, justify="left" if column == "model" else "right")
     for timing in measured.timings:
         times = (timing.p50_ms, timing.p90_ms, timing.p99_ms)
-        table.add_row(timing.name, str(timing.batch_size), *(f"{ms:.4g}" for ms in times))
+        p50, *others = (f"{ms:.4g}" for ms in times)
+        mark = "*" if timing.is_disturbed else ""
+        table.add_row(timing.name, str(timing.batch_size), f"{p50}{mark}", *others)
     gpu = [t for t in measured.timings if t.transfer_ms or t.sm_clock_mhz or t.energy_mj]
     table.caption = "\n".join(
         [
             f"executor: {measured.call_ms:.4g} ms per batch, and {measured.gate_ms:.4g} ms for "
             "each exit decision",
+            *([measured.note] if measured.note else []),
             *map(_gpu_text, gpu),
         ]
     )
@@ -225,13 +229,19 @@ def _bench_table(results: list[Bench]) -> Table:
     columns = ("batch size", "cascade ms", "p50", "p90", "p99", "predicted ms", "off by", "padding")
     for column in columns:
         table.add_column(column, justify="right")
-    table.add_column("members alone, ms", overflow="fold")
+    table.add_column("each member as a cascade of one, ms", overflow="fold")
     for one in results:
         latency, timing = one.latency, one.latency.timing
         predicted = latency.predicted_ms or 0.0
         figures = (latency.mean_ms, timing.p50_ms, timing.p90_ms, timing.p99_ms, predicted)
-        members = ", ".join(f"{member.name} {member.p50_ms:.4g}" for member in one.members)
+        members = ", ".join(f"{member.name} {member.composed_ms:.4g}" for member in one.members)
         shown = [f"{ms:.4g}" for ms in figures]
+        if timing.is_disturbed:
+            shown[0] += "*"
+            table.caption = (
+                "* the machine was busy: made of processor time, what runs took "
+                f"{timing.stretch:.1f} times as long"
+            )
         shown += [f"{one.prediction_error:+.1%}", f"{one.padding_waste:.1%}"]
         table.add_row(str(timing.batch_size), *shown, members)
     return table

@@ -15,7 +15,7 @@ from ..search.algorithms import ALGORITHMS, AUTO
 from ..search.finder import search_pool
 from ..search.options import SearchOptions
 from .console import emit, json_option, note, shown_progress
-from .front_command import front_table
+from .front_command import front_summary
 from .option_texts import option
 
 INTERRUPTED = 130
@@ -74,6 +74,9 @@ def search(  # noqa: PLR0913 - one argument for each option
 ) -> None:
     """Search a pool for the trade-off front of its cascades.
 
+    Prints the best single model, the cheapest cascade as accurate and the most accurate one;
+    `encas front show` lists all.
+
     Ctrl-C, or the end of the budget, leaves a valid front of what was found; --resume goes on
     from there, also after a crash.
 
@@ -93,7 +96,7 @@ def search(  # noqa: PLR0913 - one argument for each option
             raise click.UsageError("--measure-on goes with --objective latency")
         profile = profile or out.with_name(f"{out.stem}.profile.json")
         _measure(folder, profile, asked.batch_size, device=measure_on, n_threads=n_threads)
-    with shown_progress() as show:
+    with shown_progress(f"preparing to search {pool.name}") as show:
         found = search_pool(
             pool,
             asked,
@@ -104,7 +107,7 @@ def search(  # noqa: PLR0913 - one argument for each option
             on_progress=show,
         )
     found.front.save(out)
-    emit(as_json, found.front.to_json(), front_table(found.front))
+    emit(as_json, found.front.to_json(), front_summary(found.front, out))
     if found.interrupted:
         note(f"Interrupted: {out} holds what was found; go on with --resume")
         raise click.exceptions.Exit(INTERRUPTED)
@@ -116,7 +119,7 @@ def _measure(
     """Adds to a profile what predictions at a batch size need and it does not know yet."""
     from ..jobs.measure_latency import profile_models  # noqa: PLC0415 - needs onnxruntime
 
-    with shown_progress() as show:
+    with shown_progress(f"opening the models of {folder}") as show:
         measured = profile_models(
             folder,
             batch_sizes=profiled_sizes(batch_size),
@@ -126,3 +129,5 @@ def _measure(
             on_progress=show,
         )
     note(f"{profile}: {len(measured.timings)} times of {len(measured.members)} models")
+    if measured.note:
+        note(measured.note)

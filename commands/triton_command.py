@@ -11,7 +11,7 @@ from ..serving.protocol.model_config_text import thresholds_of
 from ..serving.triton.deployment import Deployment, within_pod, write_deployment
 from ..serving.triton.layout_options import LayoutOptions
 from ..serving.triton.repository import write_repository
-from .console import emit, json_option
+from .console import emit, json_option, shown_progress
 from .option_texts import option
 
 PATH = click.Path(path_type=Path)
@@ -68,7 +68,8 @@ def triton(
     deployment = Deployment(folder=deploy, image=image) if deploy else None
     if deployment is not None:
         chosen = within_pod(chosen)
-    written = write_repository(bundles, out, chosen, overwrite=overwrite)
+    with shown_progress(f"writing {out}"):
+        written = write_repository(bundles, out, chosen, overwrite=overwrite)
     files: tuple[Path, ...] = ()
     if deployment is not None:
         files = write_deployment(deployment, out, chosen, written.cascades)

@@ -54,7 +54,7 @@ def tune(folder: Path, *, out: Path, as_json: bool, **options: Any) -> None:
     Example: encas tune pool --device cpu --threads 1 --batch-size 8 --out tuned
     """
     placement = taken_placement(options)
-    with shown_progress() as show:
+    with shown_progress(f"tuning {folder}") as show:
         report = tune_pool(
             folder,
             out=out,

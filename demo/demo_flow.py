@@ -219,7 +219,9 @@ class _Loop:
         return finding.front
 
     def _verify(self, bundle: Path) -> str:
-        verdict = verify_bundle(bundle, data=TEST_DATA, pool=self.pools["test"])
+        verdict = verify_bundle(
+            bundle, data=TEST_DATA, pool=self.pools["test"], on_progress=self.on_progress
+        )
         verdict.require()
         flips = {flip.sample for proof in verdict.proofs for flip in proof.flips}
         agree = verdict.n_samples - len(flips)

@@ -15,6 +15,7 @@ from ..data.dataset import Dataset
 from ..entries import MemberProof, Proof
 from ..errors import ExportError
 from ..manifest import Manifest
+from ..progress import OnProgress, counted, unheard
 from ..reference import Reference
 from ..runtime.executor import Predictor, Runner
 from ..runtime.loading import open_graph, open_members
@@ -92,7 +93,13 @@ class _Expectation:
     margin: float
 
 
-def verify(bundle: Path, dataset: Dataset, *, evidence: Evidence | None = None) -> Verdict:
+def verify(
+    bundle: Path,
+    dataset: Dataset,
+    *,
+    evidence: Evidence | None = None,
+    on_progress: OnProgress = unheard,
+) -> Verdict:
     """Checks hashes, numerics and decisions of a bundle on data.
 
     Decisions are compared, sample by sample, with those that the bundle was proven on where it
@@ -102,6 +109,7 @@ def verify(bundle: Path, dataset: Dataset, *, evidence: Evidence | None = None) 
         bundle: the folder.
         dataset: samples as the bundle takes them, with labels.
         evidence: stored outputs of the members on that data, to compare with instead.
+        on_progress: hears of the members, and how many samples are predicted.
 
     Raises:
         ManifestError: the bundle has faults, or a file is not the one hashed.
@@ -112,13 +120,17 @@ def verify(bundle: Path, dataset: Dataset, *, evidence: Evidence | None = None) 
     for entry in manifest.files:
         verified_path(bundle, entry)
     sessions = open_members(bundle, manifest)
-    numerics = tuple(_self_consistency(session, dataset) for session in sessions)
+    held = counted(sessions, what="proving members", unit="members", on_progress=on_progress)
+    numerics = tuple(_self_consistency(session, dataset) for session in held)
     expectations = list(_expectations(bundle, manifest, sessions, dataset, evidence))
     runner = Runner(manifest.cascade, sessions)
     predictors: dict[str, Predictor] = {"executor": runner}
     if manifest.graph:
         predictors["graph"] = open_graph(bundle, manifest, is_warmed=False)
-    predictions = {subject: predict(one, dataset) for subject, one in predictors.items()}
+    predictions = {
+        subject: predict(one, dataset, what=f"proving the {subject}", on_progress=on_progress)
+        for subject, one in predictors.items()
+    }
     proofs = tuple(
         prove_decisions(
             prediction,

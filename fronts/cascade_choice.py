@@ -12,6 +12,7 @@ from ..latency import LatencyProfile
 from ..pools.pool import Pool
 from .certificates import AccuracyCertificate, DropCertificate
 from .front import Front
+from .front_answers import FrontAnswers
 from .scored_cascade import ScoredCascade
 from .scoring import evaluate_front
 from .selection import cost_text
@@ -52,6 +53,7 @@ class CascadeChoice:
         cheaper: the step to the next cheaper one there, None where there is none.
         better: the step to the next more accurate one there.
         certificate: what a held-out split proves, None where none was asked.
+        answers: those of the front that it was chosen from, None where it has none.
     """
 
     front: Front
@@ -60,6 +62,7 @@ class CascadeChoice:
     cheaper: TradeOff | None
     better: TradeOff | None
     certificate: AccuracyCertificate | DropCertificate | None = None
+    answers: FrontAnswers | None = None
 
     @property
     def scored(self) -> ScoredCascade:
@@ -89,6 +92,8 @@ class CascadeChoice:
         }
         if self.certificate is not None:
             content["certificate"] = self.certificate.to_json()
+        if self.answers is not None:
+            content["answers"] = self.answers.to_json()
         return content
 
     def lines(self) -> list[str]:
@@ -107,7 +112,7 @@ class CascadeChoice:
         lines += [f"  {step}" for step in (self.cheaper, self.better) if step is not None]
         if self.certificate is not None:
             lines.append(str(self.certificate))
-        return lines
+        return [*lines, *(self.answers.lines() if self.answers is not None else ())]
 
 
 def make_choice(front: Front, *, demand: Demand | None = None, **limits: Any) -> CascadeChoice:
@@ -136,6 +141,7 @@ def make_choice(front: Front, *, demand: Demand | None = None, **limits: Any) ->
         cheaper=cheaper,
         better=better,
         certificate=certificate,
+        answers=front.answers,
     )
 
 

@@ -16,6 +16,7 @@ from ..errors import FrontError
 from ..files import json_text, read_json, write_atomically
 from ..html_table import html_table
 from ..schema import check
+from .front_answers import FrontAnswers
 from .scored_cascade import PoolReference, ScoredCascade, cascade_json, cascades_of_json, points_of
 from .selection import choose, cost_text
 
@@ -38,6 +39,7 @@ class Front:
         search: how the front was found: algorithm, seed, evaluations, versions, ...
         batch_size: of a latency objective, otherwise 1.
         metric: what the errors are: "top1", or another of class_metrics.py.
+        answers: the best single model beside the cascades; None where nobody looked.
     """
 
     pool: PoolReference
@@ -46,6 +48,7 @@ class Front:
     search: Mapping[str, Any] = field(default_factory=dict)
     batch_size: int = 1
     metric: str = "top1"
+    answers: FrontAnswers | None = None
 
     def __repr__(self) -> str:
         n = len(self.cascades)
@@ -171,6 +174,8 @@ class Front:
             content["batch_size"] = self.batch_size
         if self.metric != "top1":
             content["metric"] = self.metric
+        if self.answers is not None:
+            content["answers"] = self.answers.to_json()
         return content
 
     def save(self, path: str | Path) -> None:
@@ -186,18 +191,26 @@ class Front:
         """
         content: Any = read_json(Path(path), error=FrontError)
         check(content, "front", error=FrontError, where=str(path))
+        pool = PoolReference(**{k: content["pool"][k] for k in PoolReference.__slots__})
+        cascades = cascades_of_json(content["cascades"], where=str(path))
+        answers, cost = content.get("answers"), content["objectives"][1]
+        if answers is not None:
+            answers = FrontAnswers.of_json(
+                answers, pool=pool, objective=cost, cascades=cascades, where=str(path)
+            )
         return cls(
-            pool=PoolReference(**{k: content["pool"][k] for k in PoolReference.__slots__}),
+            pool=pool,
             objectives=tuple(content["objectives"]),
-            cascades=cascades_of_json(content["cascades"], where=str(path)),
+            cascades=cascades,
             search=content["search"],
             batch_size=int(content.get("batch_size", 1)),
             metric=content.get("metric", "top1"),
+            answers=answers,
         )
 
     def with_cascades(self, cascades: Sequence[ScoredCascade]) -> Front:
-        """This front with other cascades."""
-        return replace(self, cascades=tuple(cascades))
+        """This front with other cascades, of which there are no answers."""
+        return replace(self, cascades=tuple(cascades), answers=None)
 
 
 def given_front(front: Front | str | Path) -> Front:

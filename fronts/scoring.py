@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -11,12 +12,15 @@ import numpy as np
 from ..arrays import FloatArray, IntArray
 from ..cascade import Cascade, decide
 from ..errors import PoolError
+from ..evaluate.class_metrics import TOP1
 from ..evaluate.counts import Counts
+from ..evaluate.dense import decide_on
 from ..evaluate.genome import cascades_of, genes_of
 from ..evaluate.objectives import Error, Objective, error_objective, front_costs
 from ..latency import LatencyProfile, given_profile
 from ..pools.pool import Pool, given_pool
 from .front import Front, given_front
+from .front_answers import CascadeAnswer, Difference, FrontAnswers, answering_places
 from .scored_cascade import PoolReference, ScoredCascade
 
 CACHE_BYTES = 2**30
@@ -64,10 +68,20 @@ def _score_compressed(
     cascades: Sequence[Cascade], pool: Pool, error: Error, costs: Sequence[Objective]
 ) -> tuple[ScoredCascade, ...]:
     """The same numbers from the contenders, for cascades that a search gives."""
-    from ..evaluate.evaluator_choice import contenders_of, evaluator_for  # noqa: PLC0415 - extra search
-
     if not cascades:
         return ()
+    members, counts = _counted(cascades, pool, with_predicted=error.needs_predicted)
+    return tuple(
+        scored_from_counts(cascades, members, counts, error, costs, n_samples=pool.n_samples)
+    )
+
+
+def _counted(
+    cascades: Sequence[Cascade], pool: Pool, *, with_predicted: bool
+) -> tuple[IntArray, Counts]:
+    """Member indices [n, K] and counts of cascades on a compressed pool."""
+    from ..evaluate.evaluator_choice import contenders_of, evaluator_for  # noqa: PLC0415 - extra search
+
     for cascade in cascades:
         for member in cascade.members:
             pool.index(member)
@@ -82,10 +96,7 @@ def _score_compressed(
         )
     contenders = contenders_of(pool, max_members=members.shape[1], confidence=confidence)
     evaluator = evaluator_for(pool, contenders, confidence=confidence)
-    counts = evaluator.count(members, thresholds, with_predicted=error.needs_predicted)
-    return tuple(
-        scored_from_counts(cascades, members, counts, error, costs, n_samples=pool.n_samples)
-    )
+    return members, evaluator.count(members, thresholds, with_predicted=with_predicted)
 
 
 def scored_from_counts(
@@ -135,7 +146,7 @@ def evaluate_front(
     scored = score([item.cascade for item in front.cascades], pool, error, costs)
     searched = {"searched_on": front.pool.name, "searched_sha256": front.pool.sha256}
     search = searched | dict(front.search)
-    return Front(
+    evaluated = Front(
         pool=pool_reference(pool),
         objectives=front.objectives,
         cascades=scored,
@@ -143,6 +154,68 @@ def evaluate_front(
         batch_size=front.batch_size,
         metric=front.metric,
     )
+    return with_answers(evaluated, pool, error, costs)
+
+
+def with_answers(front: Front, pool: Pool, error: Error, costs: Sequence[Objective]) -> Front:
+    """A front with its cascades held against the best single model of its search.
+
+    As it is where it has no cascades, does not say which model that is, or the pool lacks it.
+
+    Args:
+        front: scored on `pool`.
+        pool: the stored outputs.
+        error: as of the front.
+        costs: as of the front.
+    """
+    best = front.search.get("best_single_model")
+    if not front.cascades or best not in pool.names:
+        return front
+    confidence = front.cascades[0].cascade.confidence
+    alone = Cascade(members=(best,), thresholds=(), confidence=confidence)
+    (single,) = score([alone], pool, error, costs)
+    places = answering_places(front.cascades, single)
+    found = {place: front.cascades[place] for place in places if place is not None}
+    differences = dict[int, Difference]()
+    if front.metric == TOP1:
+        cascades = [single.cascade, *(scored.cascade for scored in found.values())]
+        differences = dict(zip(found, _differences(cascades, pool), strict=True))
+    answers = {
+        place: CascadeAnswer(index=place, scored=scored, difference=differences.get(place))
+        for place, scored in found.items()
+    }
+    cheapest, most_accurate = places
+    return replace(
+        front,
+        answers=FrontAnswers(
+            pool=front.pool,
+            objective=front.objectives[1],
+            single=single,
+            as_accurate=None if cheapest is None else answers[cheapest],
+            best=answers[most_accurate],
+        ),
+    )
+
+
+def _differences(cascades: Sequence[Cascade], pool: Pool) -> list[Difference]:
+    """How the answers of each cascade but the first differ from the first one's."""
+    first, *others = (label == pool.label for label in _labels(cascades, pool))
+    return [
+        Difference(
+            n_lost=int((first & ~right).sum()),
+            n_gained=int((right & ~first).sum()),
+            n_samples=pool.n_samples,
+        )
+        for right in others
+    ]
+
+
+def _labels(cascades: Sequence[Cascade], pool: Pool) -> Sequence[IntArray]:
+    if not pool.is_compressed:
+        return [decide_on(cascade, pool).label for cascade in cascades]
+    _, counts = _counted(cascades, pool, with_predicted=True)
+    assert counts.predicted is not None  # it was asked for
+    return list(counts.predicted)
 
 
 def pool_reference(pool: Pool) -> PoolReference:

@@ -87,6 +87,13 @@ def cost_text(cost: float, objective: str) -> str:
     return f"{cost:.4g} {unit}"
 
 
+def difference_text(cost: float, objective: str) -> str:
+    """What something costs more or less than something else, for people."""
+    if cost == 0:
+        return "at the same cost"
+    return f"costs {cost_text(abs(cost), objective)} {'more' if cost > 0 else 'less'}"
+
+
 def _best(points: DoubleArray, fits: BoolArray, *, by_accuracy: bool, knee: bool) -> int:
     chosen = np.flatnonzero(fits)
     error, cost = points[chosen].T

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from .front import Front
-from .selection import cost_text
+from .selection import cost_text, difference_text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,11 +42,11 @@ class TradeOff:
         }
 
     def __str__(self) -> str:
-        verb, sign = ("cost", "+") if self.cost > 0 else ("save", "-")
-        rate = cost_text(self.cost_per_point, self.objective)
+        way = "more" if self.points > 0 else "less"
+        rate = cost_text(abs(self.cost_per_point), self.objective)
         return (
-            f"{self.points:+.2g} points {verb} {sign}{cost_text(abs(self.cost), self.objective)} "
-            f"({rate} per point): cascade {self.index}"
+            f"cascade {self.index}: {abs(self.points):.2g} points {way} accurate, "
+            f"{difference_text(self.cost, self.objective)} ({rate} per point)"
         )
 
 

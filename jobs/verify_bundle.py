@@ -12,10 +12,15 @@ from ..export.proofs import Evidence, storage_margin
 from ..export.verify import Verdict, verify
 from ..manifest import Manifest
 from ..pools.pool import Pool, given_pool
+from ..progress import OnProgress, unheard
 
 
 def verify_bundle(
-    bundle: str | Path, *, data: str | Path, pool: Pool | str | Path | None = None
+    bundle: str | Path,
+    *,
+    data: str | Path,
+    pool: Pool | str | Path | None = None,
+    on_progress: OnProgress = unheard,
 ) -> Verdict:
     """Verifies a bundle: hashes, numbers, and every decision on data.
 
@@ -26,6 +31,7 @@ def verify_bundle(
         bundle: the folder.
         data: the DATA to verify on, with labels.
         pool: compare with its stored outputs, too; it was built on `data`. The pool or its folder.
+        on_progress: hears of each proof.
 
     Returns:
         What was found; `.require()` raises an error unless everything agrees.
@@ -40,7 +46,7 @@ def verify_bundle(
     if pool is not None:
         members = Manifest.load(folder).cascade.members
         evidence = evidence_of(given_pool(pool), members, dataset)
-    return verify(folder, dataset, evidence=evidence)
+    return verify(folder, dataset, evidence=evidence, on_progress=on_progress)
 
 
 def evidence_of(pool: Pool, names: Sequence[str], dataset: Dataset) -> Evidence:

@@ -10,6 +10,7 @@ import numpy as np
 
 from ..arrays import FloatArray, IntArray
 from ..errors import PoolError
+from ..progress import OnProgress, counted, unheard
 from .pool import Pool
 
 # Inverse temperatures that are looked at; a fit at an end means that the outputs are degenerate.
@@ -17,13 +18,19 @@ SCALES = (1e-2, 1e2)
 BISECTIONS = 60
 
 
-def fit_temperatures(pool: Pool) -> tuple[float, ...]:
+def fit_temperatures(pool: Pool, *, on_progress: OnProgress = unheard) -> tuple[float, ...]:
     """The temperature of each classifier that minimises the log loss on the pool's samples.
 
     Fit on the search split; carry the result to other splits with `temperatures_like`.
+
+    Args:
+        pool: the stored outputs.
+        on_progress: hears how many models are done.
     """
     temperatures: list[float] = []
-    for index, model in enumerate(pool.models):
+    names = counted(pool.names, what="calibrating", unit="models", on_progress=on_progress)
+    for index, name in enumerate(names):
+        model = pool[name]
         stored = np.asarray(pool.outputs[index], np.float32)
         if model.kind == "probabilities":
             stored = np.log(np.maximum(stored, np.finfo(np.float32).tiny))

@@ -66,6 +66,7 @@ class MeasuredTime:
         p50_ms: median over all times.
         predicted_ms: what the profile predicts for the same samples, None where it does not.
         setting: where it was measured.
+        is_disturbed: whether the machine was so busy that it is made of processor time.
     """
 
     batch_size: int
@@ -73,6 +74,10 @@ class MeasuredTime:
     p50_ms: float
     predicted_ms: float | None
     setting: Setting
+    is_disturbed: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.mean_ms:.4f} ms{' of processor time' if self.is_disturbed else ''}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,23 +123,34 @@ def measured_cascade(latencies: Sequence[Latency]) -> tuple[MeasuredTime, ...]:
             p50_ms=latest[size].timing.p50_ms,
             predicted_ms=latest[size].predicted_ms,
             setting=latest[size].setting,
+            is_disturbed=latest[size].timing.is_disturbed,
         )
         for size in sorted(latest)
     )
 
 
 def measured_model(profile: LatencyProfile, member: str) -> tuple[MeasuredTime, ...]:
-    """The times of a single model from a profile: its session alone, nothing around it."""
+    """The times of a single model as a cascade of one, to be compared with measured cascades.
+
+    What its session took in a profile, and what the executor was measured to spend on a call.
+    """
+    if member not in profile.members:
+        return ()
+    times = {
+        size: profile.cascade_ms((member,), (1.0,), batch_size=size)
+        for size in profile.batch_sizes(member)
+    }
+    disturbed = {t.batch_size for t in profile.timings if t.name == member and t.is_disturbed}
     return tuple(
         MeasuredTime(
-            batch_size=timing.batch_size,
-            mean_ms=timing.p50_ms,
-            p50_ms=timing.p50_ms,
+            batch_size=size,
+            mean_ms=ms,
+            p50_ms=ms,
             predicted_ms=None,
             setting=profile.setting,
+            is_disturbed=size in disturbed,
         )
-        for timing in sorted(profile.timings, key=lambda timing: timing.batch_size)
-        if timing.name == member
+        for size, ms in times.items()
     )
 
 
@@ -160,7 +176,7 @@ def comparison_rows(contenders: Sequence[Contender]) -> list[tuple[str, ...]]:
     for batch_size in _common_batch_sizes(contenders):
         found = [one.measured(batch_size) for one in contenders]
         times = [one.mean_ms if one else None for one in found]
-        texts = [f"{one.mean_ms:.4f} ms" if one else "not measured" for one in found]
+        texts = [str(one) if one else "not measured" for one in found]
         title = f"measured time per batch of {batch_size} (mean)"
         rows.append((title, *_beside_first(times, texts)))
     return rows

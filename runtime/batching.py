@@ -12,6 +12,21 @@ from numpy.typing import NDArray
 from ..errors import SessionError
 
 HELD_BATCHES = 4
+WARM_UP_CALLS = 3
+FEW_ROWS = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WarmUp:
+    """What to run before the first sample comes.
+
+    Args:
+        sizes: of the batches, the largest first: memory then grows once.
+        n_calls: how often each of them runs.
+    """
+
+    sizes: tuple[int, ...]
+    n_calls: int = WARM_UP_CALLS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,10 +94,17 @@ class Batching:
             return cls(max_batch_size=max_batch_size)
         return cls.powers_of_two(max_batch_size)
 
-    @property
-    def warm_up_sizes(self) -> tuple[int, ...]:
-        """The sizes worth running once before the first sample comes."""
-        return self.buckets or tuple(sorted({1, self.max_batch_size}))
+    def warm_up_on(self, device: str) -> WarmUp:
+        """What a first call on a device would else pay for.
+
+        Each bucket is run as often as capturing it takes. Without buckets a GPU gets the smallest
+        and the largest batch; a CPU plans nothing for a size, so that one small batch is enough.
+        """
+        if self.buckets:
+            return WarmUp(sizes=self.buckets[::-1])
+        if device == "cpu":
+            return WarmUp(sizes=(min(FEW_ROWS, self.max_batch_size),), n_calls=1)
+        return WarmUp(sizes=tuple(sorted({1, self.max_batch_size}, reverse=True)))
 
     @property
     def unpadded_rows(self) -> int:

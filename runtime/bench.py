@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -15,10 +14,11 @@ from ..data.samples import Batch
 from ..entries import Latency
 from ..errors import ProfileError
 from ..latency import LatencyProfile, Timing
-from .clock import DEFAULT_PROTOCOL, Clock, StabilityProtocol, measure
+from .clock import DEFAULT_PROTOCOL, STOPWATCH, StabilityProtocol, Stopwatch, threads_of
 from .executor import Predictor
 from .profiler import check_same_setting, setting_under
 from .session import samples_of
+from .settling import measure
 
 MIN_BATCHES = 25
 MIN_SAMPLES = 256
@@ -26,10 +26,17 @@ MIN_SAMPLES = 256
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MemberTime:
-    """The median time of one member alone on full batches."""
+    """What one member takes on full batches.
+
+    Args:
+        name: the member.
+        p50_ms: median of its session alone.
+        composed_ms: as a cascade of one, through the executor: beside the whole cascade's time.
+    """
 
     name: str
     p50_ms: float
+    composed_ms: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +45,7 @@ class Bench:
 
     Args:
         latency: its measured time and the prediction.
-        members: each member alone, on full batches.
+        members: what each member takes, on full batches.
         padding_waste: share of the rows run that were padding.
     """
 
@@ -80,7 +87,7 @@ def bench(
     name: str,
     data: str,
     protocol: StabilityProtocol = DEFAULT_PROTOCOL,
-    clock: Clock = time.perf_counter_ns,
+    stopwatch: Stopwatch = STOPWATCH,
 ) -> Bench:
     """Times a cascade on batches of equal size, whose samples leave where they leave.
 
@@ -91,7 +98,7 @@ def bench(
         name: of the bundle.
         data: where the samples come from; "random" for random input.
         protocol: when the measurement counts.
-        clock: gives nanoseconds.
+        stopwatch: the clocks.
 
     Raises:
         ProfileError: the times never settled, or the profile comes from another setting.
@@ -106,12 +113,19 @@ def bench(
         [partial(runner, batch) for batch in batches],
         name=f"{name} at batch size {batch_size}",
         protocol=protocol,
-        clock=clock,
+        stopwatch=stopwatch,
+        n_threads=threads_of(setting),
     )
     predicted_ms = profile.cascade_ms(cascade.members, reach.tolist(), batch_size=batch_size)
     latency = Latency(
         setting=setting,
-        timing=Timing.of(name, batch_size, measured.times_ms.ravel().tolist()),
+        timing=Timing.of(
+            name,
+            batch_size,
+            measured.times_ms.ravel().tolist(),
+            clock=measured.clock,
+            undisturbed_ms=float(np.median(measured.figures_ms)),
+        ),
         mean_ms=measured.typical_ms,
         predicted_ms=predicted_ms,
         reach=tuple(reach.tolist()),
@@ -120,7 +134,11 @@ def bench(
     return Bench(
         latency=latency,
         members=tuple(
-            MemberTime(name=member, p50_ms=float(profile.member_ms(member, float(batch_size))))
+            MemberTime(
+                name=member,
+                p50_ms=float(profile.member_ms(member, float(batch_size))),
+                composed_ms=profile.cascade_ms((member,), (1.0,), batch_size=batch_size),
+            )
             for member in cascade.members
         ),
         padding_waste=float(np.mean([p.padding_waste for p in predictions])),

@@ -1,32 +1,17 @@
-"""How time is measured: windows of calls until they agree, or an error instead of a number.
-
-A window runs every call a fixed number of times, 25 at least and as often as fills a twentieth of
-a second: on calls of microseconds, a short window sees only the mood of the moment. Its figure is
-the mean over the calls of the median of each call's times, so that a stolen time slice does not
-move it. The measurement is stable when the figures of three windows in a row are within 10 %.
-
-Source of the protocol: Triton Model Navigator (NVIDIA), "Profiling": windows of 25 calls, three in
-a row within 10 %, at most ten.
-"""
+"""The clocks that times are read from, and when a measurement counts."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeAlias
 
-import numpy as np
-
-from ..arrays import DoubleArray
 from ..errors import ProfileError
+from ..timings import Setting
 
 Clock: TypeAlias = Callable[[], int]
-Call: TypeAlias = Callable[[], object]
 
-NS_PER_MS = 1e6
-MIN_REPEATS = 3
-MAX_REPEATS = 100_000
 MAX_PACE_MS = 60_000.0
 
 
@@ -67,92 +52,23 @@ class StabilityProtocol:
             )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Measurement:
-    """What was measured.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stopwatch:
+    """The two clocks of a measurement.
 
     Args:
-        typical_ms: mean over the calls of the median of each call's times.
-        times_ms: float64 [n_calls, n_times], every time of the windows that agreed.
-        n_windows: how many windows it took.
-        n_runs: how many calls were made in all.
+        wall: gives nanoseconds.
+        processor: gives the nanoseconds that all threads of this process have run.
     """
 
-    typical_ms: float
-    times_ms: DoubleArray
-    n_windows: int
-    n_runs: int
+    wall: Clock = time.perf_counter_ns
+    processor: Clock = time.process_time_ns
+
+
+def threads_of(setting: Setting) -> int | None:
+    """The threads of this process that a session's calls run on; None: it runs elsewhere."""
+    return setting.n_threads if setting.device == "cpu" else None
 
 
 DEFAULT_PROTOCOL = StabilityProtocol()
-
-
-def measure(
-    calls: Sequence[Call],
-    *,
-    name: str,
-    protocol: StabilityProtocol = DEFAULT_PROTOCOL,
-    clock: Clock = time.perf_counter_ns,
-) -> Measurement:
-    """Times calls that have been warmed up.
-
-    Args:
-        calls: what to time; several where the work differs from input to input, and then each
-            window runs all of them.
-        name: what is measured, for the error.
-        protocol: when the measurement counts.
-        clock: gives nanoseconds.
-
-    Raises:
-        ProfileError: the windows never agreed.
-    """
-    repeats = _repeats(calls, protocol, clock)
-    windows: list[DoubleArray] = []
-    for _ in range(protocol.max_windows):
-        windows.append(_window(calls, repeats, clock, pause_s=protocol.pace_ms / 1e3))
-        latest = windows[-protocol.agree :]
-        figures = [_typical(window) for window in latest]
-        if len(latest) == protocol.agree and max(figures) <= min(figures) * (
-            1 + protocol.tolerance
-        ):
-            times = np.concatenate(latest, axis=1)
-            return Measurement(
-                typical_ms=_typical(times),
-                times_ms=times,
-                n_windows=len(windows),
-                n_runs=len(calls) * (MIN_REPEATS + repeats * len(windows)),
-            )
-    shown = ", ".join(f"{_typical(window):.4g}" for window in windows)
-    raise ProfileError(
-        f"{protocol.max_windows} windows never had {protocol.agree} in a row within "
-        f"{protocol.tolerance:.0%} (ms: {shown}); stop what else runs here, or allow more windows "
-        "with --max-windows",
-        where=name,
-    )
-
-
-def _repeats(calls: Sequence[Call], protocol: StabilityProtocol, clock: Clock) -> int:
-    """How often a window runs each call; a short trial tells how long one takes."""
-    fewest = max(MIN_REPEATS, -(-protocol.window // len(calls)))
-    trial_ms = _typical(_window(calls, MIN_REPEATS, clock)) * len(calls)
-    if trial_ms <= 0 or protocol.pace_ms:
-        return fewest
-    return min(MAX_REPEATS, max(fewest, int(protocol.min_window_ms / trial_ms) + 1))
-
-
-def _window(
-    calls: Sequence[Call], repeats: int, clock: Clock, *, pause_s: float = 0.0
-) -> DoubleArray:
-    times = np.empty((len(calls), repeats), np.float64)
-    for repeat in range(repeats):
-        for index, call in enumerate(calls):
-            if pause_s:
-                time.sleep(pause_s)
-            start = clock()
-            call()
-            times[index, repeat] = (clock() - start) / NS_PER_MS
-    return times
-
-
-def _typical(times: DoubleArray) -> float:
-    return float(np.median(times, axis=1).mean())
+STOPWATCH = Stopwatch()

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from ..data.raw_images import ImageReader, RawImages
 
 DEFAULT_BATCHING = Batching()
-WARM_UP_CALLS = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,12 +135,13 @@ class Runner:
         return self._sessions
 
     def warm_up(self) -> None:
-        """Runs every size of batch through every member, from the same memory as later calls."""
-        for size in sorted(self._batching.warm_up_sizes, reverse=True):
+        """Runs what is worth it through every member, from the same memory as later calls."""
+        plan = self._batching.warm_up_on(self.info.setting.device)
+        for size in plan.sizes:
             rows = np.arange(size, dtype=np.int64)
             call = _Call(_Nothing(self._inputs, size), self._sessions, self._batching)
             try:
-                for j in tuple(range(len(self._sessions))) * WARM_UP_CALLS:
+                for j in tuple(range(len(self._sessions))) * plan.n_calls:
                     call.outputs(j, rows)
             finally:
                 call.release()

@@ -17,7 +17,7 @@ from ..manifest import Manifest
 from .batching import Batching
 from .executor import DEFAULT_BATCHING, Prediction
 from .ort_opening import open_session, setting_of
-from .ort_session import OUTPUT, WARM_UP_CALLS, answers_of, check_output, checked_inputs
+from .ort_session import OUTPUT, answers_of, check_output, checked_inputs
 from .placement import DEFAULT_PLACEMENT, Placement
 from .session import HostSamples, SessionInfo, samples_of
 
@@ -104,16 +104,17 @@ class GraphRunner:
         return self._inputs
 
     def warm_up(self) -> None:
-        """Runs every size of batch through every member."""
+        """Runs what is worth it through every member."""
         # No confidence is above 2, so that every sample goes through to the last member.
         never = np.full(self._cascade.n_stages - 1, 2, np.float32)
         more = {THRESHOLDS: never} if len(never) else {}
-        for size in sorted(self._batching.warm_up_sizes, reverse=True):
+        plan = self._batching.warm_up_on(self.info.setting.device)
+        for size in plan.sizes:
             feeds = {
                 name: np.zeros((size, *info.input_shape), info.input_dtype)
                 for name, info in self._inputs.items()
             }
-            for _ in range(WARM_UP_CALLS):
+            for _ in range(plan.n_calls):
                 self._answers(feeds | more)
 
     def __call__(self, x: Batch | RawImages) -> Prediction:

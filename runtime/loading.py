@@ -49,7 +49,7 @@ def load(
         n_threads: intra-operator threads of each session; None: every processor there is.
         backend: "staged" runs a session for each member, "graph" the whole cascade as one graph.
         batching: how many rows a session gets at once; by default at most 256, on a GPU in
-            buckets of 1, 2, 4, ...
+            buckets of 1, 2, 4, ..., each of which is run first. On a CPU one small batch is.
         gpu_memory_bytes: the most memory of a GPU for each session; None: no limit.
         cuda_graphs: replay each bucket of each member as one CUDA graph.
 
@@ -134,7 +134,7 @@ def open_graph(
         manifest: of the bundle.
         placement: where and how it runs.
         batching: how many rows it gets at once.
-        is_warmed: run every size of batch once; a proof that nobody times can do without.
+        is_warmed: run what the first call would pay for; a proof that nobody times can do without.
         images: makes samples of images; None: only samples are taken.
 
     Raises:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from ..arrays import FloatArray
 from ..entries import INPUT
 from ..errors import MissingExtraError, SessionError
+from .batching import WARM_UP_CALLS
 from .binding import Bindings, DeviceBatch, DeviceStore
 from .device import Device, device_name
 from .engines import EnginePlan, engine_key
@@ -25,7 +26,6 @@ except ImportError as error:
     raise MissingExtraError("running ONNX models", extra="cpu") from error
 
 OUTPUT = "probabilities"
-WARM_UP_CALLS = 3
 
 
 class OrtSession:

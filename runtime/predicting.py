@@ -22,6 +22,7 @@ def predict(
     dataset: Dataset,
     *,
     batch_size: int = BATCH_SIZE,
+    what: str = "predicting",
     on_progress: OnProgress = unheard,
 ) -> Prediction:
     """Predicts every sample of a data set, in order.
@@ -30,6 +31,7 @@ def predict(
         predictor: what predicts.
         dataset: the samples; a batch of them is read at a time.
         batch_size: samples in a batch.
+        what: of the progress.
         on_progress: hears how many samples are predicted.
     """
     predictions: list[Prediction] = []
@@ -37,7 +39,7 @@ def predict(
         rows = np.arange(start, min(start + batch_size, dataset.n_samples), dtype=np.int64)
         predictions.append(predictor(dataset.batch(rows)))
         done, total = int(rows[-1]) + 1, dataset.n_samples
-        on_progress(Progress(what="predicting", done=done, total=total, unit="samples"))
+        on_progress(Progress(what=what, done=done, total=total, unit="samples"))
     return joined(predictions)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, fields, replace
@@ -14,10 +13,11 @@ from ..errors import ProfileError
 from ..latency import LatencyProfile, Setting, Timing
 from ..progress import OnProgress, Progress, unheard
 from ..work import drive
-from .clock import DEFAULT_PROTOCOL, Clock, StabilityProtocol, measure
+from .clock import DEFAULT_PROTOCOL, STOPWATCH, StabilityProtocol, Stopwatch
 from .executor import Runner
-from .gpu_meter import Meter, meter_of
-from .session import HostSamples, NullSession, Session, SessionInfo, random_batch
+from .session import NullSession, Session, SessionInfo, random_batch
+from .settling import measure
+from .turns import Turns
 
 PACE = "pace_ms"
 
@@ -40,18 +40,21 @@ class Target:
 
 
 class Measuring:
-    """Measures what is not known yet; work whose steps are one time of one member each.
+    """Measures what is not known yet; work whose steps are the opening of a member or one window.
 
     What is timed is a call on samples that lie where the session runs, until its answers are in
     this process's memory: that is what a cascade pays for a member. Moving the samples there is
     timed for itself.
+
+    On a CPU up to 8 members are measured in turns, window by window, so that whatever else the
+    machine does meets all of them. Elsewhere one time comes after the other.
 
     Args:
         targets: the members.
         batch_sizes: rows per call, at least 1.
         known: an older profile to go on from; its times are kept.
         protocol: when a measurement counts.
-        clock: gives nanoseconds.
+        stopwatch: the clocks.
 
     Raises:
         ProfileError: there is nothing to measure, or `known` comes from another model file of the
@@ -65,13 +68,13 @@ class Measuring:
         *,
         known: LatencyProfile | None = None,
         protocol: StabilityProtocol = DEFAULT_PROTOCOL,
-        clock: Clock = time.perf_counter_ns,
+        stopwatch: Stopwatch = STOPWATCH,
     ) -> None:
         self._targets = targets
         self._sizes = sorted(set(batch_sizes))
         self._protocol = protocol
-        self._clock = clock
-        self._opened: tuple[Target, Session] | None = None
+        self._stopwatch = stopwatch
+        self._news = ""
         if not targets or not self._sizes or self._sizes[0] < 1:
             fault = f"expected members and batch sizes of at least 1, got {self._sizes}"
             raise ProfileError(fault)
@@ -84,49 +87,74 @@ class Measuring:
             ProfileError: it has a member of the same name from another model file.
         """
         self.profile = known
+        self._known = () if known is None else known.timings
         missing = {
-            (target.name, size): target
+            target.name: (target, sizes)
             for target in self._targets
-            for size in _missing(target, self._sizes, known)
+            if (sizes := _missing(target, self._sizes, known))
         }
-        self._left = deque((target, size) for (_, size), target in missing.items())
+        self._left = deque(missing.values())
+        self._order = [(name, size) for name, (_, sizes) in missing.items() for size in sizes]
+        self._turns = Turns(protocol=self._protocol, stopwatch=self._stopwatch)
 
     @property
     def finished(self) -> bool:
         """Whether everything is known."""
-        return not self._left
+        return not self._left and not self._turns.n_waiting
 
     @property
     def progress(self) -> Progress:
         """See `Work.progress`."""
         total = len({target.name for target in self._targets}) * len(self._sizes)
-        text = "" if self.finished else self._left[0][0].name
-        done = total - len(self._left)
-        return Progress(what="measuring models", done=done, total=total, unit="times", text=text)
+        waiting = self._turns.n_waiting + sum(len(sizes) for _, sizes in self._left)
+        text = self._turns.next_name or (self._left[0][0].name if self._left else "")
+        return Progress(
+            what="measuring models", done=total - waiting, total=total, unit="times", text=text,
+            news=self._news,
+        )  # fmt: skip
 
     def step(self) -> None:
-        """Measures the next member at the next batch size.
+        """Opens the next member, or times one window of those that are open.
 
         Raises:
-            ProfileError: the measurement did not settle, or what is known comes from another
+            ProfileError: a measurement did not settle, or what is known comes from another
                 setting.
         """
-        target, size = self._left[0]
-        if self._opened is None or self._opened[0] is not target:
-            self._opened = (target, target.open())
-        session = self._opened[1]
-        protocol, clock, info = self._protocol, self._clock, session.info
-        setting = setting_under(protocol, info.setting)
-        profile = self.profile
-        if profile is None:
-            one, two = overhead_times_ms(info, self._sizes[-1], protocol=protocol, clock=clock)
-            profile = LatencyProfile(
+        self._news = ""
+        if self._left and self._turns.has_room:
+            self._open(*self._left.popleft())
+            return
+        try:
+            self._turns.step()
+        finally:
+            self._add(self._turns.taken())
+
+    def _open(self, target: Target, sizes: Sequence[int]) -> None:
+        session = target.open()
+        setting = setting_under(self._protocol, session.info.setting)
+        if self.profile is None:
+            one, two = overhead_times_ms(
+                session.info, self._sizes[-1], protocol=self._protocol, stopwatch=self._stopwatch
+            )
+            self.profile = LatencyProfile(
                 setting=setting, timings=(), gate_ms=max(0.0, two - one), call_ms=one
             )
-        check_same_setting(profile.setting, setting)
-        timing = _timing(session, target, size, protocol, clock)
-        self.profile = replace(profile, timings=(*profile.timings, timing))
-        self._left.popleft()
+        check_same_setting(self.profile.setting, setting)
+        self._turns.add(session, sizes, name=target.name, source=target.source)
+
+    def _add(self, timings: Sequence[Timing]) -> None:
+        if not timings or self.profile is None:
+            return
+        had_disturbed = any(timing.is_disturbed for timing in self.profile.timings)
+        new = [*self.profile.timings[len(self._known) :], *timings]
+        new.sort(key=lambda timing: self._order.index((timing.name, timing.batch_size)))
+        self.profile = replace(self.profile, timings=(*self._known, *new))
+        disturbed = [timing for timing in timings if timing.is_disturbed]
+        if disturbed and not had_disturbed:
+            self._news = (
+                f"this machine is busy: {disturbed[0].name} took {disturbed[0].stretch:.1f} times "
+                "as long as alone; what is disturbed is measured in processor time"
+            )
 
 
 def profile_members(
@@ -135,7 +163,7 @@ def profile_members(
     *,
     known: LatencyProfile | None = None,
     protocol: StabilityProtocol = DEFAULT_PROTOCOL,
-    clock: Clock = time.perf_counter_ns,
+    stopwatch: Stopwatch = STOPWATCH,
     on_progress: OnProgress = unheard,
 ) -> LatencyProfile:
     """Measures what is not known yet, see `Measuring`.
@@ -144,7 +172,7 @@ def profile_members(
         ProfileError: a measurement did not settle, `known` comes from another setting, or from
             another model file of the same name.
     """
-    work = Measuring(targets, batch_sizes, known=known, protocol=protocol, clock=clock)
+    work = Measuring(targets, batch_sizes, known=known, protocol=protocol, stopwatch=stopwatch)
     drive(work, on_progress=on_progress)
     assert work.profile is not None  # without a known profile something was missing
     return work.profile
@@ -155,7 +183,7 @@ def overhead_times_ms(
     batch_size: int,
     *,
     protocol: StabilityProtocol = DEFAULT_PROTOCOL,
-    clock: Clock = time.perf_counter_ns,
+    stopwatch: Stopwatch = STOPWATCH,
 ) -> tuple[float, float]:
     """Milliseconds that the executor itself spends on a batch, with one member and with two.
 
@@ -171,8 +199,10 @@ def overhead_times_ms(
     calls = [_Call(runner, x) for runner in runners]
     for call in calls:
         call()
-    found = measure(calls, name="exit decision", protocol=protocol, clock=clock)
-    one, two = np.median(found.times_ms, axis=1).tolist()
+    found = measure(
+        calls, name="exit decision", protocol=protocol, stopwatch=stopwatch, n_threads=1
+    )
+    one, two = found.figures_ms.tolist()
     return one, two
 
 
@@ -222,43 +252,3 @@ def _missing(target: Target, sizes: Sequence[int], profile: LatencyProfile | Non
             )
     done = {timing.batch_size for timing in timings}
     return [size for size in sizes if size not in done]
-
-
-def _timing(
-    session: Session, target: Target, size: int, protocol: StabilityProtocol, clock: Clock
-) -> Timing:
-    session.warm_up([size])
-    x = random_batch(session.info, size, rng=np.random.default_rng(size))
-    rows = np.arange(size, dtype=np.int64)
-    name = f"{target.name} at batch size {size}"
-    meter = meter_of(session.info.setting.device)
-    held = session.hold(x)
-    try:
-        energy_mj = meter.energy_mj()
-        measured = measure(
-            [lambda: session.run(held.take(rows, size))], name=name, protocol=protocol, clock=clock
-        )
-        timing = Timing.of(
-            target.name,
-            size,
-            measured.times_ms.ravel().tolist(),
-            sha256=session.info.sha256,
-            source=target.source,
-        )
-        timing = _metered(timing, meter, energy_mj, measured.n_runs * size)
-    finally:
-        held.release()
-    if isinstance(held, HostSamples):
-        return timing
-    moving = measure(
-        [_Call(session.hold, x)], name=f"moving {name}", protocol=protocol, clock=clock
-    )
-    return replace(timing, transfer_ms=moving.typical_ms)
-
-
-def _metered(timing: Timing, meter: Meter, before_mj: float | None, n_rows: int) -> Timing:
-    after_mj = meter.energy_mj()
-    energy_mj = None
-    if before_mj is not None and after_mj is not None:
-        energy_mj = (after_mj - before_mj) / n_rows
-    return replace(timing, sm_clock_mhz=meter.sm_clock_mhz(), energy_mj=energy_mj)

@@ -26,7 +26,7 @@ from ..evaluate.objectives import (
 from ..fronts.front import Front
 from ..fronts.indicators import hypervolume, non_dominated
 from ..fronts.scored_cascade import ScoredCascade
-from ..fronts.scoring import pool_reference, score, scored_from_counts
+from ..fronts.scoring import pool_reference, score, scored_from_counts, with_answers
 from ..latency import LatencyProfile
 from ..pools.pool import Pool
 from ..pools.pool_samples import refuse_held_out
@@ -103,6 +103,7 @@ def _found(
         batch_size=options.batch_size,
         metric=options.metric,
     )
+    front = with_answers(front, pool, error, costs)
     return Finding(front=front, interrupted=outcome.interrupted)
 
 

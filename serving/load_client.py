@@ -21,6 +21,7 @@ from ..arrays import DoubleArray, IntArray
 from ..data.dataset import Dataset
 from ..errors import MissingExtraError, ServingError
 from ..progress import OnProgress, Progress, unheard
+from .model_waiting import WAIT_S, ListedModels, awaited_model
 from .protocol.cascade_tensors import INPUT, LABEL, STAGE
 from .protocol.tensors import DATATYPES
 
@@ -96,9 +97,10 @@ class ClientOptions:
         concurrency: requests at the same time.
         token: bearer token, None where none is needed.
         authorities: PEM file of those who vouch for the server; None: the usual ones.
+        wait_s: how long a server that still loads its models is waited for, at most.
 
     Raises:
-        ServingError: a size below 1, or there is no such file.
+        ServingError: a size below 1, a time below 0, or there is no such file.
     """
 
     model: str | None = None
@@ -106,10 +108,13 @@ class ClientOptions:
     concurrency: int = 1
     token: str | None = None
     authorities: Path | None = None
+    wait_s: float = WAIT_S
 
     def __post_init__(self) -> None:
         if min(self.batch_size, self.concurrency) < 1:
             raise ServingError("batch size and concurrency must be at least 1")
+        if not self.wait_s >= 0:
+            raise ServingError(f"the time to wait must be at least 0 s, got {self.wait_s:g}")
         if self.authorities is not None and not self.authorities.is_file():
             raise ServingError("no such file", where=str(self.authorities))
 
@@ -164,9 +169,15 @@ def ask_server(
     """Sends every sample of a data set to a server.
 
     Raises:
-        ServingError: the server cannot be reached, or has no such model.
+        ServingError: the server cannot be reached, has no such model, or does not get it ready.
     """
-    model = _model_of(url, options)
+    model = awaited_model(
+        lambda: _listed(url, options),
+        options.model,
+        where=url.address,
+        wait_s=options.wait_s,
+        on_progress=on_progress,
+    )
     run = _Run(url, dataset, options, model, on_progress)
     threads = [threading.Thread(target=run.work) for _ in range(options.concurrency)]
     started = time.perf_counter()
@@ -270,20 +281,17 @@ def _cascade_of(answer: Any) -> list[str]:
     return [parameters["cascade"].string_param] if "cascade" in parameters else []
 
 
-def _model_of(url: ServerUrl, options: ClientOptions) -> str:
+def _listed(url: ServerUrl, options: ClientOptions) -> ListedModels:
     client = url.connect(options.authorities)
     try:
         index = client.get_model_repository_index(headers=options.headers)
-        models = index if isinstance(index, list) else [
-            {"name": m.name, "state": m.state} for m in index.models
-        ]  # fmt: skip
     except (InferenceServerException, OSError) as cause:
-        raise ServingError(f"cannot be asked: {cause}", where=url.address) from cause
+        remedy = "start it with `encas serve BUNDLE`, and give the address that it says"
+        raise ServingError(f"cannot be asked: {cause}; {remedy}", where=url.address) from cause
     finally:
         client.close()
-    ready = [model["name"] for model in models if model.get("state") == "READY"]
-    wanted = ready[0] if options.model is None and len(ready) == 1 else options.model
-    if wanted is None or wanted not in ready:
-        shown = ", ".join(ready) or "none"
-        raise ServingError(f"choose one of its models with --model: {shown}", where=url.address)
-    return wanted
+    if isinstance(index, list):
+        return ListedModels.of(index)
+    return ListedModels.of(
+        {"name": m.name, "state": m.state, "reason": m.reason} for m in index.models
+    )

@@ -151,6 +151,7 @@ def run_server(options: ServerOptions, *, on_ready: Callable[[Addresses], object
 
 async def _serve(options: ServerOptions, on_ready: Callable[[Addresses], object]) -> None:
     told, loop = asyncio.Event(), asyncio.get_running_loop()
+    LOGGER.info("starting", extra={"models": [source.name for source in options.sources]})
     server = Server(options)
     signals = (signal.SIGTERM, signal.SIGINT)
     heeded = [number for number in signals if signal.getsignal(number) is not signal.SIG_IGN]

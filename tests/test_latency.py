@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from encas.errors import ProfileError
-from encas.latency import MAX_SAMPLES, LatencyProfile, Setting, Timing, given_profile
+from encas.latency import LatencyProfile, Setting, Timing, given_profile
 
 SETTING = Setting(device="cpu", device_name="x", provider="p", n_threads=2, versions={"a": "1"})
 
@@ -22,27 +22,6 @@ def profile(gate_ms: float = 0.0, call_ms: float = 0.0) -> LatencyProfile:
         gate_ms=gate_ms,
         call_ms=call_ms,
     )
-
-
-def test_timing_of_samples_has_their_percentiles():
-    timing = Timing.of("a", 2, list(range(1, 102)), sha256="s", source="onnx:a")
-    assert (timing.p50_ms, timing.p90_ms, timing.p99_ms) == (51, 91, 100)
-    assert timing.samples_ms == tuple(range(1, 102))
-    assert (timing.sha256, timing.source) == ("s", "onnx:a")
-
-
-def test_timing_of_many_samples_keeps_evenly_spread_ones_and_all_percentiles():
-    samples = np.linspace(1, 2, 10 * MAX_SAMPLES).tolist()
-    timing = Timing.of("a", 1, samples)
-    assert len(timing.samples_ms) == MAX_SAMPLES
-    assert timing.samples_ms[1] == pytest.approx(samples[10], abs=1e-6)
-    assert timing.p99_ms == pytest.approx(1.99)
-
-
-def test_timing_keeps_a_thousand_samples_of_every_nanosecond():
-    assert len(Timing.of("a", 1, [1.0] * 1000).samples_ms) == 1000
-    assert len(Timing.of("a", 1, [1.0] * 1001).samples_ms) == 501
-    assert Timing.of("a", 1, [0.1234567]).samples_ms == (0.123457,)
 
 
 @pytest.mark.parametrize(
@@ -199,7 +178,32 @@ def test_profile_of_before_corrections_and_transfers_is_read(tmp_path):
     for key in ("corrections", "call_ms", "overhead_correction"):
         del content[key]
     for timing in content["timings"]:
-        for key in ("transfer_ms", "sm_clock_mhz", "energy_mj"):
+        for key in ("transfer_ms", "sm_clock_mhz", "energy_mj", "clock"):
             del timing[key]
     (tmp_path / "p.json").write_text(json.dumps(content))
     assert LatencyProfile.load(tmp_path / "p.json") == profile()
+
+
+def test_profile_says_which_times_others_disturbed(tmp_path):
+    assert profile().note == ""
+    timings = [
+        Timing.of("a", 1, [2.0, 3.0, 4.0], clock="processor", undisturbed_ms=1.0),
+        Timing.of("b", 1, [7.5], clock="processor", undisturbed_ms=5.0),
+        Timing.of("c", 1, [1.0]),
+    ]
+    disturbed = replace(profile(), timings=tuple(timings))
+    assert disturbed.note == (
+        "the machine was busy: 2 of 3 times are made of processor time, since calls took 1.5 to 3 "
+        "times as long (marked *; clock: processor in the file)"
+    )
+    assert disturbed.member_ms("a", 1.0) == 1.0
+    disturbed.save(tmp_path / "p.json")
+    assert LatencyProfile.load(tmp_path / "p.json") == disturbed
+
+
+def test_profile_of_an_unknown_clock_is_refused(tmp_path):
+    content = profile().to_json()
+    content["timings"][0]["clock"] = "sun"
+    (tmp_path / "p.json").write_text(json.dumps(content))
+    with pytest.raises(ProfileError, match="clock must be one of .*'wall', 'processor'"):
+        LatencyProfile.load(tmp_path / "p.json")

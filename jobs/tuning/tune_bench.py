@@ -17,9 +17,10 @@ from ...fronts.scored_cascade import ScoredCascade
 from ...latency import LatencyProfile
 from ...runtime.batching import Batching
 from ...runtime.bench import batches_of, bench
-from ...runtime.clock import StabilityProtocol, measure
+from ...runtime.clock import StabilityProtocol, threads_of
 from ...runtime.executor import Runner
 from ...runtime.session import Session
+from ...runtime.settling import measure
 from .correction import Composed
 from .tune_report import TimedCascade
 
@@ -102,9 +103,10 @@ class TuneBench:
             ],
             name=f"{len(runs)} cascades in turns",
             protocol=protocol,
+            n_threads=threads_of(runs[0][0].info.setting),
         )
-        medians = np.median(found.times_ms, axis=1).reshape(len(self._rows), len(runs))
-        return medians.mean(axis=0).tolist()
+        figures = found.figures_ms.reshape(len(self._rows), len(runs))
+        return figures.mean(axis=0).tolist()
 
     def latency(self, cascade: Cascade, profile: LatencyProfile) -> Latency:
         """What a bundle's manifest says of a cascade that was measured."""

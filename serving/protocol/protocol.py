@@ -25,6 +25,9 @@ RefusalKind: TypeAlias = Literal[
     "unavailable",
     "expired",
 ]
+# The reason in the list of models for one that a server has not loaded so far.
+NOT_YET = "not loaded yet"
+
 Parameters: TypeAlias = Mapping[str, "str | int | float | bool"]
 Content: TypeAlias = "bytes | memoryview | list[Any]"
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Mapping
 
 from ...errors import EncasError
-from ..protocol.protocol import Refusal
+from ..protocol.protocol import NOT_YET, Refusal
 from .lane import Lane
 from .model_face import VERSION
 from .opening import OpenBundle, Opener, OpenModel
@@ -16,7 +17,8 @@ from .request_statistics import Statistics
 from .served_model import ServedModel
 from .shared_memory import SharedMemory
 
-NOT_YET, UNLOADED = "not loaded yet", "unloaded"
+UNLOADED = "unloaded"
+LOGGER = logging.getLogger("encas.server")
 
 
 class Catalog:
@@ -130,6 +132,7 @@ class Catalog:
 
     async def _open(self, name: str, override: str | None) -> None:
         async with self._lock:
+            LOGGER.info("loading", extra={"model": name})
             opened = await self._openers[name](self._bundles, override)
             before = self._models.get(name)
             if opened.bundle is not None:

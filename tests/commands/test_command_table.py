@@ -1,3 +1,6 @@
+import inspect
+from importlib import import_module
+
 from encas.commands.command_table import ALONE, NOUNS, SHORT
 
 
@@ -23,3 +26,22 @@ def test_texts_are_sentences():
     entries = [entry for noun in NOUNS.values() for entry in noun.verbs.values()]
     texts = [entry.text for entry in (*entries, *ALONE.values())]
     assert all(text[0].isupper() and text.endswith(".") for text in texts)
+
+
+# They are done at once, or say in a log of their own what they do.
+AT_ONCE = {"front show", "server serve", "bundle serve"}
+
+
+def test_every_command_that_may_take_long_says_what_it_does():
+    commands = {
+        f"{noun} {verb}": entry
+        for noun, verbs in NOUNS.items()
+        for verb, entry in verbs.verbs.items()
+    } | dict(ALONE)
+    silent = set()
+    for name, entry in commands.items():
+        module = import_module(f"encas.commands.{entry.module}")
+        source = inspect.getsource(getattr(module, entry.attribute).callback)
+        if "shown_progress(" not in source and "run_and_show(" not in source:
+            silent.add(name)
+    assert silent <= AT_ONCE

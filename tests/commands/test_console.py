@@ -1,12 +1,14 @@
 """The renderer of progress: bars on a terminal, plain lines elsewhere."""
 
 import io
+import threading
 
 import pytest
 from rich.console import Console
 
 from encas.commands.console import (
     LINE_EVERY_S,
+    SILENT_S,
     ProgressBars,
     ProgressLines,
     amount_of,
@@ -18,9 +20,9 @@ from encas.progress import Progress
 class Lines:
     """A log, and the seconds that a test says."""
 
-    def __init__(self):
+    def __init__(self, what=""):
         self.said, self.now = [], 0.0
-        self.hear = ProgressLines(self.said.append, clock=lambda: self.now)
+        self.hear = ProgressLines(self.said.append, clock=lambda: self.now, what=what)
 
 
 def bars_on(file):
@@ -107,3 +109,44 @@ def test_progress_without_a_terminal_is_plain_lines_on_stderr(capsys):
         show(Progress(what="measuring", total=2, unit="times"))
     captured = capsys.readouterr()
     assert (captured.out, captured.err) == ("", "measuring: 0 of 2 times\n")
+
+
+def test_lines_come_every_few_seconds_while_nothing_is_heard():
+    log = Lines("merging pools")
+    for log.now in (0.0, SILENT_S - 0.1, SILENT_S, SILENT_S + 0.5, SILENT_S + LINE_EVERY_S):
+        log.hear.beat()
+    assert log.said == ["merging pools (2 s)", "merging pools (7 s)"]
+
+
+def test_lines_of_what_is_done_soon_are_none():
+    log = Lines("merging pools")
+    log.now = SILENT_S - 0.1
+    log.hear.beat()
+    assert log.said == []
+
+
+def test_lines_repeat_what_was_heard_last_and_not_before_it_is_time():
+    log = Lines()
+    log.now = 60.0
+    log.hear.beat()
+    assert log.said == []
+    log.hear(Progress(what="proving", done=1, total=3, unit="members", text="a"))
+    for log.now in (61.0, 60.0 + LINE_EVERY_S):
+        log.hear.beat()
+    assert log.said == ["proving: 1 of 3 members: a", "proving: 1 of 3 members: a (65 s)"]
+
+
+def test_progress_beats_while_nothing_is_heard(monkeypatch):
+    said = threading.Event()
+    monkeypatch.setattr("encas.commands.console.BEAT_S", 0.001)
+    monkeypatch.setattr("encas.commands.console.SILENT_S", 0.0)
+    monkeypatch.setattr("encas.commands.console.note", lambda _line: said.set())
+    with shown_progress("reading"):
+        assert said.wait(20)
+
+
+def test_bars_of_a_named_command_go_at_the_end():
+    file = io.StringIO()
+    console = Console(file=file, force_terminal=True, width=120, highlight=False)
+    assert ProgressBars(console, is_transient=True).display.live.transient
+    assert not ProgressBars(console).display.live.transient

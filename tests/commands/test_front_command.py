@@ -37,6 +37,14 @@ def front_file(front, tmp_path):
     return tmp_path / "front.json"
 
 
+def test_evaluate_says_where_the_front_is(encas, front_file, tiny_pool, tmp_path):
+    pool, out = tiny_pool.save(tmp_path / "pool").path, tmp_path / "out.json"
+    text = encas("front", "evaluate", front_file, pool, "--out", out).out
+    assert text == (
+        f"{out}: 3 cascades on tiny, found by by hand; `encas front show {out}` lists them\n"
+    )
+
+
 def test_table_has_a_row_for_each_cascade(front):
     table = front_table(front)
     assert table.title == ("3 cascades on tiny (8 samples), error against macs, found by by hand")

@@ -1,4 +1,5 @@
 import io
+import json
 import sys
 
 import numpy as np
@@ -28,6 +29,24 @@ def test_search_writes_a_front_that_front_show_prints(encas, front_file):
     shown = encas("front", "show", front_file, "--json")
     assert shown.json == Front.load(front_file).to_json()
     assert "against macs" in encas("front", "show", front_file).out
+
+
+def test_search_prints_where_the_front_is_and_three_answers(encas, pool_folder, tmp_path):
+    file = tmp_path / "f.json"
+    ran = encas("search", pool_folder, "--out", file)
+    where, *answers = ran.out.splitlines()
+    assert where.startswith(f"{file}: ")
+    assert where.endswith(f"`encas front show {file}` lists them")
+    assert [line.split(":")[0] for line in answers] == [
+        "best single model", "cheapest as accurate", "most accurate"
+    ]  # fmt: skip
+    assert answers == Front.load(file).answers.lines()
+    chosen = encas("select", file, "--knee")
+    assert chosen.out.splitlines()[-3:] == answers
+    assert (
+        encas("select", file, "--knee", "--json").json["answers"]
+        == json.loads(file.read_text())["answers"]
+    )
 
 
 def test_search_json_is_the_front(encas, pool_folder, tmp_path):

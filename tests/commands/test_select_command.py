@@ -29,7 +29,7 @@ def test_select_prints_the_cascade_and_its_neighbours(encas, front_file):
     ran = encas("select", front_file, "--min-accuracy", 0.8)
     assert ran.code == 0
     assert "stage 1: " in ran.out
-    assert "points save -" in ran.out
+    assert "points less accurate, costs " in ran.out
 
 
 def test_select_nothing_fits_exits_with_the_nearest_miss(encas, front_file):

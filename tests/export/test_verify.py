@@ -175,3 +175,15 @@ def test_verify_of_a_member_that_depends_on_its_batch_is_refused(tmp_path, digit
     ).save(tmp_path)  # fmt: skip
     with pytest.raises(ExportError, match="m: probabilities depend on the size of the batch"):
         verify(tmp_path, digits).require()
+
+
+def test_verify_tells_of_members_and_of_the_samples_that_are_proven(made, digits):
+    heard = []
+    verify(made, digits, on_progress=heard.append)
+    n_members = len(Manifest.load(made).members)
+    ends = [(each.what, each.done, each.unit) for each in heard if each.is_over]
+    assert ends == [
+        ("proving members", n_members, "members"),
+        ("proving the executor", digits.n_samples, "samples"),
+        ("proving the graph", digits.n_samples, "samples"),
+    ]

@@ -47,7 +47,7 @@ def test_make_choice_says_everything(tiny_pool):
     assert content["trade_offs"]["cheaper"]["cost"] < 0
     assert "certificate" not in content
     assert choice.front.cascades == (front.cascades[choice.index],)
-    assert any("points save" in line for line in choice.lines())
+    assert any("points less accurate, costs" in line for line in choice.lines())
 
 
 def test_make_choice_other_metric_has_no_interval(tiny_pool):

@@ -22,8 +22,12 @@ def test_neighbours_are_the_next_cheaper_and_the_next_better():
     cheaper, better = neighbours(front, 1)
     assert (cheaper.index, better.index) == (0, 2)
     assert better.points == pytest.approx(0.4)
-    assert str(better) == "+0.4 points cost +3.1 MMACs (7.75 MMACs per point): cascade 2"
-    assert str(cheaper) == "-10 points save -1 MMACs (100 kMACs per point): cascade 0"
+    assert str(better) == (
+        "cascade 2: 0.4 points more accurate, costs 3.1 MMACs more (7.75 MMACs per point)"
+    )
+    assert str(cheaper) == (
+        "cascade 0: 10 points less accurate, costs 1 MMACs less (100 kMACs per point)"
+    )
     assert better.to_json()["cost_per_point"] == pytest.approx(7.75e6)
 
 
@@ -31,7 +35,8 @@ def test_neighbours_at_the_ends_are_none():
     front = make_front([(0.3, 1.0), (0.2, 2.0)], "latency")
     assert neighbours(front, 0)[0] is None
     assert neighbours(front, 1)[1] is None
-    assert str(neighbours(front, 0)[1]) == "+10 points cost +1 ms (0.1 ms per point): cascade 1"
+    expected = "cascade 1: 10 points more accurate, costs 1 ms more (0.1 ms per point)"
+    assert str(neighbours(front, 0)[1]) == expected
 
 
 def test_neighbours_that_are_dominated_elsewhere_are_passed_over():

@@ -75,7 +75,7 @@ def test_ctrl_c_keeps_the_times_so_far_and_the_same_call_goes_on(tmp_path, ctrl_
 
     with pytest.raises(KeyboardInterrupt, match="holds the times so far: the same command goes on"):
         profile_targets(targets("abc", pressing), [1, 2], out=out, options=OPTIONS)
-    assert kept(out) == [("a", 1), ("a", 2), ("b", 1)]
+    assert kept(out) == [("a", 1), ("a", 2)]
     profile_targets(targets("abc", names.append), [1, 2], out=out, options=OPTIONS)
     assert kept(out) == [(name, size) for name in "abc" for size in (1, 2)]
     assert names == ["a", "b", "b", "c"]

@@ -52,3 +52,11 @@ def test_temperatures_like_goes_by_name(tiny_pool):
     assert temperatures_like(part, calibrated) == (3, 1)
     with pytest.raises(PoolError, match=r"1 models are not in pool .* \(first: middle\)"):
         temperatures_like(tiny_pool, part)
+
+
+def test_fit_tells_how_many_models_are_done(tiny_pool):
+    heard = []
+    fit_temperatures(tiny_pool, on_progress=heard.append)
+    assert [(each.what, each.done, each.total) for each in heard] == [
+        ("calibrating", done, 3) for done in range(4)
+    ]

@@ -81,3 +81,12 @@ def test_check_of_contenders_asks_whoever_can_read_them(stored):
 def test_check_of_a_folder_that_is_none_is_refused(tmp_path):
     with pytest.raises(PoolError, match="no such pool folder"):
         check_pool(tmp_path / "none")
+
+
+def test_check_tells_how_many_files_are_hashed(stored):
+    heard = []
+    check_pool(stored.path, on_progress=heard.append)
+    assert [(each.done, each.total, each.unit) for each in heard] == [
+        (done, 4, "files") for done in range(5)
+    ]
+    assert heard[0].what == f"hashing {stored.path}"

@@ -69,6 +69,20 @@ def test_measured_model_has_the_profiled_times(profile):
     assert measured_model(profile, "unknown") == ()
 
 
+def test_measured_times_that_were_disturbed_say_so(profile):
+    busy = [replace(timing, clock="processor") for timing in profile.timings]
+    measured = measured_model(replace(profile, timings=tuple(busy)), "dear")
+    assert [str(one) for one in measured] == [
+        "0.4000 ms of processor time", "0.8000 ms of processor time"
+    ]  # fmt: skip
+    assert str(measured_model(profile, "dear")[0]) == "0.4000 ms"
+
+
+def test_measured_model_goes_through_the_executor_as_cascades_do(profile):
+    measured = measured_model(replace(profile, call_ms=0.1, gate_ms=7.0), "dear")
+    assert [one.mean_ms for one in measured] == pytest.approx([0.5, 0.9])
+
+
 def test_rows_show_intervals_ratios_and_gaps():
     rows = comparison_rows(
         [

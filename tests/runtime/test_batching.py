@@ -51,9 +51,22 @@ def test_padded_gives_the_rows_and_zeros():
     assert np.shares_memory(Piece(start=0, stop=3, size=3).padded(x), x)
 
 
-def test_warm_up_sizes_are_all_buckets_or_the_extremes():
-    assert Batching.powers_of_two(4).warm_up_sizes == (1, 2, 4)
-    assert Batching(max_batch_size=64).warm_up_sizes == (1, 64)
+@pytest.mark.parametrize(
+    ("batching", "device", "sizes", "n_calls"),
+    [
+        (Batching.powers_of_two(4), "cuda:0", (4, 2, 1), 3),
+        (Batching.powers_of_two(4), "cpu", (4, 2, 1), 3),
+        (Batching(max_batch_size=64), "cuda:0", (64, 1), 3),
+        (Batching(max_batch_size=1), "cuda:0", (1,), 3),
+        (Batching(max_batch_size=256), "cpu", (4,), 1),
+        (Batching(max_batch_size=2), "cpu", (2,), 1),
+    ],
+)
+def test_warm_up_is_all_buckets_or_the_extremes_and_on_a_plain_cpu_one_small_batch(
+    batching, device, sizes, n_calls
+):
+    plan = batching.warm_up_on(device)
+    assert (plan.sizes, plan.n_calls) == (sizes, n_calls)
 
 
 @pytest.mark.parametrize(

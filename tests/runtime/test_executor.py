@@ -10,7 +10,7 @@ from encas.cascade import Cascade, decide
 from encas.errors import SessionError
 from encas.runtime.batching import Batching
 from encas.runtime.executor import Prediction, Runner, StageWork
-from encas.runtime.session import FakeSession, SessionInfo
+from encas.runtime.session import NO_DEVICE, FakeSession, SessionInfo
 
 
 def random_outputs(rng: np.random.Generator, k: int, n: int, c: int) -> list[np.ndarray]:
@@ -181,6 +181,15 @@ def test_warm_up_runs_every_size_three_times_in_turn_and_the_largest_first():
     Runner(cascade, sessions, batching=Batching.powers_of_two(4)).warm_up()
     assert [session.calls for session in sessions] == [[4, 4, 4, 2, 2, 2, 1, 1, 1]] * 2
     assert [session.held for session in sessions] == [[4, 2, 1], []]
+
+
+def test_warm_up_of_a_plain_cpu_runs_one_small_batch_through_every_member_once():
+    cpu = replace(NO_DEVICE, device="cpu")
+    outputs = np.full((8, 3), 1 / 3, np.float32)
+    sessions = [NotingSession(outputs, setting=cpu) for _ in "ab"]
+    cascade = Cascade(members=("a", "b"), thresholds=(0.5,))
+    Runner(cascade, sessions, batching=Batching(max_batch_size=256)).warm_up()
+    assert [session.calls for session in sessions] == [[4], [4]]
 
 
 def test_work_of_nothing_is_nothing():

@@ -35,6 +35,9 @@ def test_graph_is_warmed_up_through_every_member(bundle, monkeypatch):
     assert stages
     assert {size for size, _ in stages} == {1, 2}
     assert all(reached == {3} for _, reached in stages)
+    stages.clear()
+    load(bundle, backend="graph")
+    assert stages == [(4, {3})]
 
 
 def test_graph_on_samples_of_another_shape_is_refused(bundle):

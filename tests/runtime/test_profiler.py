@@ -5,7 +5,7 @@ import pytest
 
 from encas.errors import ProfileError
 from encas.latency import LatencyProfile, Setting
-from encas.runtime.clock import StabilityProtocol
+from encas.runtime.clock import StabilityProtocol, Stopwatch
 from encas.runtime.profiler import (
     Measuring,
     Target,
@@ -26,6 +26,7 @@ class Machine:
     def __init__(self):
         self.now_ns = 0
         self.opened: list[str] = []
+        self.stopwatch = Stopwatch(wall=self.clock, processor=lambda: self.now_ns)
 
     def clock(self) -> int:
         # The executor's own work takes time, too.
@@ -40,7 +41,9 @@ class Machine:
         return Target(name=name, open=open_session, sha256=sha256, source=source)
 
     def profile(self, targets, sizes, **values) -> LatencyProfile:
-        return profile_members(targets, sizes, protocol=PROTOCOL, clock=self.clock, **values)
+        return profile_members(
+            targets, sizes, protocol=PROTOCOL, stopwatch=self.stopwatch, **values
+        )
 
 
 class SlowSession:
@@ -140,7 +143,9 @@ def test_profile_that_does_not_settle_keeps_what_was_measured():
             return super().run(batch)
 
     restless = replace(restless, open=lambda: Restless(machine, "restless", "", SETTING))
-    work = Measuring([machine.target("a"), restless], [1], protocol=PROTOCOL, clock=machine.clock)
+    work = Measuring(
+        [machine.target("a"), restless], [1], protocol=PROTOCOL, stopwatch=machine.stopwatch
+    )
     with pytest.raises(ProfileError, match="restless at batch size 1: 10 windows never"):
         drive(work)
     assert work.profile is not None
@@ -152,7 +157,7 @@ def test_overhead_times_are_the_executors_own():
     machine = Machine()
     info = machine.target("a").open().info
     before = machine.now_ns
-    times = overhead_times_ms(info, 4, protocol=PROTOCOL, clock=machine.clock)
+    times = overhead_times_ms(info, 4, protocol=PROTOCOL, stopwatch=machine.stopwatch)
     n_readings = (machine.now_ns - before) / 1000
     assert times == pytest.approx((0.001, 0.001))
     assert n_readings == 2 * 2 * (3 + 3 * 3)
@@ -199,8 +204,9 @@ def test_profile_on_a_gpu_tells_clock_and_energy_per_sample(monkeypatch):
         def energy_mj(self):
             return machine.now_ns / 1e6  # a watt, as 1 mJ is 1 W for 1 ms
 
-    monkeypatch.setattr("encas.runtime.profiler.meter_of", lambda _device: Meter())
-    (timing,) = machine.profile([machine.target("a")], [8]).timings
+    monkeypatch.setattr("encas.runtime.turns.meter_of", lambda _device: Meter())
+    gpu = machine.target("a", setting=replace(SETTING, device="cuda:0"))
+    (timing,) = machine.profile([gpu], [8]).timings
     assert timing.sm_clock_mhz == 1410.0
     assert timing.energy_mj == pytest.approx(5.0 / 8, rel=0.01)
 
@@ -211,5 +217,38 @@ def test_paced_times_are_not_mixed_with_hot_ones():
     paced = replace(PROTOCOL, pace_ms=0.01)
     with pytest.raises(ProfileError, match="options was {}, is {'pace_ms': '0.01'} now"):
         profile_members(
-            [machine.target("a")], [2], known=known, protocol=paced, clock=machine.clock
+            [machine.target("a")], [2], known=known, protocol=paced, stopwatch=machine.stopwatch
         )
+
+
+def test_members_take_turns_and_those_that_were_disturbed_say_so():
+    machine, heard = Machine(), []
+
+    class Disturbed(SlowSession):
+        """Takes three times as long on the wall as it runs."""
+
+        def run(self, batch):
+            ran = machine.now_ns
+            answers = super().run(batch)
+            machine.waited_ns += 2 * (machine.now_ns - ran)
+            machine.order.append(self.info.name)
+            return answers
+
+    one = replace(SETTING, n_threads=1)
+    machine.waited_ns, machine.order = 0, []
+    stopwatch = Stopwatch(
+        wall=lambda: machine.now_ns + machine.waited_ns, processor=lambda: machine.now_ns
+    )
+    targets = [
+        Target(name=name, open=lambda name=name: Disturbed(machine, name, "", one))
+        for name in ("a", "b")
+    ]
+    profile = profile_members(
+        targets, [1], protocol=PROTOCOL, stopwatch=stopwatch, on_progress=heard.append
+    )
+    assert [t.p50_ms for t in profile.timings] == pytest.approx([1.5, 1.5], abs=0.01)
+    assert [(t.clock, round(t.stretch, 2)) for t in profile.timings] == [("processor", 3.0)] * 2
+    windows = machine.order[machine.order.index("b") :]
+    assert windows[-6:] == ["a"] * 3 + ["b"] * 3
+    (news,) = {progress.news for progress in heard if progress.news}
+    assert news.startswith("this machine is busy: a took 3.0 times as long as alone")

@@ -91,6 +91,11 @@ def test_options_of_nothing_are_refused(name):
         ClientOptions(**{name: 0})
 
 
+def test_time_to_wait_below_zero_is_refused():
+    with pytest.raises(ServingError, match="the time to wait must be at least 0 s, got -1"):
+        ClientOptions(wait_s=-1)
+
+
 def test_authorities_must_be_a_file(tmp_path):
     with pytest.raises(ServingError, match="no such file"):
         ClientOptions(authorities=tmp_path)

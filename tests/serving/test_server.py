@@ -135,7 +135,9 @@ def test_sigterm_answers_what_was_accepted_and_ends(server, bundle):
     asking.join(10)
     assert [status for status, _ in answers] == [200]
     lines = [json.loads(line) for line in running.log.read_text().splitlines()]
-    assert [line["message"] for line in lines] == ["ready", "draining", "ended"]
+    messages = ["starting", "loading", "ready", "draining", "ended"]
+    assert [line["message"] for line in lines] == messages
+    assert (lines[0]["models"], lines[1]["model"]) == (["three"], "three")
     with pytest.raises(ConnectionRefusedError):
         running.ask("GET", "/v2")
 
@@ -275,4 +277,4 @@ def test_sigterm_while_models_load_ends_the_server(capsys):
     addresses = []
     run_server(options, on_ready=addresses.append)
     lines = [json.loads(line)["message"] for line in capsys.readouterr().err.splitlines()]
-    assert (addresses, lines) == ([], ["draining", "ended"])
+    assert (addresses, lines) == ([], ["starting", "loading", "draining", "ended"])
