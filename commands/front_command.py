@@ -12,7 +12,7 @@ from ..fronts.scoring import evaluate_front
 from ..fronts.selection import cost_text
 from ..latency import LatencyProfile
 from ..pools.pool import Pool
-from .console import emit, json_option
+from .console import Notes, emit, json_option
 from .option_texts import option
 
 
@@ -42,9 +42,12 @@ def evaluate(file: Path, folder: Path, out: Path, profile: Path | None, as_json:
     Example: encas front evaluate front.json test_pool --out front_test.json
     """
     loaded_profile = LatencyProfile.load(profile) if profile else None
-    scored = evaluate_front(Front.load(file), Pool.load(folder), profile=loaded_profile)
+    notes = Notes()
+    scored = evaluate_front(
+        Front.load(file), Pool.load(folder), profile=loaded_profile, on_note=notes
+    )
     scored.save(out)
-    emit(as_json, scored.to_json(), front_table(scored))
+    emit(as_json, scored.to_json() | notes.to_json(), front_table(scored))
 
 
 def front_table(loaded: Front) -> Table:

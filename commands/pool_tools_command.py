@@ -18,7 +18,7 @@ from ..pools.pool_samples import moved_models, write_part
 from ..pools.pool_split import split_pool
 from ..pools.pool_tools import Wanted, filter_pool, find_twins, merge_pools
 from ..pools.pool_writing import write_pool
-from .console import emit, json_option
+from .console import Notes, emit, json_option
 from .option_texts import option
 from .pool_tables import comparison_table, summary_table
 
@@ -42,7 +42,9 @@ def merge(
     Example: encas pool merge mine theirs --out both
     """
     pools = [Pool.load(folder) for folder in folders]
-    _emit(merge_pools(pools, out, name=name, overwrite=overwrite), as_json)
+    notes = Notes()
+    made = merge_pools(pools, out, name=name, overwrite=overwrite, on_note=notes)
+    _emit(made, as_json, notes)
 
 
 @click.command("filter")
@@ -167,9 +169,10 @@ def diff(first: Path, second: Path, as_json: bool) -> None:
     Example: encas pool diff parts/search parts/test
     """
     pools = Pool.load(first), Pool.load(second)
-    comparison = compare_pools(*pools)
+    notes = Notes()
+    comparison = compare_pools(*pools, on_note=notes)
     table = comparison_table(comparison, pools[0].name, pools[1].name)
-    emit(as_json, comparison.to_json(), table)
+    emit(as_json, comparison.to_json() | notes.to_json(), table)
 
 
 @click.command()
@@ -192,9 +195,9 @@ def cost(folder: Path, table: Path, out: Path, overwrite: bool, as_json: bool) -
     _emit(Pool.load(out), as_json)
 
 
-def _emit(made: Pool, as_json: bool) -> None:
+def _emit(made: Pool, as_json: bool, notes: Notes | None = None) -> None:
     summary = summarise(made)
-    emit(as_json, summary.to_json(), summary_table(summary))
+    emit(as_json, summary.to_json() | (notes or Notes()).to_json(), summary_table(summary))
 
 
 def _limit(text: str) -> tuple[str, float]:

@@ -11,7 +11,7 @@ from ..fronts.cascade_choice import Demand, make_choice
 from ..fronts.front import Front
 from ..latency import LatencyProfile
 from ..pools.pool import Pool
-from .console import emit, json_option, selection_options, taken_limits
+from .console import Notes, emit, json_option, selection_options, taken_limits
 from .option_texts import option
 
 
@@ -75,7 +75,8 @@ def select(  # noqa: PLR0913 - one argument for each option
             profile=LatencyProfile.load(profile) if profile else None,
         )
     front = Front.load(file)
-    choice = make_choice(front, demand=demand, **taken_limits(limits, front))
+    notes = Notes()
+    choice = make_choice(front, demand=demand, on_note=notes, **taken_limits(limits, front))
     if out is not None:
         choice.front.save(out)
-    emit(as_json, choice.to_json(), "\n".join(choice.lines()))
+    emit(as_json, choice.to_json() | notes.to_json(), "\n".join(choice.lines()))

@@ -16,7 +16,14 @@ from ..errors import FrontError
 from ..files import json_text, read_json, write_atomically
 from ..html_table import html_table
 from ..schema import check
-from .scored_cascade import PoolReference, ScoredCascade, cascade_json, cascades_of_json, points_of
+from .scored_cascade import (
+    PoolReference,
+    ScoredCascade,
+    cascade_json,
+    cascades_of_json,
+    points_of,
+    pool_reference_of_json,
+)
 from .selection import choose, cost_text
 
 if TYPE_CHECKING:
@@ -157,12 +164,7 @@ class Front:
         content: dict[str, Any] = {
             "format": "encas.front",
             "version": 1,
-            "pool": {
-                "name": self.pool.name,
-                "sha256": self.pool.sha256,
-                "n_samples": self.pool.n_samples,
-                "n_classes": self.pool.n_classes,
-            },
+            "pool": self.pool.to_json(),
             "search": dict(self.search),
             "objectives": list(self.objectives),
             "cascades": [cascade_json(scored) for scored in self.cascades],
@@ -187,7 +189,7 @@ class Front:
         content: Any = read_json(Path(path), error=FrontError)
         check(content, "front", error=FrontError, where=str(path))
         return cls(
-            pool=PoolReference(**{k: content["pool"][k] for k in PoolReference.__slots__}),
+            pool=pool_reference_of_json(content["pool"]),
             objectives=tuple(content["objectives"]),
             cascades=cascades_of_json(content["cascades"], where=str(path)),
             search=content["search"],

@@ -89,3 +89,25 @@ def test_evaluate_of_a_front_by_latency_takes_the_profile(encas, front, tiny_poo
     assert ran.code == 0, ran.err
     costs = [one.cost for one in Front.load(tmp_path / "a.json").cascades]
     assert (costs[0], costs[2]) == (1.0, 3.0)
+
+
+def test_front_found_on_classes_in_another_order_is_scored_and_certified_by_name(
+    encas, shared_cases, tmp_path
+):
+    for name in "AB":
+        arrays = shared_cases / "outputs" / f"classes{name}.npz"
+        assert encas("pool", "import", arrays, "--out", tmp_path / name).code == 0
+    front, scored = tmp_path / "f.json", tmp_path / "g.json"
+    encas("search", tmp_path / "A", "--algorithm", "single", "--out", front)
+    said = (
+        "pool classesB: the classes are in another order than in pool classesA, matched by name; "
+        "its outputs are in the order of pool classesA already\n"
+    )
+    ran = encas("front", "evaluate", front, tmp_path / "B", "--out", scored, "--json")
+    assert (ran.code, ran.err) == (0, said)
+    assert ran.json["notes"] == [said.strip()]
+    assert Front.load(scored).cascades[-1].accuracy > 0.99
+    ran = encas("select", front, "--min-accuracy", 0.99, "--certify", tmp_path / "B", "--json")
+    assert ran.err == said
+    assert ran.json["certificate"]["accuracy_at_least"] > 0.98
+    assert ran.json["notes"] == [said.strip()]
