@@ -15,7 +15,7 @@ import numpy as np
 
 from .arrays import IntArray
 from .errors import DataError, EncasError
-from .imagenet_names import N_IMAGENET, imagenet_places
+from .imagenet_names import N_IMAGENET, imagenet_places, imagenet_synsets
 
 OnNote: TypeAlias = Callable[[str], object]
 Relation: TypeAlias = Literal["same", "permutation", "subset", "unnamed"]
@@ -46,11 +46,13 @@ class ClassMatch:
         relation: of the names: all the same in the same order, in another order, a part of the
             others, or not known on one side at least, so that the order is believed.
         places: the place of each class among the others.
+        names: of those others, where either side states them or they are ImageNet's.
         note: what was matched, in one line for people; "" where there is nothing to say.
     """
 
     relation: Relation
     places: tuple[int, ...]
+    names: tuple[str, ...] | None
     note: str = ""
 
     @property
@@ -86,7 +88,8 @@ def matched_classes(
     if given.names is None or known.names is None:
         return _by_order(given, known, error)
     if given.names == known.names:
-        return ClassMatch(relation="same", places=tuple(range(given.n_classes)))
+        places = tuple(range(given.n_classes))
+        return ClassMatch(relation="same", places=places, names=known.names)
     places, how = _by_name(given.names, known.names), "by name"
     if places is None:
         places, how = _by_imagenet(given.names, known.names), "as ImageNet's classes"
@@ -106,12 +109,12 @@ def _named_match(
     n, n_known = len(places), known.n_classes
     if n < n_known:
         note = f"{given.owner}: {n} of the {n_known} classes of {known.owner}, matched {how}"
-        return ClassMatch(relation="subset", places=places, note=note)
+        return ClassMatch(relation="subset", places=places, names=known.names, note=note)
     if places == tuple(range(n)):
         note = f"{given.owner}: other names than {known.owner}, matched {how}"
-        return ClassMatch(relation="same", places=places, note=note)
+        return ClassMatch(relation="same", places=places, names=known.names, note=note)
     note = f"{given.owner}: the classes are in another order than in {known.owner}, matched {how}"
-    return ClassMatch(relation="permutation", places=places, note=note)
+    return ClassMatch(relation="permutation", places=places, names=known.names, note=note)
 
 
 def _by_order(given: ClassNames, known: ClassNames, error: type[EncasError]) -> ClassMatch:
@@ -122,7 +125,8 @@ def _by_order(given: ClassNames, known: ClassNames, error: type[EncasError]) -> 
                 f"{known.owner} states no class names: its {N_IMAGENET:,} classes are taken for "
                 f"ImageNet's, and {given.owner} is matched with them"
             )
-            return ClassMatch(relation="unnamed", places=places, note=note)
+            names = imagenet_synsets()
+            return ClassMatch(relation="unnamed", places=places, names=names, note=note)
     fits = given.n_classes == known.n_classes or (
         given.names is None and given.n_classes < known.n_classes
     )
@@ -139,7 +143,12 @@ def _by_order(given: ClassNames, known: ClassNames, error: type[EncasError]) -> 
             f"{nameless.owner} states no class names: its classes are taken in the order of "
             f"{other.owner}"
         )
-    return ClassMatch(relation="unnamed", places=tuple(range(given.n_classes)), note=note)
+    return ClassMatch(
+        relation="unnamed",
+        places=tuple(range(given.n_classes)),
+        names=known.names or given.names,
+        note=note,
+    )
 
 
 def _by_name(given: Sequence[str], known: Sequence[str]) -> tuple[int, ...] | None:

@@ -20,6 +20,11 @@ N_IMAGENET = 1000
 ALIASES = {"crane bird": 134, "maillot tank suit": 639}
 
 
+def imagenet_synsets() -> tuple[str, ...]:
+    """The synsets (n01440764, ...) of the 1,000 classes, in the networks' order."""
+    return tuple(synset for synset, _ in _rows())
+
+
 def imagenet_places(names: Sequence[str], *, numbers: bool) -> tuple[int, ...] | None:
     """The outputs of the classes that names stand for; None where one is not ImageNet's.
 
@@ -68,12 +73,19 @@ def _folded(name: str) -> str:
 @cache
 def _tables() -> tuple[Names, ...]:
     """From the surest name to the least: all lemmas, the first one, both in small letters, any."""
-    rows = [line.split("\t") for line in TABLE.read_text("utf-8").splitlines() if line[0] == "n"]
+    rows = _rows()
     whole = [*_pairs((synset, lemmas) for synset, lemmas in rows), *ALIASES.items()]
     first = [(lemmas.split(", ")[0], i) for i, (_, lemmas) in enumerate(rows)]
     every = _pairs(lemmas.split(", ") for _, lemmas in rows)
     folded = [[(name.casefold(), i) for name, i in pairs] for pairs in (whole, first, every)]
     return tuple(map(_table, (whole, first, *folded)))
+
+
+@cache
+def _rows() -> tuple[tuple[str, str], ...]:
+    """Synset and lemmas of each class."""
+    lines = [line for line in TABLE.read_text("utf-8").splitlines() if line[0] != "#"]
+    return tuple((synset, lemmas) for synset, lemmas in (line.split("\t") for line in lines))
 
 
 def _pairs(names_of: Iterable[Iterable[str]]) -> Iterator[tuple[str, int]]:

@@ -12,16 +12,19 @@ from rich.table import Table
 
 from ..data.dataset import Dataset
 from ..data.open_data import open_bundle_data
+from ..data.splits import limited_rows
+from ..intervals import wilson_interval
 from ..latency import LatencyProfile, Timing
 from ..runtime.bench import Bench
 from ..runtime.doctor import Diagnosis, examine
 from ..runtime.executor import Prediction
 from ..runtime.loading import Backend, load
 from ..runtime.predicting import predict, save_predictions
-from .console import emit, json_option, note, shown_progress
+from .console import Notes, emit, json_option, note, shown_progress
 from .measuring_options import (
     batch_sizes_option,
     exporter_option,
+    limit_options,
     placement_options,
     protocol_options,
     taken_placement,
@@ -42,6 +45,7 @@ backend_option = option(
 @option("--data", metavar="DATA", required=True)
 @option("--out", required=True, type=click.Path(path_type=Path))
 @backend_option
+@limit_options
 @placement_options
 @json_option
 def run(
@@ -50,17 +54,25 @@ def run(
     data: str,
     out: Path,
     backend: Backend,
+    limit: int | None,
+    seed: int,
     as_json: bool,
     **where: Any,
 ) -> None:
     """Predict data with a bundle.
 
-    label [N], stage [N] and probabilities [N, C] go to an .npz file.
+    label [N], stage [N] and probabilities [N, C] go to an .npz file, with --limit row [N], too,
+    the samples' places in the data.
 
-    Images are preprocessed as the bundle's manifest says.
+    Images are preprocessed as the bundle's manifest says; the data's classes are matched with the
+    bundle's by name, and labels are the bundle's.
 
     Example: encas run bundle --data digits:test --out predictions.npz
     """
+    notes = Notes()
+    whole = open_bundle_data(bundle, data, on_note=notes)
+    rows = limited_rows(whole.label, limit, seed=seed)
+    dataset = whole.take(rows)
     placement = taken_placement(where)
     runner = load(
         bundle,
@@ -70,15 +82,15 @@ def run(
         gpu_memory_bytes=placement.gpu_memory_bytes,
         cuda_graphs=placement.cuda_graphs,
     )
-    dataset = open_bundle_data(bundle, data)
     with shown_progress() as show:
         prediction = predict(runner, dataset, on_progress=show)
-    save_predictions(prediction, out)
+    save_predictions(prediction, out, rows=None if limit is None else rows)
     summary = _run_summary(prediction, dataset)
     table = Table(title=str(out), title_justify="left", show_header=False)
-    for key, value in summary.items():
-        table.add_row(key.replace("_", " "), str(value))
-    emit(as_json, summary | {"out": str(out)}, table)
+    for key, value in _run_text(summary, whole).items():
+        table.add_row(key, value)
+    value = summary | {"n_available": whole.n_samples, "out": str(out)}
+    emit(as_json, value | notes.to_json(), table)
 
 
 @click.command()
@@ -183,11 +195,24 @@ def doctor(as_json: bool) -> None:
 
 def _run_summary(prediction: Prediction, dataset: Dataset) -> dict[str, Any]:
     left = [int((prediction.stage == s).sum()) for s in range(1, int(prediction.stage.max()) + 1)]
+    n, n_right = dataset.n_samples, int((prediction.label == dataset.label).sum())
     return {
-        "n_samples": dataset.n_samples,
-        "accuracy": float((prediction.label == dataset.label).mean()),
+        "n_samples": n,
+        "accuracy": n_right / n,
+        "interval": list(wilson_interval(n_right, n)),
         "left_at_stage": left,
         "padding_waste": prediction.padding_waste,
+    }
+
+
+def _run_text(summary: dict[str, Any], whole: Dataset) -> dict[str, str]:
+    n, (low, high) = summary["n_samples"], summary["interval"]
+    part = f", a random part of {whole.n_samples}" if n < whole.n_samples else ""
+    return {
+        "samples": f"{n}{part}",
+        "accuracy": f"{summary['accuracy']:.4f} ({low:.4f} .. {high:.4f}, n = {n})",
+        "left at stage": str(summary["left_at_stage"]),
+        "padding waste": str(summary["padding_waste"]),
     }
 
 

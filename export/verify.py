@@ -18,18 +18,20 @@ from ..manifest import Manifest
 from ..reference import Reference
 from ..runtime.executor import Predictor, Runner
 from ..runtime.loading import open_graph, open_members
+from ..runtime.placement import DEFAULT_PLACEMENT, Placement
 from ..runtime.predicting import predict
 from ..runtime.session import Session
 from .proofs import (
     BATCH_SIZES,
     MARGIN,
     ONE_BY_ONE,
-    PROOF_SAMPLES,
     TOLERANCE,
     Evidence,
     dataset_digests,
     dense_outputs,
     in_mixed_batches,
+    margin_on,
+    proof_rows,
     prove_decisions,
     require,
 )
@@ -49,6 +51,8 @@ class Verdict:
         numerics: each member at batch 1, 3 and 8 against itself in large batches.
         proofs: executor and graph against the known decisions, and against the members run one
             by one where the sample is not known.
+        n_available: samples that these were drawn from.
+        device: where the bundle ran.
     """
 
     n_samples: int
@@ -57,6 +61,8 @@ class Verdict:
     reach: tuple[float, ...]
     numerics: tuple[MemberProof, ...]
     proofs: tuple[Proof, ...]
+    n_available: int
+    device: str
 
     @property
     def accuracy(self) -> float:
@@ -92,7 +98,13 @@ class _Expectation:
     margin: float
 
 
-def verify(bundle: Path, dataset: Dataset, *, evidence: Evidence | None = None) -> Verdict:
+def verify(
+    bundle: Path,
+    dataset: Dataset,
+    *,
+    evidence: Evidence | None = None,
+    placement: Placement = DEFAULT_PLACEMENT,
+) -> Verdict:
     """Checks hashes, numerics and decisions of a bundle on data.
 
     Decisions are compared, sample by sample, with those that the bundle was proven on where it
@@ -102,6 +114,7 @@ def verify(bundle: Path, dataset: Dataset, *, evidence: Evidence | None = None) 
         bundle: the folder.
         dataset: samples as the bundle takes them, with labels.
         evidence: stored outputs of the members on that data, to compare with instead.
+        placement: where the bundle runs.
 
     Raises:
         ManifestError: the bundle has faults, or a file is not the one hashed.
@@ -111,13 +124,13 @@ def verify(bundle: Path, dataset: Dataset, *, evidence: Evidence | None = None) 
     manifest = Manifest.load(bundle)
     for entry in manifest.files:
         verified_path(bundle, entry)
-    sessions = open_members(bundle, manifest)
+    sessions = open_members(bundle, manifest, placement)
     numerics = tuple(_self_consistency(session, dataset) for session in sessions)
     expectations = list(_expectations(bundle, manifest, sessions, dataset, evidence))
     runner = Runner(manifest.cascade, sessions)
     predictors: dict[str, Predictor] = {"executor": runner}
     if manifest.graph:
-        predictors["graph"] = open_graph(bundle, manifest, is_warmed=False)
+        predictors["graph"] = open_graph(bundle, manifest, placement, is_warmed=False)
     predictions = {subject: predict(one, dataset) for subject, one in predictors.items()}
     proofs = tuple(
         prove_decisions(
@@ -127,7 +140,7 @@ def verify(bundle: Path, dataset: Dataset, *, evidence: Evidence | None = None) 
             expected.reference,
             subject=subject,
             against=expected.against,
-            margin=expected.margin,
+            margin=max(expected.margin, margin_on(placement.device)),
         )
         for subject, prediction in predictions.items()
         for expected in expectations
@@ -140,6 +153,8 @@ def verify(bundle: Path, dataset: Dataset, *, evidence: Evidence | None = None) 
         reach=tuple(reach_of(decided.stage, n_stages=manifest.cascade.n_stages).tolist()),
         numerics=numerics,
         proofs=proofs,
+        n_available=dataset.n_samples,
+        device=placement.device,
     )
 
 
@@ -183,7 +198,7 @@ def _expectations(
 
 
 def _self_consistency(session: Session, dataset: Dataset) -> MemberProof:
-    rows = np.arange(min(PROOF_SAMPLES, dataset.n_samples), dtype=np.int64)
+    rows = proof_rows(dataset.n_samples)
     samples = dataset.view(session.info.reads).samples(rows)
     expected = _checked(session.run(samples), session)
     actual = in_mixed_batches(session, samples)

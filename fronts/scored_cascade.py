@@ -32,7 +32,8 @@ class PoolReference:
     @property
     def class_names(self) -> ClassNames:
         """The classes, as they meet others."""
-        return ClassNames(owner=f"pool {self.name}", n_classes=self.n_classes, names=self.classes)
+        owner = f"the front's pool {self.name}"
+        return ClassNames(owner=owner, n_classes=self.n_classes, names=self.classes)
 
     def to_json(self) -> dict[str, Any]:
         """The reference as a JSON object."""

@@ -27,7 +27,7 @@ from ..export.member_views import (
 from ..export.onnx_export import Exporter, export_member
 from ..export.onnx_model import save_model
 from ..export.precision import PRECISIONS, Precision, converted
-from ..export.proofs import PROOF_SAMPLES, TOLERANCE, in_mixed_batches
+from ..export.proofs import TOLERANCE, in_mixed_batches, proof_rows
 from ..files import json_text
 from ..pools.model import Model
 from ..pools.models.specs import SIDECAR
@@ -38,6 +38,7 @@ from ..runtime.ort_session import OrtSession
 from ..runtime.placement import DEFAULT_PLACEMENT, Placement
 from ..runtime.predicting import outputs_of
 from .export_front import members_of
+from .joined_data import joined_data
 
 MODELS = "models"
 CALIBRATION_BATCH = 32
@@ -146,13 +147,7 @@ def _converted(
 ) -> tuple[NDArray[np.float32], Path]:
     """The new model's answers to the pool's data, and its file with all that stands beside it."""
     preprocessings = views_of([member]).preprocessings
-    dataset = open_views(data, preprocessings)
-    if not np.array_equal(dataset.label, pool.label):
-        raise PoolError(
-            f"{data} is not what the pool was built on: {dataset.n_samples} samples with other "
-            f"labels, expected {pool.n_samples}",
-            where=pool.name,
-        )
+    dataset = joined_data(open_views(data, preprocessings), pool, is_whole=True).dataset
     shape = input_shapes([member], views_of([member]), dataset)[INPUT]
     exported = export_member(
         member.source,
@@ -182,8 +177,7 @@ def _converted(
 
 def _prove(session: OrtSession, dataset: Dataset) -> None:
     """Does nothing if a sample's answer does not depend on the batch that it comes in."""
-    rows = np.arange(min(PROOF_SAMPLES, dataset.n_samples), dtype=np.int64)
-    samples = dataset.samples(rows)
+    samples = dataset.samples(proof_rows(dataset.n_samples))
     difference = float(abs(session.run(samples) - in_mixed_batches(session, samples)).max())
     if not difference <= TOLERANCE:
         raise ExportError(

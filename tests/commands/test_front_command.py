@@ -100,8 +100,8 @@ def test_front_found_on_classes_in_another_order_is_scored_and_certified_by_name
     front, scored = tmp_path / "f.json", tmp_path / "g.json"
     encas("search", tmp_path / "A", "--algorithm", "single", "--out", front)
     said = (
-        "pool classesB: the classes are in another order than in pool classesA, matched by name; "
-        "its outputs are in the order of pool classesA already\n"
+        "pool classesB: the classes are in another order than in the front's pool classesA, "
+        "matched by name; its outputs are in the order of the front's pool classesA already\n"
     )
     ran = encas("front", "evaluate", front, tmp_path / "B", "--out", scored, "--json")
     assert (ran.code, ran.err) == (0, said)

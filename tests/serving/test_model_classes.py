@@ -1,0 +1,39 @@
+"""Class names as a server tells them."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+pytest.importorskip("tritonclient")
+
+from encas.serving.load_client import ClientOptions, ServerUrl
+from encas.serving.model_classes import _n_classes, names_of_answer, served_classes
+
+
+@pytest.mark.parametrize("scheme", ["http", "grpc"])
+def test_classes_of_a_served_model_are_those_of_its_bundle(served, scheme):
+    url = ServerUrl.parse(f"{scheme}://{served.http if scheme == 'http' else served.grpc}")
+    sample = np.zeros((1, 1, 4, 4), np.float32)
+    found = served_classes(url, ClientOptions(), model="two", sample=sample)
+    assert found is not None
+    assert (found.owner, found.n_classes) == ("the model two", 5)
+    assert found.names == ("ant", "bee", "cat", "dog", "eel")
+
+
+def test_classes_of_a_model_that_does_not_take_the_sample_are_not_known(served):
+    url, sample = ServerUrl.parse(str(served.http)), np.zeros((1, 7), np.float32)
+    assert served_classes(url, ClientOptions(), model="two", sample=sample) is None
+
+
+def test_names_of_an_answer_stand_by_label():
+    assert names_of_answer(["0.7:1:b:c", "0.2:0:a", "0.1:2:d"]) == ("a", "b:c", "d")
+    assert names_of_answer(["0.7:1", "0.3:0"]) is None
+
+
+def test_number_of_classes_is_the_last_size_of_the_probabilities():
+    outputs = [{"name": "label", "shape": [-1]}, {"name": "probabilities", "shape": ["-1", "5"]}]
+    assert _n_classes({"outputs": outputs}) == 5
+    assert _n_classes({"outputs": outputs[:1]}) is None
+    message = SimpleNamespace(outputs=[SimpleNamespace(name="probabilities", shape=[-1, -1])])
+    assert _n_classes(message) is None
