@@ -10,10 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from importlib import metadata
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..bundle_files import file_entry
 from ..cascade import Cascade
@@ -28,7 +26,6 @@ from ..runtime.executor import Predictor, Runner
 from ..runtime.loading import open_graph, open_members
 from ..runtime.ort_session import OrtSession
 from ..runtime.predicting import predict
-from ..runtime.session import SessionInfo, random_batch
 from ..version import __version__
 from .bundle_options import (
     DEFAULT_DESCRIPTION,
@@ -41,11 +38,10 @@ from .member_views import Member, Views, input_shapes, only, preprocessing_json,
 from .onnx_export import ExportedModel, export_member
 from .onnx_model import load_model, precision_of, save_model
 from .proofs import (
-    RANDOM_SAMPLES,
     Evidence,
     dataset_digests,
     margin_on,
-    proof_rows,
+    proof_samples,
     prove_decisions,
     prove_member,
     random_evidence,
@@ -184,7 +180,7 @@ def _export(  # noqa: PLR0913, PLR0917 - a step of `write_bundle`
         placement=options.placement,
         reads=reads,
     )
-    samples = _proof_samples(dataset, session.info)
+    samples = proof_samples(dataset, session.info)
     steps.begin(f"proving {member.name}")
     return _Made(
         entry=replace(_entry(folder, file, external, member, exported), reads=reads),
@@ -287,12 +283,6 @@ def _with_proof(
         margin=max(evidence.margin, margin_on(options.placement.device)),
     )
     return replace(manifest, proof=(*manifest.proof, require(proof)))
-
-
-def _proof_samples(dataset: Dataset | None, info: SessionInfo) -> NDArray[Any]:
-    if dataset is None:
-        return random_batch(info, RANDOM_SAMPLES, rng=np.random.default_rng(0))
-    return dataset.view(info.reads).samples(proof_rows(dataset.n_samples))
 
 
 def _file_name(j: int, name: str) -> str:

@@ -91,6 +91,13 @@ def proof_rows(n_samples: int) -> IntArray:
     return np.sort(rows).astype(np.int64)
 
 
+def proof_samples(dataset: Dataset | None, info: SessionInfo) -> NDArray[Any]:
+    """The samples that a member's numbers are proven on; random ones where there is no data."""
+    if dataset is None:
+        return random_batch(info, RANDOM_SAMPLES, rng=np.random.default_rng(0))
+    return dataset.view(info.reads).samples(proof_rows(dataset.n_samples))
+
+
 def prove_member(
     exported: ExportedModel, session: Session, samples: NDArray[Any], *, on_data: bool
 ) -> MemberProof:
