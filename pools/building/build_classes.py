@@ -12,9 +12,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-import numpy as np
-
-from ...arrays import frozen
 from ...class_names import ClassMatch, ClassNames, is_imagenet, matched_classes
 from ...data.data_source import DataSource
 from ...data.pixels import pixel_steps, read_pixels
@@ -64,7 +61,7 @@ def build_classes(
     known, match = next(iter(fitting.values()))
     if match.relation != "subset" and order is None:
         # Models without names stand beside it, in the order of the data.
-        known = _classes_of(data)
+        known = data.class_names
         match = matched_classes(known, known)
     target = replace(known, owner="the pool")
     columns: dict[str, tuple[int, ...]] = {}
@@ -82,7 +79,7 @@ def build_classes(
     if len(named) < len(requests) and target.names is not None:
         notes.append(_believed(len(requests) - len(named), target))
     return BuildClasses(
-        data=_mapped(data, match), columns=columns, refusals=refusals, notes=tuple(notes)
+        data=data.matched(match), columns=columns, refusals=refusals, notes=tuple(notes)
     )
 
 
@@ -91,7 +88,8 @@ def _named(requests: Sequence[ModelRequest]) -> dict[str, ClassNames]:
     found: dict[str, ClassNames] = {}
     for request in requests:
         try:
-            names = declared_classes(source_model(request.spec, base=request.base))
+            source = source_model(request.spec, base=request.base)
+            names = request.classes or declared_classes(source)
         except EncasError:
             continue
         if names is not None:
@@ -107,7 +105,7 @@ def _fitting(
     refusals: list[ModelRefusal] = []
     for name, own in named.items():
         try:
-            fitting[name] = (own, matched_classes(_classes_of(data), own))
+            fitting[name] = (own, matched_classes(data.class_names, own))
         except DataError as cause:
             refusals.append(ModelRefusal(name=name, reason="; ".join(cause.faults)))
     return fitting, tuple(refusals)
@@ -118,7 +116,7 @@ def _unnamed(
 ) -> BuildClasses:
     if data.classes is None:
         return BuildClasses(data=data)
-    own = _classes_of(data)
+    own = data.class_names
     if is_imagenet(data.classes) and _n_outputs(requests, data, options) == N_IMAGENET:
         places = imagenet_places(data.classes, numbers=True)
         if places != tuple(range(N_IMAGENET)):
@@ -128,7 +126,7 @@ def _unnamed(
                 f"no model states class names: their {N_IMAGENET:,} outputs are taken for "
                 f"ImageNet's classes, of which {own.owner} has {own.n_classes:,}"
             )
-            return BuildClasses(data=_mapped(data, match), notes=(note,))
+            return BuildClasses(data=data.matched(match), notes=(note,))
     return BuildClasses(data=data, notes=(_believed(len(requests), own),))
 
 
@@ -156,15 +154,3 @@ def _n_outputs(
             # Models are anybody's code, which may raise anything; the build tells it.
             continue
     return None
-
-
-def _classes_of(data: DataSource) -> ClassNames:
-    owner = f"the data {data.name}"
-    return ClassNames(owner=owner, n_classes=data.n_classes, names=data.classes)
-
-
-def _mapped(data: DataSource, match: ClassMatch) -> DataSource:
-    if match.is_plain and match.names == data.classes:
-        return data
-    label = frozen(np.array(match.labels(data.label)))
-    return replace(data, label=label, classes=match.names)
