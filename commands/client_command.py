@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import click
-import numpy as np
 
 from ..data.dataset import Dataset
 from ..data.open_data import open_bundle_data, open_data
@@ -64,8 +63,7 @@ def ask(
     server, asked = ServerUrl.parse(url), ClientOptions(token=token, **options)
     with shown_progress() as show:
         report = ask_server(server, dataset, asked, on_progress=show)
-    sample = dataset.samples(np.zeros(1, np.int64))
-    known = served_classes(server, asked, model=report.model, sample=sample)
+    known = served_classes(server, asked, model=report.model, dataset=dataset)
     if known is not None:
         dataset = dataset.in_classes_of(known, on_note=notes)
     value = _json(report, dataset, n_available=n_available)

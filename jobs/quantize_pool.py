@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..class_names import OnNote, unnoted
 from ..data.dataset import Dataset
 from ..data.open_data import open_views
 from ..entries import INPUT
@@ -96,6 +97,7 @@ def quantize_pool(
     request: QuantizeRequest,
     *,
     overwrite: bool = False,
+    on_note: OnNote = unnoted,
     on_progress: OnProgress = unheard,
 ) -> tuple[Pool, tuple[Quantized, ...]]:
     """Writes a pool with the models of an older one and new ones in another precision.
@@ -121,7 +123,7 @@ def quantize_pool(
     with tempfile.TemporaryDirectory(prefix="encas-") as made:
         what, members = f"converting to {request.precision}", members_of(pool, names)
         for member in counted(members, what=what, unit="models", on_progress=on_progress):
-            answers, path = _converted(member, Path(made), request, data, pool)
+            answers, path = _converted(member, Path(made), request, data, pool, on_note)
             model = _model_of(pool.models[pool.index(member.name)], request.precision, path)
             found.append(_compared(pool, member.name, model.name, answers, path))
             outputs.append(answers)
@@ -143,11 +145,17 @@ def quantize_pool(
 
 
 def _converted(
-    member: Member, folder: Path, request: QuantizeRequest, data: str, pool: Pool
+    member: Member,
+    folder: Path,
+    request: QuantizeRequest,
+    data: str,
+    pool: Pool,
+    on_note: OnNote,
 ) -> tuple[NDArray[np.float32], Path]:
     """The new model's answers to the pool's data, and its file with all that stands beside it."""
     preprocessings = views_of([member]).preprocessings
-    dataset = joined_data(open_views(data, preprocessings), pool, is_whole=True).dataset
+    opened = open_views(data, preprocessings)
+    dataset = joined_data(opened, pool, is_whole=True, on_note=on_note).dataset
     shape = input_shapes([member], views_of([member]), dataset)[INPUT]
     exported = export_member(
         member.source,

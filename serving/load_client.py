@@ -234,11 +234,11 @@ class _Run:
 
     def _ask(self, client: Any, start: int) -> None:
         stop = min(start + self._options.batch_size, self._dataset.n_samples)
-        x = self._dataset.samples(np.arange(start, stop, dtype=np.int64))
-        tensor = _tensor(self._url, x)
+        rows = np.arange(start, stop, dtype=np.int64)
+        tensors = input_tensors(self._url, self._dataset, rows)
         asked = time.perf_counter()
         try:
-            answer = client.infer(self._model, [tensor], headers=self._options.headers)
+            answer = client.infer(self._model, tensors, headers=self._options.headers)
         except InferenceServerException as refusal:
             with self._lock:
                 self.refusals[f"{refusal.status()}: {refusal.message()}"] += 1
@@ -255,8 +255,14 @@ class _Run:
             self._tell()
 
 
-def _tensor(url: ServerUrl, x: NDArray[Any]) -> Any:
-    tensor = url.library.InferInput(INPUT, list(x.shape), DATATYPES[str(x.dtype)])
+def input_tensors(url: ServerUrl, dataset: Dataset, rows: IntArray) -> list[Any]:
+    """The samples `rows` [n] as a request has them: a tensor for each input of the cascade."""
+    views = {INPUT: dataset, **dataset.further}
+    return [_tensor(url, name, view.samples(rows)) for name, view in views.items()]
+
+
+def _tensor(url: ServerUrl, name: str, x: NDArray[Any]) -> Any:
+    tensor = url.library.InferInput(name, list(x.shape), DATATYPES[str(x.dtype)])
     tensor.set_data_from_numpy(np.ascontiguousarray(x))
     return tensor
 

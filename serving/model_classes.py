@@ -9,13 +9,12 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..class_names import ClassNames
+from ..data.dataset import Dataset
 from ..errors import MissingExtraError
-from .load_client import ClientOptions, ServerUrl
-from .protocol.cascade_tensors import INPUT, PROBABILITIES
-from .protocol.tensors import DATATYPES
+from .load_client import ClientOptions, ServerUrl, input_tensors
+from .protocol.cascade_tensors import PROBABILITIES
 
 try:
     from tritonclient.utils import InferenceServerException
@@ -24,7 +23,7 @@ except ImportError as error:
 
 
 def served_classes(
-    url: ServerUrl, options: ClientOptions, *, model: str, sample: NDArray[Any]
+    url: ServerUrl, options: ClientOptions, *, model: str, dataset: Dataset
 ) -> ClassNames | None:
     """The classes of a served model; None where the server does not tell how many there are.
 
@@ -32,17 +31,16 @@ def served_classes(
         url: of the server.
         options: the token, and who vouches for the server.
         model: its name.
-        sample: one that the model takes, [1, ...].
+        dataset: samples that the model takes; the first one is sent.
     """
     client = url.connect(options.authorities)
     try:
         n_classes = _n_classes(client.get_model_metadata(model, headers=options.headers))
         if n_classes is None:
             return None
-        tensor = url.library.InferInput(INPUT, list(sample.shape), DATATYPES[str(sample.dtype)])
-        tensor.set_data_from_numpy(np.ascontiguousarray(sample))
+        tensors = input_tensors(url, dataset, np.zeros(1, np.int64))
         wanted = url.library.InferRequestedOutput(PROBABILITIES, class_count=n_classes)
-        answer = client.infer(model, [tensor], outputs=[wanted], headers=options.headers)
+        answer = client.infer(model, tensors, outputs=[wanted], headers=options.headers)
         texts = [text.decode("utf-8") for text in answer.as_numpy(PROBABILITIES).ravel()]
     except InferenceServerException:
         return None

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
+from ...class_names import OnNote, unnoted
 from ...data.dataset import Dataset
 from ...data.open_data import open_views
 from ...errors import PoolError
@@ -43,6 +44,7 @@ def run_tuning(
     *,
     settings: TuneSettings,
     data: str | None = None,
+    on_note: OnNote = unnoted,
     on_progress: OnProgress = unheard,
 ) -> TuneReport:
     """Runs every step of tuning a pool; see `tune_pool.tune`."""
@@ -66,7 +68,7 @@ def run_tuning(
             models=models,
             open_model=lru_cache(maxsize=OPEN_SESSIONS)(models.open),
             dataset=joined_data(
-                open_views(data, models.views.preprocessings), pool, is_whole=True
+                open_views(data, models.views.preprocessings), pool, is_whole=True, on_note=on_note
             ).dataset,
             out=out,
             settings=settings,

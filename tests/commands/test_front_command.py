@@ -1,5 +1,7 @@
 """`encas front show|evaluate`."""
 
+from dataclasses import replace
+
 import pytest
 
 from encas.cascade import Cascade
@@ -7,6 +9,7 @@ from encas.commands.front_command import front_table
 from encas.evaluate.objectives import TopOneError, front_costs
 from encas.fronts.front import Front
 from encas.fronts.scoring import pool_reference, score
+from encas.intervals import wilson_interval
 from encas.latency import LatencyProfile, Timing
 from encas.runtime.session import NO_DEVICE
 
@@ -42,9 +45,18 @@ def test_table_has_a_row_for_each_cascade(front):
     assert table.title == ("3 cascades on tiny (8 samples), error against macs, found by by hand")
     cells = [list(column.cells) for column in table.columns]
     assert cells[0] == ["0", "1", "2"]
-    assert cells[1] == [f"{one.accuracy:.4f}" for one in front.cascades]
+    intervals = [wilson_interval(round(one.accuracy * 8), 8) for one in front.cascades]
+    assert cells[1] == [
+        f"{one.accuracy:.4f} ({low:.4f} .. {high:.4f})"
+        for one, (low, high) in zip(front.cascades, intervals, strict=True)
+    ]
     assert cells[3][0] == "cheap"
     assert "0.5" in cells[3][1]
+
+
+def test_table_of_another_metric_has_no_interval(front):
+    balanced = front_table(replace(front, metric="balanced"))
+    assert list(balanced.columns[1].cells) == [f"{one.accuracy:.4f}" for one in front.cascades]
 
 
 def test_table_of_a_front_that_nobody_searched_names_no_algorithm(front):

@@ -7,23 +7,30 @@ import pytest
 
 pytest.importorskip("tritonclient")
 
+from encas.data.dataset import Dataset
 from encas.serving.load_client import ClientOptions, ServerUrl
 from encas.serving.model_classes import _n_classes, names_of_answer, served_classes
+
+
+def data_of(shape) -> Dataset:
+    return Dataset(
+        name="zeros", label=np.zeros(2, int), sample_shape=shape, dtype="float32",
+        read=lambda rows: np.zeros((len(rows), *shape), np.float32),
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize("scheme", ["http", "grpc"])
 def test_classes_of_a_served_model_are_those_of_its_bundle(served, scheme):
     url = ServerUrl.parse(f"{scheme}://{served.http if scheme == 'http' else served.grpc}")
-    sample = np.zeros((1, 1, 4, 4), np.float32)
-    found = served_classes(url, ClientOptions(), model="two", sample=sample)
+    found = served_classes(url, ClientOptions(), model="two", dataset=data_of((1, 4, 4)))
     assert found is not None
     assert (found.owner, found.n_classes) == ("the model two", 5)
     assert found.names == ("ant", "bee", "cat", "dog", "eel")
 
 
 def test_classes_of_a_model_that_does_not_take_the_sample_are_not_known(served):
-    url, sample = ServerUrl.parse(str(served.http)), np.zeros((1, 7), np.float32)
-    assert served_classes(url, ClientOptions(), model="two", sample=sample) is None
+    url = ServerUrl.parse(str(served.http))
+    assert served_classes(url, ClientOptions(), model="two", dataset=data_of((7,))) is None
 
 
 def test_names_of_an_answer_stand_by_label():
