@@ -1,6 +1,7 @@
 """Which class each output of a model is, before a build."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import onnx
@@ -136,6 +137,12 @@ def test_data_without_names_stay(tmp_path):
     request = model(tmp_path, "a", np.zeros((6, 4), np.float32))
     classes = build_classes([request], data, BuildOptions())
     assert (classes.data, classes.notes) == (data, ())
+
+
+def test_request_that_knows_its_classes_is_matched_by_them(data, tmp_path):
+    names = tuple(NAMES[i] for i in (2, 0, 3, 1))
+    request = replace(model(tmp_path, "a", TRUTH[:, (2, 0, 3, 1)]), classes=names)
+    assert build_classes([request], data, BuildOptions()).data.classes == names
 
 
 def test_pool_of_arranged_models_is_right_and_its_cascade_is_proven(data, tmp_path, rng):
