@@ -65,7 +65,7 @@ TEXTS = {
     "--layout": "How a cascade is laid out in the repository.",
     "--learning-rate": "Learning rate at the start of a round.",
     "--like": "Take the temperatures from this pool.",
-    "--limit": "Use only so many samples.",
+    "--limit": "Use only so many samples: a random part with the classes' shares.",
     "--log-requests": "Write a line to the log for each request.",
     "--max": "Keep models up to a cost, such as macs=1e9; may be repeated.",
     "--max-batch-size": "Rows per batch, at most.",

@@ -88,6 +88,7 @@ def _report_json(report: BuildReport) -> dict[str, Any]:
     return {
         "n_built": report.n_built,
         "n_passes": report.n_passes,
+        "notes": list(report.notes),
         "failed": [{"name": r.name, "reason": r.reason} for r in report.refusals],
         "without_macs": [{"name": r.name, "reason": r.reason} for r in report.unpriced],
     }

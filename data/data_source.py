@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..arrays import ByteArray, IntArray, frozen
+from ..class_names import ClassMatch, ClassNames
 from ..errors import DataError
 from ..sample_identity import array_bytes, sample_hashes
 from .dataset import Dataset
@@ -52,6 +53,18 @@ class DataSource:
     def n_classes(self) -> int:
         """The number of class names, or else the largest label plus 1."""
         return len(self.classes) if self.classes else int(self.label.max()) + 1
+
+    @property
+    def class_names(self) -> ClassNames:
+        """The classes, as they meet others."""
+        owner = f"the data {self.name}"
+        return ClassNames(owner=owner, n_classes=self.n_classes, names=self.classes)
+
+    def matched(self, match: ClassMatch) -> DataSource:
+        """The same samples with labels as another thing numbers the classes."""
+        if match.is_plain and match.names == self.classes:
+            return self
+        return replace(self, label=frozen(match.labels(self.label)), classes=match.names)
 
     def take(self, rows: IntArray) -> DataSource:
         """The data of the samples `rows` [n], in that order."""

@@ -10,10 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from importlib import metadata
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..bundle_files import file_entry
 from ..cascade import Cascade
@@ -28,7 +26,6 @@ from ..runtime.executor import Predictor, Runner
 from ..runtime.loading import open_graph, open_members
 from ..runtime.ort_session import OrtSession
 from ..runtime.predicting import predict
-from ..runtime.session import SessionInfo, random_batch
 from ..version import __version__
 from .bundle_options import (
     DEFAULT_DESCRIPTION,
@@ -41,10 +38,10 @@ from .member_views import Member, Views, input_shapes, only, preprocessing_json,
 from .onnx_export import ExportedModel, export_member
 from .onnx_model import load_model, precision_of, save_model
 from .proofs import (
-    PROOF_SAMPLES,
-    RANDOM_SAMPLES,
     Evidence,
     dataset_digests,
+    margin_on,
+    proof_samples,
     prove_decisions,
     prove_member,
     random_evidence,
@@ -180,9 +177,10 @@ def _export(  # noqa: PLR0913, PLR0917 - a step of `write_bundle`
         name=member.name,
         input_shape=shape,
         n_classes=exported.n_classes,
+        placement=options.placement,
         reads=reads,
     )
-    samples = _proof_samples(dataset, session.info)
+    samples = proof_samples(dataset, session.info)
     steps.begin(f"proving {member.name}")
     return _Made(
         entry=replace(_entry(folder, file, external, member, exported), reads=reads),
@@ -219,26 +217,30 @@ def _completed(
     options: BundleOptions,
     steps: _Steps,
 ) -> Manifest:
-    tried = evidence or random_evidence(open_members(folder, manifest))
+    tried = evidence or random_evidence(open_members(folder, manifest, options.placement))
     digest = dataset_digests(tried.dataset)
     reference = Reference.of(manifest.cascade, tried.outputs, digest)
     if evidence:
         steps.begin("proving the executor's decisions")
-        manifest = _with_decisions(folder, manifest, evidence, reference)
+        manifest = _with_decisions(folder, manifest, evidence, reference, options)
     if options.graph:
         steps.begin("joining the members into one graph")
         manifest = _with_graph(folder, manifest, options.graph, options.inline_limit)
         steps.begin("proving the graph's decisions")
-        graph = open_graph(folder, manifest, is_warmed=False)
-        manifest = _with_proof(manifest, graph, "graph", tried, reference)
+        graph = open_graph(folder, manifest, options.placement, is_warmed=False)
+        manifest = _with_proof(manifest, graph, "graph", tried, reference, options)
     return manifest
 
 
 def _with_decisions(
-    folder: Path, manifest: Manifest, evidence: Evidence, reference: Reference
+    folder: Path,
+    manifest: Manifest,
+    evidence: Evidence,
+    reference: Reference,
+    options: BundleOptions,
 ) -> Manifest:
-    runner = Runner(manifest.cascade, open_members(folder, manifest))
-    manifest = _with_proof(manifest, runner, "executor", evidence, reference)
+    runner = Runner(manifest.cascade, open_members(folder, manifest, options.placement))
+    manifest = _with_proof(manifest, runner, "executor", evidence, reference, options)
     reference.save(folder / REFERENCE_FILE)
     return replace(manifest, reference=file_entry(folder, REFERENCE_FILE))
 
@@ -269,6 +271,7 @@ def _with_proof(
     subject: str,
     evidence: Evidence,
     reference: Reference,
+    options: BundleOptions,
 ) -> Manifest:
     proof = prove_decisions(
         predict(predictor, evidence.dataset),
@@ -277,16 +280,9 @@ def _with_proof(
         reference,
         subject=subject,
         against=evidence.against,
-        margin=evidence.margin,
+        margin=max(evidence.margin, margin_on(options.placement.device)),
     )
     return replace(manifest, proof=(*manifest.proof, require(proof)))
-
-
-def _proof_samples(dataset: Dataset | None, info: SessionInfo) -> NDArray[Any]:
-    if dataset is None:
-        return random_batch(info, RANDOM_SAMPLES, rng=np.random.default_rng(0))
-    rows = np.random.default_rng(0).permutation(dataset.n_samples)[:PROOF_SAMPLES]
-    return dataset.view(info.reads).samples(np.sort(rows))
 
 
 def _file_name(j: int, name: str) -> str:

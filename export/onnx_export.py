@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ..arrays import FloatArray
 from ..errors import ExportError
+from ..pools.models.model_runner import chosen_outputs
 from ..pools.models.onnx_graph import ends_in_softmax, frozen_batch
 from ..pools.models.source_model import SourceModel
 from . import onnx_source
@@ -91,8 +92,10 @@ def _from_torch(
 
     if source.build is None:
         raise ExportError("there is no torch module to export", where=source.spec)
-    module = source.build()
     kind = source.kind or "logits"
+    module = source.build()
+    if source.columns is not None:
+        module = torch_export.ChosenColumns(module, source.columns, kind=kind)
     raw = torch_export.raw_outputs(module, source.spec)
     n_classes = _n_classes(raw, input_shape, "float32", kind, source.spec)
     model = torch_export.export_torch(
@@ -127,6 +130,9 @@ def _from_onnx(
         )
     kind = source.kind or ("probabilities" if has_softmax else "logits")
     raw = onnx_source.raw_outputs(path, original)
+    if source.columns is not None:
+        raw = _chosen(raw, source.columns, kind)
+        original = onnx_source.with_columns(original, source.columns, kind=kind)
     dtype = onnx_source.input_dtype(original)
     n_classes = _n_classes(raw, input_shape, dtype, kind, str(path))
     model = onnx_source.member_of(
@@ -153,6 +159,12 @@ def _from_onnx(
         temperature=temperature,
         frozen_batch=frozen,
     )
+
+
+def _chosen(
+    raw: Callable[[NDArray[Any]], FloatArray], columns: tuple[int, ...], kind: str
+) -> Callable[[NDArray[Any]], FloatArray]:
+    return lambda x: chosen_outputs(raw(x), columns, kind)
 
 
 def _n_classes(

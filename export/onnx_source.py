@@ -34,6 +34,8 @@ except ImportError as error:
 INPUT_TYPES = (TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.UINT8)
 OUTPUT_TYPES = (TensorProto.FLOAT, TensorProto.FLOAT16)
 CHUNK = 64
+# From this opset on, what is summed over is an input of ReduceL1, not an attribute.
+L1_AXES_AS_INPUT = 18
 
 
 def read_source(path: Path) -> ModelProto:
@@ -99,6 +101,39 @@ def raw_outputs(path: Path, model: ModelProto) -> Callable[[NDArray[Any]], Float
         return np.concatenate(answers)[: len(x)].astype(np.float32)
 
     return run
+
+
+def with_columns(model: ModelProto, columns: tuple[int, ...], *, kind: str) -> ModelProto:
+    """The same model with some of its outputs, in order; probabilities are divided by their sum."""
+    chosen = ModelProto()
+    chosen.CopyFrom(model)
+    graph = chosen.graph
+    taken, given = tensor_names(graph), graph.output[0].name
+    names = {what: fresh_name(f"encas_{what}", taken) for what in ("columns", "chosen")}
+    graph.initializer.append(numpy_helper.from_array(np.array(columns, np.int64), names["columns"]))
+    graph.node.append(
+        helper.make_node("Gather", [given, names["columns"]], [names["chosen"]], axis=1)
+    )
+    last = names["chosen"]
+    if kind == "probabilities":
+        total, share = (fresh_name(f"encas_{what}", taken) for what in ("total", "share"))
+        norm = helper.make_node("ReduceL1", [last], [total], keepdims=1, axes=[1])
+        if _opset(model) >= L1_AXES_AS_INPUT:
+            axes = fresh_name("encas_axes", taken)
+            graph.initializer.append(numpy_helper.from_array(np.array([1], np.int64), axes))
+            norm = helper.make_node("ReduceL1", [last, axes], [total], keepdims=1)
+        graph.node.extend([norm, helper.make_node("Div", [last, total], [share])])
+        last = share
+    graph.output[0].name = last
+    dims = graph.output[0].type.tensor_type.shape.dim
+    if len(dims) == 2:
+        dims[1].Clear()
+        dims[1].dim_value = len(columns)
+    return chosen
+
+
+def _opset(model: ModelProto) -> int:
+    return max(entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx"))
 
 
 def member_of(

@@ -76,6 +76,28 @@ def storage_margin(dtype: str, kind: str) -> float:
     return MARGIN + (2**-12 if kind == "probabilities" else 2**-7)
 
 
+def margin_on(device: str) -> float:
+    """How close to its threshold a flip must be to be explained by where the cascade ran.
+
+    Stored outputs come from a CPU; elsewhere float32 sums are rounded in another order, and a
+    confidence may move as far as a member's probabilities may.
+    """
+    return MARGIN if device == "cpu" else TOLERANCE
+
+
+def proof_rows(n_samples: int) -> IntArray:
+    """The samples that numbers are proven on, ascending: a random part, always the same one."""
+    rows = np.random.default_rng(0).permutation(n_samples)[:PROOF_SAMPLES]
+    return np.sort(rows).astype(np.int64)
+
+
+def proof_samples(dataset: Dataset | None, info: SessionInfo) -> NDArray[Any]:
+    """The samples that a member's numbers are proven on; random ones where there is no data."""
+    if dataset is None:
+        return random_batch(info, RANDOM_SAMPLES, rng=np.random.default_rng(0))
+    return dataset.view(info.reads).samples(proof_rows(dataset.n_samples))
+
+
 def prove_member(
     exported: ExportedModel, session: Session, samples: NDArray[Any], *, on_data: bool
 ) -> MemberProof:

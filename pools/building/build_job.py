@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from ...data.pixels import PixelRows, SampleReference
 from ...data.preprocessing import Preprocessing
 from ...errors import EncasError, SourceError
-from ..models.model_runner import ModelRunner, open_runner
+from ..models.model_runner import ModelRunner, chosen_outputs, open_runner
 from ..models.run_settings import RunSettings
 
 # How many bytes of activations a batch may have. On a CPU, for each thread, they should be about
@@ -186,15 +186,10 @@ def _checked(job: BuildJob, runner: ModelRunner, batch: NDArray[Any]) -> NDArray
     if outputs.ndim != 2 or len(outputs) != len(batch):
         raise SourceError(f"expected outputs [{len(batch)}, n_classes], got {shape}")
     if job.columns is not None and outputs.shape[1] > max(job.columns):
-        return _columns_of(outputs, job.columns, runner.kind)
+        return chosen_outputs(outputs, job.columns, runner.kind)
     if outputs.shape[1] != job.n_classes:
         raise SourceError(
             f"gives {outputs.shape[1]} classes, the data have {job.n_classes}; say which outputs "
             "belong to the data's classes with --class-map"
         )
     return outputs
-
-
-def _columns_of(outputs: NDArray[Any], columns: tuple[int, ...], kind: str) -> NDArray[Any]:
-    chosen = outputs[:, list(columns)]
-    return chosen / chosen.sum(axis=1, keepdims=True) if kind == "probabilities" else chosen

@@ -20,7 +20,7 @@ from ..models.run_settings import Precision, RunSettings
 from ..pool import Pool, given_pool
 from ..pool_samples import hashes_of
 from .build_crew import SoloCrew
-from .build_plan import BuildOptions, StoredType
+from .build_options import BuildOptions, StoredType
 from .build_run import (
     BuildReport,
     processes,

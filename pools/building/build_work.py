@@ -13,11 +13,13 @@ from typing import TypeAlias
 from ...data.data_source import DataSource
 from ...data.pixels import SampleReference, pixel_bytes, write_pixels
 from ...errors import PoolError
+from ...intervals import wilson_interval
 from ...progress import OnProgress, Progress
 from ..models.model_requests import ModelRefusal
 from .build_crew import Crew, Rows
 from .build_job import BuildAnswer
-from .build_plan import BuildOptions, BuildPlan
+from .build_options import BuildOptions
+from .build_plan import BuildPlan
 from .build_queue import JobQueue
 from .build_store import PoolStore
 
@@ -134,6 +136,7 @@ class PoolBuild:
         self._left = [m.name for m in self._plan.models if m.name not in self._store.names]
         self.n_models, n_planned = len(self._left), len(self._plan.models)
         self.n_passes = len(self._plan.groups(self._left))
+        self._news += self._plan.notes
         if self.n_models < n_planned:
             n_there = n_planned - self.n_models
             self._news.append(f"{n_there} of {n_planned} models are there already")
@@ -206,13 +209,18 @@ class PoolBuild:
                 reason = "; ".join(cause.faults)
             else:
                 speed = self._n_samples / answer.seconds
-                told = f"{answer.name}: accuracy {accuracy:.4f}, {speed:,.0f} images/s"
+                told = f"{answer.name}: {self._accuracy(accuracy)}, {speed:,.0f} images/s"
                 self._news.append(told)
                 if "macs" not in model.costs:
                     self.unpriced.append(ModelRefusal(name=answer.name, reason=answer.cost_fault))
         if reason:
             self._refuse(ModelRefusal(name=answer.name, reason=reason))
         self._tell(answer.name, is_over=True)
+
+    def _accuracy(self, accuracy: float) -> str:
+        n = self._n_samples
+        low, high = wilson_interval(round(accuracy * n), n)
+        return f"accuracy {accuracy:.4f} ({low:.4f} .. {high:.4f}, n = {n})"
 
     def _refuse(self, refusal: ModelRefusal) -> None:
         self.refusals.append(refusal)

@@ -37,11 +37,13 @@ class ModelRequest:
         name: in the pool.
         spec: what it is.
         base: the folder that the SPEC's paths may be relative to.
+        classes: the names of its outputs, where whoever asks for it knows them.
     """
 
     name: str
     spec: str
     base: Path | None = None
+    classes: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -30,6 +30,19 @@ def load_inlined(path: Path) -> ModelProto:
         raise SourceError(f"not an ONNX file that can be read: {cause}", where=str(path)) from cause
 
 
+def onnx_metadata(path: Path) -> dict[str, str]:
+    """What whoever made a file wrote into its metadata.
+
+    Raises:
+        SourceError: it cannot be read.
+    """
+    try:
+        model = onnx.load_model(str(path), load_external_data=False)
+    except Exception as cause:
+        raise SourceError(f"not an ONNX file that can be read: {cause}", where=str(path)) from cause
+    return {entry.key: entry.value for entry in model.metadata_props}
+
+
 def real_inputs(graph: GraphProto) -> list[onnx.ValueInfoProto]:
     """The inputs of a graph that have no default."""
     defaults = {tensor.name for tensor in graph.initializer}

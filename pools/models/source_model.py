@@ -27,7 +27,8 @@ class SourceModel:
             found out (an ONNX file that ends in a softmax gives probabilities).
         input_shape: of one sample, such as (C, H, W); None where the model does not say.
         preprocessing: how an image file becomes a sample (schemas/preprocessing.schema.json).
-        classes: class names by label, or None.
+        classes: class names of what the model gives, or None.
+        columns: which of the model's outputs are wanted, in order; None: all of them.
 
     Raises:
         SourceError: `build` and `onnx_file` are both given or both missing, or the kind is none.
@@ -40,6 +41,7 @@ class SourceModel:
     input_shape: tuple[int, ...] | None = None
     preprocessing: Mapping[str, Any] | None = None
     classes: tuple[str, ...] | None = None
+    columns: tuple[int, ...] | None = None
 
     def __post_init__(self) -> None:
         faults = []

@@ -108,6 +108,22 @@ def test_existing_file_takes_a_temperature(tmp_path, rng, softmax_inside):
     assert np.allclose(run(exported, x), expected, atol=1e-5)
 
 
+@pytest.mark.parametrize("recipe", [Recipe(), Recipe(softmax="Softmax"), Recipe(opset=11)])
+@pytest.mark.parametrize("temperature", [1.0, 2.0])
+def test_existing_file_of_which_some_outputs_are_wanted_gives_these(
+    tmp_path, rng, recipe, temperature
+):
+    recipe.save(tmp_path / "m.onnx")
+    (tmp_path / "columns.json").write_text("[3, 0, 4]")
+    query = f"?columns={tmp_path / 'columns.json'}"
+    exported = exported_from(tmp_path / "m.onnx", query, temperature=temperature)
+    onnx.checker.check_model(exported.model, full_check=True)
+    x = rng.normal(size=(4, 3, 2, 2)).astype(np.float32)
+    expected = softmax((x.reshape(4, 12) @ WEIGHTS)[:, [3, 0, 4]] / np.float32(temperature))
+    assert exported.n_classes == 3
+    assert np.allclose(run(exported, x), expected, atol=1e-5)
+
+
 @pytest.mark.parametrize(
     ("dtype", "name"), [(TensorProto.UINT8, "uint8"), (TensorProto.FLOAT16, "float16")]
 )

@@ -9,7 +9,7 @@ from encas.data.open_source import open_source
 from encas.errors import PoolError
 from encas.files import unfinished_files
 from encas.pools.building.build_job import BuildAnswer
-from encas.pools.building.build_plan import BuildOptions
+from encas.pools.building.build_options import BuildOptions
 from encas.pools.building.build_state import BuildState, Planned
 from encas.pools.building.build_store import PoolStore
 from encas.pools.models.model_requests import ModelRequest
