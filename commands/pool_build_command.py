@@ -82,6 +82,7 @@ def run_and_show(
     emit(as_json, summary.to_json() | {"build": _report_json(report)}, summary_table(summary))
     _note_all("failed", report.refusals)
     _note_all("have no macs", report.unpriced)
+    _note_all("give odd outputs", report.doubts)
 
 
 def _report_json(report: BuildReport) -> dict[str, Any]:
@@ -90,6 +91,7 @@ def _report_json(report: BuildReport) -> dict[str, Any]:
         "n_passes": report.n_passes,
         "failed": [{"name": r.name, "reason": r.reason} for r in report.refusals],
         "without_macs": [{"name": r.name, "reason": r.reason} for r in report.unpriced],
+        "doubts": [{"name": r.name, "reason": r.reason} for r in report.doubts],
     }
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,7 @@ from ..cascade import Cascade, StageOutputs
 from ..data.dataset import Dataset
 from ..entries import INPUT, Flip, MemberProof, Proof
 from ..errors import DataError, ExportError
+from ..manifest import Manifest
 from ..reference import Reference
 from ..runtime.executor import Prediction
 from ..runtime.session import Session, SessionInfo, random_batch
@@ -31,7 +32,12 @@ RANDOM_SAMPLES = 64
 TOLERANCE = 5e-5
 # A decision may flip where float32 rounds: this close to the threshold, and no further.
 MARGIN = 1e-6
+# Both for a model that computes in float16: other batch sizes move its last bits.
+HALF_TOLERANCE = 2**-9
 SHOWN_FLIPS = 5
+# Mean of the largest difference of a sample's probabilities from the stored ones.
+STORED_TOLERANCE = 0.05
+SAME_ANSWERS = 0.95
 ONE_BY_ONE = "its members run one by one"
 
 
@@ -76,8 +82,23 @@ def storage_margin(dtype: str, kind: str) -> float:
     return MARGIN + (2**-12 if kind == "probabilities" else 2**-7)
 
 
+def tolerance_of(precisions: Iterable[str], otherwise: float) -> float:
+    """How far members that compute in these precisions may move, `otherwise` where in float32."""
+    return HALF_TOLERANCE if "float16" in precisions else otherwise
+
+
+def margin_of(manifest: Manifest, otherwise: float) -> float:
+    """How close to its threshold a decision of a cascade may flip: as far as its members move."""
+    precisions = [member.precision for member in manifest.members]
+    return max(otherwise, tolerance_of(precisions, otherwise))
+
+
 def prove_member(
-    exported: ExportedModel, session: Session, samples: NDArray[Any], *, on_data: bool
+    exported: ExportedModel,
+    session: Session,
+    samples: NDArray[Any],
+    *,
+    stored: FloatArray | None = None,
 ) -> MemberProof:
     """Holds a member against the model that it was made of, at batch 1, 3 and 8.
 
@@ -85,10 +106,12 @@ def prove_member(
         exported: the member and the original.
         session: runs the member.
         samples: [n, *input_shape].
-        on_data: whether the samples are data or random.
+        stored: the probabilities [n, n_classes] that the search believed in, where the samples
+            are data; None: they are random.
 
     Raises:
-        ExportError: the probabilities differ by more than rounding explains.
+        ExportError: the probabilities differ by more than rounding explains, or are not those
+            that were stored.
     """
     raw = np.concatenate(
         [exported.raw(samples[i : i + BATCH]) for i in range(0, len(samples), BATCH)]
@@ -101,15 +124,34 @@ def prove_member(
     proof = MemberProof(
         name=session.info.name,
         max_difference=difference if np.isfinite(difference) else 1.0,
-        tolerance=TOLERANCE * scale,
+        tolerance=tolerance_of([exported.precision], TOLERANCE) * scale,
         n_samples=len(samples),
         n_top1_flips=n_flips,
         batch_sizes=BATCH_SIZES,
-        on_data=on_data,
+        on_data=stored is not None,
     )
     if not difference <= proof.tolerance:
         raise ExportError(_difference_text(proof, exported), where=proof.name)
+    if stored is not None:
+        _require_stored(actual, stored, exported.kind, proof.name)
     return proof
+
+
+def _require_stored(actual: FloatArray, stored: FloatArray, kind: str, name: str) -> None:
+    """Another kind leaves the answers as they are and moves how sure they are, far.
+
+    Another precision moves a probability by a hundredth; other answers fail with the decisions.
+    """
+    moved = float(np.abs(actual - stored).max(axis=1).mean())
+    is_same = float((actual.argmax(axis=1) == stored.argmax(axis=1)).mean()) > SAME_ANSWERS
+    if is_same and moved > STORED_TOLERANCE:
+        raise ExportError(
+            f"it answers as the pool says, but is not as sure: its largest probability is "
+            f"{actual.max(axis=1).mean():.3f} on average, in the pool "
+            f"{stored.max(axis=1).mean():.3f}; the export takes its outputs for {kind}: build the "
+            "pool anew, or say ?kind=probabilities or ?kind=logits in the SPEC",
+            where=name,
+        )
 
 
 def prove_decisions(

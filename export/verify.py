@@ -15,6 +15,7 @@ from ..data.dataset import Dataset
 from ..entries import MemberProof, Proof
 from ..errors import ExportError
 from ..manifest import Manifest
+from ..probability_rows import SUM_TOLERANCE
 from ..reference import Reference
 from ..runtime.executor import Predictor, Runner
 from ..runtime.loading import open_graph, open_members
@@ -30,11 +31,11 @@ from .proofs import (
     dataset_digests,
     dense_outputs,
     in_mixed_batches,
+    margin_of,
     prove_decisions,
     require,
+    tolerance_of,
 )
-
-SUM_TOLERANCE = 1e-3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,7 +113,10 @@ def verify(bundle: Path, dataset: Dataset, *, evidence: Evidence | None = None) 
     for entry in manifest.files:
         verified_path(bundle, entry)
     sessions = open_members(bundle, manifest)
-    numerics = tuple(_self_consistency(session, dataset) for session in sessions)
+    numerics = tuple(
+        _self_consistency(session, dataset, member.precision)
+        for session, member in zip(sessions, manifest.members, strict=True)
+    )
     expectations = list(_expectations(bundle, manifest, sessions, dataset, evidence))
     runner = Runner(manifest.cascade, sessions)
     predictors: dict[str, Predictor] = {"executor": runner}
@@ -127,7 +131,7 @@ def verify(bundle: Path, dataset: Dataset, *, evidence: Evidence | None = None) 
             expected.reference,
             subject=subject,
             against=expected.against,
-            margin=expected.margin,
+            margin=margin_of(manifest, expected.margin),
         )
         for subject, prediction in predictions.items()
         for expected in expectations
@@ -182,7 +186,7 @@ def _expectations(
         yield _Expectation(rows=unknown, reference=reference, against=ONE_BY_ONE, margin=MARGIN)
 
 
-def _self_consistency(session: Session, dataset: Dataset) -> MemberProof:
+def _self_consistency(session: Session, dataset: Dataset, precision: str) -> MemberProof:
     rows = np.arange(min(PROOF_SAMPLES, dataset.n_samples), dtype=np.int64)
     samples = dataset.view(session.info.reads).samples(rows)
     expected = _checked(session.run(samples), session)
@@ -191,7 +195,7 @@ def _self_consistency(session: Session, dataset: Dataset) -> MemberProof:
     return MemberProof(
         name=session.info.name,
         max_difference=difference if np.isfinite(difference) else 1.0,
-        tolerance=TOLERANCE,
+        tolerance=tolerance_of([precision], TOLERANCE),
         n_samples=len(rows),
         n_top1_flips=int((actual.argmax(axis=1) != expected.argmax(axis=1)).sum()),
         batch_sizes=BATCH_SIZES,

@@ -152,10 +152,9 @@ def setting_of(
     )
 
 
-def first_line(cause: Exception) -> str:
-    """The first line of what an exception says."""
-    lines = str(cause).strip().splitlines()
-    return lines[0] if lines else type(cause).__name__
+def whole_text(cause: Exception) -> str:
+    """All that an exception says, in one line."""
+    return " ".join(str(cause).split()) or type(cause).__name__
 
 
 @cache
@@ -176,7 +175,7 @@ def _share_cpu_arena() -> None:
 
 
 def _load_fault(cause: Exception, cuda_graphs: bool) -> str:
-    reason = first_line(cause)
+    reason = whole_text(cause)
     if cuda_graphs and "graph capture" in reason.lower():
         return f"cannot be captured as a CUDA graph, run it without --cuda-graphs: {reason}"
     return f"cannot be loaded: {reason}"

@@ -44,6 +44,7 @@ class BuildReport:
         n_passes: passes over the images, one for each way to make pixels of them.
         refusals: the models that are not in the pool, and why.
         unpriced: the models that ran in this build and whose macs cannot be counted, and why.
+        doubts: the models that ran in this build and whose outputs look odd, and how.
     """
 
     path: Path
@@ -52,6 +53,7 @@ class BuildReport:
     n_passes: int
     refusals: tuple[ModelRefusal, ...]
     unpriced: tuple[ModelRefusal, ...]
+    doubts: tuple[ModelRefusal, ...] = ()
 
 
 def run_build(
@@ -106,6 +108,7 @@ def run_build(
         n_passes=build.n_passes,
         refusals=tuple(build.refusals),
         unpriced=tuple(build.unpriced),
+        doubts=tuple(build.doubts),
     )
 
 

@@ -98,6 +98,7 @@ class PoolBuild:
         self.n_models = self.n_passes = self._n_kept = 0
         self.refusals: list[ModelRefusal] = []
         self.unpriced: list[ModelRefusal] = []
+        self.doubts: list[ModelRefusal] = []
 
     @property
     def advice(self) -> str:
@@ -208,6 +209,7 @@ class PoolBuild:
                 speed = self._n_samples / answer.seconds
                 told = f"{answer.name}: accuracy {accuracy:.4f}, {speed:,.0f} images/s"
                 self._news.append(told)
+                self.doubts += [ModelRefusal(name=answer.name, reason=d) for d in answer.doubts]
                 if "macs" not in model.costs:
                     self.unpriced.append(ModelRefusal(name=answer.name, reason=answer.cost_fault))
         if reason:

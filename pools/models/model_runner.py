@@ -24,8 +24,8 @@ class ModelRunner(Protocol):
     """A model that answers."""
 
     @property
-    def kind(self) -> str:
-        """What it gives: "logits" or "probabilities"."""
+    def kind(self) -> str | None:
+        """What its SPEC says it gives: "logits" or "probabilities"; None: its values tell."""
         ...
 
     @property

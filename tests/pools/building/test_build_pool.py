@@ -116,7 +116,7 @@ def test_pool_states_each_models_own_preprocessing(nets, pictures):
     pool = Pool.load(nets / "pool")
     stated = [source_model(m.source, base=pool.path).preprocessing for m in pool.models]
     assert [given["size"] for given in stated] == [[12, 12], [160, 160], [8, 8], [6, 6]]
-    assert pool.models[1].source == timm.partition("=")[2]
+    assert pool.models[1].source == timm.partition("=")[2] + "&kind=logits"
 
 
 def test_models_that_want_the_same_pixels_share_one_pass(nets, pictures):
