@@ -23,7 +23,8 @@ TEXTS = {
     "--certify": "A split that had no part in the search: prove the accuracy, or the drop, on it.",
     "--channels": "Channels of a sample.",
     "--checkpoint": "Weights of the supernetwork: published ones, or those of an earlier run.",
-    "--class-map": "JSON {class: output}, or imagenet, for models with more classes than the data.",
+    "--class-map": "JSON {class: output}, imagenet, or natural (1, 2, 10): which output is which "
+    "class, for models with more classes than the data or another order.",
     "--classes": "Number of classes.",
     "--concurrency": "Requests at the same time.",
     "--confidence": "What is compared with the thresholds.",
@@ -121,6 +122,7 @@ TEXTS = {
     "--seed": "Seed of all that is random: the same seed, the same result.",
     "--seeds": "Seeds, such as 1..10 or 1,2,5.",
     "--selection": "Share of the samples for the selection.",
+    "--skip-broken": "Leave out images that cannot be read.",
     "--size": "Side of an image in pixels.",
     "--stagnation": "End after so many evaluations without progress.",
     "--subnets": "Random subnets to measure, the smallest and the largest among them.",

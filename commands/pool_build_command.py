@@ -53,6 +53,7 @@ def run_options(command: Command) -> Command:
 @option("--seed", default=0, show_default=True)
 @option("--class-map")
 @option("--download", is_flag=True)
+@option("--skip-broken", is_flag=True)
 @option("--preprocessing", type=path_type)
 @option("--costs", type=path_type)
 @run_options

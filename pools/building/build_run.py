@@ -24,6 +24,7 @@ from ...runtime.device import nvidia_gpus
 from ...work import drive
 from ..models.model_requests import ModelRefusal, ModelRequest
 from ..models.run_settings import RunSettings
+from ..pool_io import POOL_FILE
 from .build_crew import ProcessCrew, SoloCrew
 from .build_plan import BuildOptions, BuildPlan, plan_jobs, state_of
 from .build_state import BUILD_FILE, BuildState, continued, unchanged
@@ -152,7 +153,8 @@ def _opened(
             "is no folder of an earlier build; give another --out, or --overwrite", where=str(out)
         )
     hashes = data.sample_hashes()
-    old = BuildState.load(out)
+    # Where no model is done yet, nothing binds the build to what it was.
+    old = BuildState.load(out) if (out / POOL_FILE).is_file() else None
     state = state_of(plan, data, hashes, options)
     state = continued(old, state, where=str(out)) if old else state
     out.mkdir(parents=True, exist_ok=True)

@@ -22,6 +22,7 @@ from .build_queue import JobQueue
 from .build_store import PoolStore
 
 POLL_S = 0.2
+BUILDING = "building the pool"
 
 Hiring: TypeAlias = Callable[[], Crew]
 
@@ -115,7 +116,7 @@ class PoolBuild:
         """See `Work.progress`: counts samples, so that the time left is known early on."""
         n_samples, n_ended = self._n_samples, self.n_models - len(self._left)
         return Progress(
-            what="building the pool",
+            what=BUILDING,
             done=n_ended * n_samples + sum(self._running.values()),
             total=self.n_models * n_samples,
             unit="samples",
