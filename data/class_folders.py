@@ -172,7 +172,9 @@ def _told(paths: Iterator[str] | Sequence[str]) -> str:
     return f"files of other types ({files})" if files else ""
 
 
-def _notes(listing: FolderListing, classes: Mapping[str, Sequence[str]], depth: int) -> Iterator[str]:
+def _notes(
+    listing: FolderListing, classes: Mapping[str, Sequence[str]], depth: int
+) -> Iterator[str]:
     others = [
         path for path in listing.files
         if path.lower().endswith(OTHER_PICTURES) and not _is_hidden(path)
