@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..errors import ExportError, MissingExtraError
+from ..errors import ExportError, MissingExtraError, whole_text
 from ..pools.models.onnx_graph import real_inputs
 from ..processors import usable_processors
 from ..runtime.device import Device
-from ..runtime.ort_opening import open_session, whole_text
+from ..runtime.ort_opening import open_session
 from .onnx_model import (
     INLINE_LIMIT,
     ModelProto,

@@ -18,10 +18,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..arrays import FloatArray, IntArray
-from ..errors import MissingExtraError, SessionError
+from ..errors import MissingExtraError, SessionError, whole_text
 from .device import Device
 from .gather_model import gather_model
-from .ort_opening import open_session, whole_text
+from .ort_opening import open_session
 from .session import SessionInfo
 
 try:

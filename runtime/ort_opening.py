@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..errors import MissingExtraError, SessionError
+from ..errors import MissingExtraError, SessionError, whole_text
 from ..latency import Setting
 from .device import Device, device_name
 from .engines import EnginePlan
@@ -150,11 +150,6 @@ def setting_of(
         },
         options=options,
     )
-
-
-def whole_text(cause: Exception) -> str:
-    """All that an exception says, in one line."""
-    return " ".join(str(cause).split()) or type(cause).__name__
 
 
 @cache

@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 
 from ..arrays import FloatArray
 from ..entries import INPUT
-from ..errors import MissingExtraError, SessionError
+from ..errors import MissingExtraError, SessionError, whole_text
 from .binding import Bindings, DeviceBatch, DeviceStore
 from .device import Device, device_name
 from .engines import EnginePlan, engine_key
-from .ort_opening import NUMPY_TYPES, open_session, setting_of, whole_text
+from .ort_opening import NUMPY_TYPES, open_session, setting_of
 from .placement import DEFAULT_PLACEMENT, Placement
 from .session import Held, HostSamples, SessionInfo, checked_batch
 

@@ -16,8 +16,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from ...errors import MissingExtraError, SourceError
-from ...runtime.ort_opening import whole_text
+from ...errors import MissingExtraError, SourceError, whole_text
 from .onnx_graph import frozen_batch, load_inlined, real_inputs
 
 try:

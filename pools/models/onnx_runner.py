@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from ...arrays import FloatArray
 from ...data.preprocessing import Preprocessing
 from ...data.samples import converted
-from ...errors import DataError, EncasError, SourceError
+from ...errors import DataError, EncasError, SourceError, whole_text
 from ...runtime.device import Device
-from ...runtime.ort_opening import NUMPY_TYPES, open_session, whole_text
+from ...runtime.ort_opening import NUMPY_TYPES, open_session
 from .onnx_batch import EXPORT_AGAIN, thawed_copy
 from .onnx_costs import onnx_costs
 from .onnx_graph import frozen_batch, load_inlined, training_operators

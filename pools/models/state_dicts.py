@@ -60,11 +60,13 @@ def fitting_state(
     Raises:
         SourceError: the model stands in the file more than once.
     """
-    if not wanted or not set(wanted).isdisjoint(state):
+    # Files of torch before 0.4.1 have no counts of batches; torch fills them in.
+    needed = [name for name in wanted if not name.endswith(".num_batches_tracked")]
+    if not needed or not set(needed).isdisjoint(state):
         return state
-    first = min(wanted, key=len)
+    first = min(needed, key=len)
     starts = {name.removesuffix(first) for name in state if name.endswith("." + first)}
-    fitting = sorted(start for start in starts if all(start + name in state for name in wanted))
+    fitting = sorted(start for start in starts if all(start + name in state for name in needed))
     if len(fitting) > 1:
         raise SourceError(
             f"holds the model {len(fitting)} times, as {', '.join(fitting)}: save the one that is "
@@ -81,6 +83,18 @@ def fitting_state(
         for name, tensor in state.items()
         if name.startswith(fitting[0])
     }
+
+
+def unfit_text(state: Collection[str], wanted: Collection[str]) -> str:
+    """Which tensors a file lacks or has too many of; "" where the names are right."""
+    lacking = [name for name in wanted if name not in state]
+    others = [name for name in state if name not in set(wanted)]
+    faults = [
+        f"{what} {len(names)} tensors (first: {names[0]})"
+        for what, names in (("it lacks", lacking), ("the model has no", others))
+        if names
+    ]
+    return ", ".join(faults)
 
 
 def _unread(cause: Exception) -> str:

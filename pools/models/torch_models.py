@@ -12,8 +12,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from ...errors import MissingExtraError, SourceError
-from .state_dicts import fitting_state, read_state_dict
+from ...errors import MissingExtraError, SourceError, whole_text
+from .state_dicts import fitting_state, read_state_dict, unfit_text
 
 try:
     import torch
@@ -58,7 +58,8 @@ def load_weights(module: nn.Module, path: Path, *, where: str) -> None:
     try:
         module.load_state_dict(state, strict=True)
     except RuntimeError as cause:
-        raise SourceError(f"{path} does not fit the model: {cause}", where=where) from cause
+        told = unfit_text(state, wanted) or whole_text(cause)
+        raise SourceError(f"{path} does not fit the model: {told}", where=where) from cause
 
 
 def _build(

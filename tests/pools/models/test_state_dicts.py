@@ -6,7 +6,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from encas.errors import SourceError  # noqa: E402
-from encas.pools.models.state_dicts import fitting_state, read_state_dict  # noqa: E402
+from encas.pools.models.state_dicts import fitting_state, read_state_dict, unfit_text  # noqa: E402
 
 pytestmark = pytest.mark.torch
 STATE = {"body.weight": torch.ones(2), "head.bias": torch.zeros(3)}
@@ -28,6 +28,17 @@ def test_state_dict_is_found_in_what_a_file_holds(tmp_path, key):
 @pytest.mark.parametrize("start", ["", "module.", "model.", "net.backbone."])
 def test_names_are_those_of_the_module_whatever_they_start_with(start):
     assert set(fitting_state(prefixed(start), NAMES, where="w")) == set(NAMES)
+
+
+def test_names_of_a_file_of_old_have_no_counts_of_batches():
+    wanted = [*NAMES, "norm.num_batches_tracked"]
+    assert set(fitting_state(prefixed("module."), wanted, where="w")) == set(NAMES)
+
+
+def test_tensors_that_do_not_fit_are_counted():
+    told = unfit_text(["a", "c"], ["a", "b"])
+    assert told == "it lacks 1 tensors (first: b), the model has no 1 tensors (first: c)"
+    assert unfit_text(["a"], ["a"]) == ""
 
 
 def test_tensors_beside_the_model_are_left_out():
