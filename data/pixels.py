@@ -164,6 +164,17 @@ def broken_images(
     )
 
 
+def refuse_broken(source: DataSource, *, n_threads: int, on_progress: OnProgress = unheard) -> None:
+    """Does nothing where all images can be read.
+
+    Raises:
+        DataError: names those that cannot, and says how many there are.
+    """
+    broken = broken_images(source, n_threads=n_threads, on_progress=on_progress)
+    if broken:
+        raise DataError(*_broken_faults(broken, source.n_samples), where=source.name)
+
+
 def _read_all(
     source: DataSource,
     plan: Preprocessing | None,

@@ -86,12 +86,26 @@ def input_samples(
 ) -> Mapping[str, SampleType]:
     """The samples of each input; members that take another type cast them.
 
-    Where one takes bytes all get bytes, which every type holds; floats go by the most precise.
-
     Raises:
         ExportError: members, preprocessing and data do not agree on a shape, or none of them says.
     """
-    dtypes = {
+    dtypes = input_dtypes(members, views)
+    return {
+        name: SampleType(dtype=dtypes[name], shape=shape)
+        for name, shape in input_shapes(members, views, dataset).items()
+    }
+
+
+def input_dtypes(members: Sequence[Member], views: Views) -> Mapping[str, str]:
+    """The type of the samples of each input, by name.
+
+    Where one member takes bytes all get bytes, which every type holds; floats go by the most
+    precise.
+
+    Raises:
+        ExportError: an ONNX file cannot be read.
+    """
+    taken = {
         name: {
             stated_input_dtype(member.source)
             for member, reads in zip(members, views.reads, strict=True)
@@ -99,10 +113,7 @@ def input_samples(
         }
         for name in views.preprocessings
     }
-    return {
-        name: SampleType(dtype=next(d for d in DTYPES if d in dtypes[name]), shape=shape)
-        for name, shape in input_shapes(members, views, dataset).items()
-    }
+    return {name: next(d for d in DTYPES if d in dtypes) for name, dtypes in taken.items()}
 
 
 def _shape(

@@ -19,6 +19,7 @@ from ..entries import INPUT
 from ..errors import ExportError, PoolError
 from ..export.member_views import (
     Member,
+    input_dtypes,
     input_shapes,
     preprocessing_json,
     preprocessing_of,
@@ -145,15 +146,16 @@ def _converted(
     member: Member, folder: Path, request: QuantizeRequest, data: str, pool: Pool
 ) -> tuple[NDArray[np.float32], Path]:
     """The new model's answers to the pool's data, and its file with all that stands beside it."""
-    preprocessings = views_of([member]).preprocessings
-    dataset = open_views(data, preprocessings)
+    views = views_of([member])
+    preprocessings, dtypes = views.preprocessings, input_dtypes([member], views)
+    dataset = open_views(data, preprocessings).as_types(dtypes)
     if not np.array_equal(dataset.label, pool.label):
         raise PoolError(
             f"{data} is not what the pool was built on: {dataset.n_samples} samples with other "
             f"labels, expected {pool.n_samples}",
             where=pool.name,
         )
-    shape = input_shapes([member], views_of([member]), dataset)[INPUT]
+    shape = input_shapes([member], views, dataset)[INPUT]
     exported = export_member(
         member.source,
         input_shape=shape,
@@ -162,7 +164,7 @@ def _converted(
     )
     batches: list[NDArray[Any]] = []
     if request.precision == "int8" and request.calibrate:
-        samples = open_views(request.calibrate, preprocessings)
+        samples = open_views(request.calibrate, preprocessings).as_types(dtypes)
         batches = _calibration(samples, request.n_calibration)
     path = folder / f"{_file_name(member.name)}{ENDINGS[request.precision]}.onnx"
     save_model(converted(exported.model, request.precision, batches), path)

@@ -65,7 +65,7 @@ def run_tuning(
             pool=pool,
             models=models,
             open_model=lru_cache(maxsize=OPEN_SESSIONS)(models.open),
-            dataset=open_views(data, models.views.preprocessings),
+            dataset=open_views(data, models.views.preprocessings).as_types(models.dtypes),
             out=out,
             settings=settings,
             on_progress=on_progress,

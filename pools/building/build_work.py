@@ -6,12 +6,12 @@ import hashlib
 import math
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeAlias
 
 from ...data.data_source import DataSource
-from ...data.pixels import SampleReference, pixel_bytes, write_pixels
+from ...data.pixels import SampleReference, pixel_bytes, refuse_broken, write_pixels
 from ...errors import PoolError
 from ...progress import OnProgress, Progress
 from ..models.model_requests import ModelRefusal
@@ -35,15 +35,21 @@ class Pixels:
         folder: for the files.
         data: what is decoded.
         options: of the build.
+        checked: not empty once all images have been seen to be readable.
     """
 
     folder: Path
     data: DataSource
     options: BuildOptions
+    checked: list[bool] = field(default_factory=list[bool])
 
     def make(self, reference: SampleReference, on_progress: OnProgress) -> SampleReference:
         """The samples in a file, where one may be that large."""
         if pixel_bytes(self.data, reference.plan) > self.options.cache_bytes:
+            if not self.checked:
+                n_threads = self.options.decode_threads
+                refuse_broken(self.data, n_threads=n_threads, on_progress=on_progress)
+                self.checked.append(True)
             return reference
         key = hashlib.sha256(repr(reference.plan).encode()).hexdigest()[:16]
         path = self.folder / f"{key}.npy"

@@ -445,3 +445,9 @@ def test_kind_of_few_samples_is_not_told_by_chance(nets):
     np.savez(nets / "few.npz", x=np.array([[0.2, 0.8], [0.5, 0.5]], np.float32), label=[0, 1])
     build_pool("torch:chancy:Chancy", data=f"npz:{nets / 'few.npz'}", out=nets / "pool", workers=1)
     assert Pool.load(nets / "pool").models[0].kind == "logits"
+
+
+def test_broken_images_stop_a_build_that_keeps_no_pixels(nets, torn):
+    request = request_for(torn, *nets_of(4), cache_gb=0.0)
+    with pytest.raises(DataError, match=r"2 of 12 images cannot be read; .*ant/0\.png.*cat/2\.png"):
+        build_pool(**request, out=nets / "pool")
