@@ -23,7 +23,8 @@ TEXTS = {
     "--certify": "A split that had no part in the search: prove the accuracy, or the drop, on it.",
     "--channels": "Channels of a sample.",
     "--checkpoint": "Weights of the supernetwork: published ones, or those of an earlier run.",
-    "--class-map": "JSON {class: output}, or imagenet, for models with more classes than the data.",
+    "--class-map": "JSON {class: output}, imagenet, or natural (1, 2, 10): which output is which "
+    "class, for models with more classes than the data or another order.",
     "--classes": "Number of classes.",
     "--concurrency": "Requests at the same time.",
     "--confidence": "What is compared with the thresholds.",
@@ -122,6 +123,7 @@ TEXTS = {
     "--seeds": "Seeds, such as 1..10 or 1,2,5.",
     "--selection": "Share of the samples for the selection.",
     "--size": "Side of an image in pixels.",
+    "--skip-broken": "Leave out images that cannot be read.",
     "--stagnation": "End after so many evaluations without progress.",
     "--subnets": "Random subnets to measure, the smallest and the largest among them.",
     "--supernet": "Name of a supernetwork; may be repeated where several are adapted together.",

@@ -35,6 +35,7 @@ class DataSource:
         is_image: whether a preprocessing is needed to make samples.
         read: the samples of rows [n], made by a preprocessing (None where they are no images).
         raw: the bytes that a sample is stored as; their hash is the sample's identity.
+        notes: what a user should know of the data, one sentence each.
     """
 
     name: str
@@ -43,6 +44,7 @@ class DataSource:
     is_image: bool
     read: Read
     raw: Callable[[int], bytes]
+    notes: tuple[str, ...] = ()
 
     @property
     def n_samples(self) -> int:
@@ -110,7 +112,13 @@ def source_of_files(files: ImageFiles, *, name: str) -> DataSource:
             return file.read()
 
     return DataSource(
-        name=name, label=files.label, classes=files.classes, is_image=True, read=read, raw=raw
+        name=name,
+        label=files.label,
+        classes=files.classes,
+        is_image=True,
+        read=read,
+        raw=raw,
+        notes=files.notes,
     )
 
 

@@ -12,7 +12,7 @@ from ..arrays import IntArray, frozen
 from ..class_names import ClassNames, OnNote, matched_classes, unnoted
 from ..entries import INPUT
 from ..errors import DataError
-from .samples import Batch
+from .samples import Batch, converted
 
 Read: TypeAlias = Callable[[IntArray], NDArray[Any]]
 
@@ -86,6 +86,23 @@ class Dataset:
             known = ", ".join((INPUT, *self.further))
             raise DataError(f"has samples for {known}, but not for {name}", where=self.name)
         return self.further[name]
+
+    def as_types(self, dtypes: Mapping[str, str]) -> Dataset:
+        """The same samples as the types that each input takes; "input" is this data set's own.
+
+        Reading samples that the type cannot hold raises a DataError.
+        """
+        further = {
+            name: view.as_types({INPUT: dtypes[name]}) for name, view in self.further.items()
+        }
+        dtype = dtypes[INPUT]
+        if dtype == self.dtype:
+            return replace(self, further=further)
+
+        def read(rows: IntArray) -> NDArray[Any]:
+            return converted(self.read(rows), dtype, where=self.name)
+
+        return replace(self, dtype=dtype, read=read, further=further)
 
     def batch(self, rows: IntArray) -> Batch:
         """The samples `rows` [n] for a predictor, each read when a member asks for it."""

@@ -81,10 +81,11 @@ def open_bundle_samples(bundle: Path, data: str) -> Dataset:
         ManifestError: the manifest has faults.
         DataError: there is no such data, or it has faults.
     """
+    inputs = Manifest.load(bundle).inputs
     preprocessings = {
         entry.name: Preprocessing.of(entry.preprocessing, where=str(bundle))
         if entry.preprocessing
         else None
-        for entry in Manifest.load(bundle).inputs
+        for entry in inputs
     }
-    return open_views(data, preprocessings)
+    return open_views(data, preprocessings).as_types({entry.name: entry.dtype for entry in inputs})

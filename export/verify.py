@@ -15,6 +15,7 @@ from ..data.dataset import Dataset
 from ..entries import MemberProof, Proof
 from ..errors import ExportError
 from ..manifest import Manifest
+from ..probability_rows import SUM_TOLERANCE
 from ..progress import OnProgress, counted, unheard
 from ..reference import Reference
 from ..runtime.executor import Predictor, Runner
@@ -22,22 +23,20 @@ from ..runtime.loading import open_graph, open_members
 from ..runtime.placement import DEFAULT_PLACEMENT, Placement
 from ..runtime.predicting import predict
 from ..runtime.session import Session
+from .member_proofs import BATCH_SIZES, in_mixed_batches
 from .proofs import (
-    BATCH_SIZES,
     MARGIN,
     ONE_BY_ONE,
     TOLERANCE,
     Evidence,
     dataset_digests,
     dense_outputs,
-    in_mixed_batches,
-    margin_on,
+    margin_of,
     proof_rows,
     prove_decisions,
     require,
+    tolerance_of,
 )
-
-SUM_TOLERANCE = 1e-3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,8 +127,9 @@ def verify(
     for entry in manifest.files:
         verified_path(bundle, entry)
     sessions = open_members(bundle, manifest, placement)
-    held = counted(sessions, what="proving members", unit="members", on_progress=on_progress)
-    numerics = tuple(_self_consistency(session, dataset) for session in held)
+    pairs = list(zip(sessions, manifest.members, strict=True))
+    held = counted(pairs, what="proving members", unit="members", on_progress=on_progress)
+    numerics = tuple(_self_consistency(one, dataset, member.precision) for one, member in held)
     expectations = list(_expectations(bundle, manifest, sessions, dataset, evidence))
     runner = Runner(manifest.cascade, sessions)
     predictors: dict[str, Predictor] = {"executor": runner}
@@ -147,7 +147,7 @@ def verify(
             expected.reference,
             subject=subject,
             against=expected.against,
-            margin=max(expected.margin, margin_on(placement.device)),
+            margin=margin_of(manifest, expected.margin, placement.device),
         )
         for subject, prediction in predictions.items()
         for expected in expectations
@@ -204,7 +204,7 @@ def _expectations(
         yield _Expectation(rows=unknown, reference=reference, against=ONE_BY_ONE, margin=MARGIN)
 
 
-def _self_consistency(session: Session, dataset: Dataset) -> MemberProof:
+def _self_consistency(session: Session, dataset: Dataset, precision: str) -> MemberProof:
     rows = proof_rows(dataset.n_samples)
     samples = dataset.view(session.info.reads).samples(rows)
     expected = _checked(session.run(samples), session)
@@ -213,7 +213,7 @@ def _self_consistency(session: Session, dataset: Dataset) -> MemberProof:
     return MemberProof(
         name=session.info.name,
         max_difference=difference if np.isfinite(difference) else 1.0,
-        tolerance=TOLERANCE,
+        tolerance=tolerance_of([precision], TOLERANCE),
         n_samples=len(rows),
         n_top1_flips=int((actual.argmax(axis=1) != expected.argmax(axis=1)).sum()),
         batch_sizes=BATCH_SIZES,

@@ -18,8 +18,10 @@ from ..data.dataset import Dataset
 from ..data.open_data import open_views
 from ..entries import INPUT
 from ..errors import ExportError, PoolError
+from ..export.member_proofs import in_mixed_batches
 from ..export.member_views import (
     Member,
+    input_dtypes,
     input_shapes,
     preprocessing_json,
     preprocessing_of,
@@ -28,7 +30,7 @@ from ..export.member_views import (
 from ..export.onnx_export import Exporter, export_member
 from ..export.onnx_model import save_model
 from ..export.precision import PRECISIONS, Precision, converted
-from ..export.proofs import TOLERANCE, in_mixed_batches, proof_rows
+from ..export.proofs import TOLERANCE, proof_rows
 from ..files import json_text
 from ..pools.model import Model
 from ..pools.models.specs import SIDECAR
@@ -153,10 +155,12 @@ def _converted(
     on_note: OnNote,
 ) -> tuple[NDArray[np.float32], Path]:
     """The new model's answers to the pool's data, and its file with all that stands beside it."""
-    preprocessings = views_of([member]).preprocessings
+    views = views_of([member])
+    preprocessings, dtypes = views.preprocessings, input_dtypes([member], views)
     opened = open_views(data, preprocessings)
-    dataset = joined_data(opened, pool, is_whole=True, on_note=on_note).dataset
-    shape = input_shapes([member], views_of([member]), dataset)[INPUT]
+    joined = joined_data(opened, pool, is_whole=True, on_note=on_note)
+    dataset = joined.dataset.as_types(dtypes)
+    shape = input_shapes([member], views, dataset)[INPUT]
     exported = export_member(
         member.source,
         input_shape=shape,
@@ -165,7 +169,7 @@ def _converted(
     )
     batches: list[NDArray[Any]] = []
     if request.precision == "int8" and request.calibrate:
-        samples = open_views(request.calibrate, preprocessings)
+        samples = open_views(request.calibrate, preprocessings).as_types(dtypes)
         batches = _calibration(samples, request.n_calibration)
     path = folder / f"{_file_name(member.name)}{ENDINGS[request.precision]}.onnx"
     save_model(converted(exported.model, request.precision, batches), path)

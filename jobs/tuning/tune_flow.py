@@ -69,7 +69,7 @@ def run_tuning(
             open_model=lru_cache(maxsize=OPEN_SESSIONS)(models.open),
             dataset=joined_data(
                 open_views(data, models.views.preprocessings), pool, is_whole=True, on_note=on_note
-            ).dataset,
+            ).dataset.as_types(models.dtypes),
             out=out,
             settings=settings,
             on_progress=on_progress,

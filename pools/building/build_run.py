@@ -24,6 +24,7 @@ from ...runtime.device import nvidia_gpus
 from ...work import drive
 from ..models.model_requests import ModelRefusal, ModelRequest
 from ..models.run_settings import RunSettings
+from ..pool_io import POOL_FILE
 from .build_classes import build_classes
 from .build_crew import ProcessCrew, SoloCrew
 from .build_options import BuildOptions
@@ -47,6 +48,7 @@ class BuildReport:
         refusals: the models that are not in the pool, and why.
         unpriced: the models that ran in this build and whose macs cannot be counted, and why.
         notes: what was done to match classes, a line each.
+        doubts: the models that ran in this build and whose outputs look odd, and how.
     """
 
     path: Path
@@ -56,6 +58,7 @@ class BuildReport:
     refusals: tuple[ModelRefusal, ...]
     unpriced: tuple[ModelRefusal, ...]
     notes: tuple[str, ...] = ()
+    doubts: tuple[ModelRefusal, ...] = ()
 
 
 def run_build(
@@ -112,6 +115,7 @@ def run_build(
         refusals=tuple(build.refusals),
         unpriced=tuple(build.unpriced),
         notes=plan.notes,
+        doubts=tuple(build.doubts),
     )
 
 
@@ -155,7 +159,8 @@ def _opened(
             "is no folder of an earlier build; give another --out, or --overwrite", where=str(out)
         )
     hashes = data.sample_hashes()
-    old = BuildState.load(out)
+    # Where no model is done yet, nothing binds the build to what it was.
+    old = BuildState.load(out) if (out / POOL_FILE).is_file() else None
     state = state_of(plan, data, hashes, options)
     state = continued(old, state, where=str(out)) if old else state
     out.mkdir(parents=True, exist_ok=True)

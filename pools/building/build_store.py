@@ -14,9 +14,9 @@ from ...data.data_source import DataSource
 from ...errors import PoolError
 from ...files import json_text, read_json, unfinished_files, write_atomically
 from ...sample_identity import union
-from ..model import Kind, Model
+from ..model import Model
 from ..models.model_requests import ModelRequest
-from ..models.specs import rebased_spec, source_model, with_option
+from ..models.specs import parse_spec, rebased_spec, source_model, with_option
 from ..pool import Pool
 from ..pool_faults import pool_faults
 from ..pool_io import OUTPUTS, POOL_FILE, StoredModel, stored_models
@@ -86,9 +86,8 @@ class PoolStore:
         assert answer.outputs is not None
         given = self.options.costs.get(answer.name, {})
         costs = {key: float(value) for key, value in {**answer.costs, **given}.items()}
-        kind: Kind = "probabilities" if answer.kind == "probabilities" else "logits"
-        source = self._source(answer.name)
-        model = Model(name=answer.name, kind=kind, costs=costs, source=source)
+        source = self._source(answer)
+        model = Model(name=answer.name, kind=answer.kind, costs=costs, source=source)
         with np.errstate(over="ignore"):
             outputs = answer.outputs.astype(self.options.stored)
         faults = pool_faults([model], [outputs], self.data.label, self.data.classes)
@@ -98,12 +97,16 @@ class PoolStore:
         self._write()
         return model, float((outputs.argmax(axis=1) == self.data.label).mean())
 
-    def _source(self, name: str) -> str:
+    def _source(self, answer: BuildAnswer) -> str:
+        """The SPEC as seen from the folder, with what its values and the options have told."""
+        name = answer.name
         request = self.requests[name]
         source = rebased_spec(request.spec, base=request.base, folder=self.folder)
         if name in self.columns:
             content = json_text(list(self._columns(request))).encode()
             source = with_option(source, "columns", self._kept("columns", content))
+        if "kind" not in parse_spec(source).options:
+            source = with_option(source, "kind", answer.kind)
         if name not in self.unaware or self.options.preprocessing is None:
             return source
         content = self.options.preprocessing.read_bytes()

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from ...arrays import FloatArray
 from ...data.preprocessing import Preprocessing
 from ...errors import DataError, SourceError
+from ...probability_rows import are_probabilities
 from .run_settings import RunSettings
 from .source_model import SourceModel
 from .specs import source_model
@@ -24,8 +25,8 @@ class ModelRunner(Protocol):
     """A model that answers."""
 
     @property
-    def kind(self) -> str:
-        """What it gives: "logits" or "probabilities"."""
+    def kind(self) -> str | None:
+        """What its SPEC says it gives: "logits" or "probabilities"; None: its values tell."""
         ...
 
     @property
@@ -92,7 +93,8 @@ class ChosenOutputs:
         if outputs.ndim == 2 and outputs.shape[1] <= max(self._columns):
             fault = f"expected more than {max(self._columns)} outputs, got {outputs.shape[1]}"
             raise SourceError(fault, where=self._where)
-        return chosen_outputs(outputs, self._columns, self.kind)
+        found = "probabilities" if are_probabilities(outputs) else "logits"
+        return chosen_outputs(outputs, self._columns, self.kind or found)
 
 
 def chosen_outputs(outputs: FloatArray, columns: tuple[int, ...], kind: str) -> FloatArray:

@@ -12,7 +12,8 @@ true and false are converted. Models of transformers take none. Six keys are not
     resolution=train        of a timm model: what it was trained at, not what timm tests it at
     weights=PATH            a safetensors or torch file with the state dict, loaded strictly
     input_shape=3x32x32     of one sample
-    kind=probabilities      the model ends in a softmax (default: logits)
+    kind=probabilities      what the model gives, or logits (default: its values tell)
+    output=NAME             of an ONNX file: which of its outputs has the scores
     preprocessing=PATH      a JSON file; by default WEIGHTS.preprocessing.json or
                             ONNX-FILE.preprocessing.json where there is one
     columns=PATH            a JSON list: the numbers of the outputs that are wanted, in order
@@ -40,7 +41,7 @@ from .source_model import SourceModel
 Value: TypeAlias = "int | float | bool | str"
 
 SCHEMES = "onnx:PATH, torch:package.module:callable, hf:REPO, or a timm name such as resnet18"
-OPTIONS = ("weights", "input_shape", "kind", "preprocessing", "resolution", "columns")
+OPTIONS = ("weights", "input_shape", "kind", "output", "preprocessing", "resolution", "columns")
 SIDECAR = ".preprocessing.json"
 # Modules of this package that SPECs in files of version 0.1.0 name, and where they are now.
 FORMER_MODULES = {
@@ -115,6 +116,8 @@ def source_model(text: str, *, base: Path | None = None) -> SourceModel:
     spec = parse_spec(text)
     if spec.scheme == "onnx":
         return _onnx_source(spec, base)
+    if "output" in spec.options:
+        raise SourceError("only ONNX files have an output to choose", where=text)
     weights = _option_path(spec, "weights", base)
     if spec.scheme == "torch":
         from .torch_models import torch_builder  # noqa: PLC0415 - torch is optional
@@ -191,6 +194,7 @@ def _onnx_source(spec: Spec, base: Path | None) -> SourceModel:
     return SourceModel(
         spec=spec.text,
         onnx_file=path,
+        output=spec.options.get("output"),
         kind=spec.options.get("kind"),
         input_shape=_input_shape(spec),
         preprocessing=_preprocessing(spec, base, beside=path),
@@ -210,7 +214,7 @@ def _source(
     return SourceModel(
         spec=spec.text,
         build=build,
-        kind=spec.options.get("kind", "logits"),
+        kind=spec.options.get("kind"),
         input_shape=_input_shape(spec),
         preprocessing=_preprocessing(spec, base, beside=weights) or preprocessing,
         classes=classes,
