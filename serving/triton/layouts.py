@@ -88,7 +88,7 @@ class CascadeSource:
         return ModelConfig(
             name=self.name,
             max_batch_size=self.options.max_batch_size,
-            input=input_tensors(self.manifest),
+            input=input_tensors(self.manifest.inputs),
             output=output_tensors(self.manifest, is_flat=is_flat),
             dynamic_batching=queue(self.options),
         )
