@@ -105,8 +105,7 @@ def _misfit(tensors: Sequence[InputTensor], face: ModelFace) -> Refusal:
     if len(names) != len(known):
         plural = "s" if len(known) > 1 else ""
         text = f"expected {len(known)} input{plural} but got {len(names)} for model {face.name!r}"
-    elif len(known) == 1:
-        text = f"unexpected inference input {names[0]!r} for model {face.name!r}"
     else:
-        text = f"the inputs are not those of model {face.name!r}"
+        what = kinds["unexpected"] or kinds["more than once"]
+        text = f"unexpected inference input {what[0]!r} for model {face.name!r}"
     return Refusal("invalid", f"{text} ({wrong})")

@@ -50,9 +50,10 @@ def metric(server, pattern):
     return float(found[1]) if found else 0.0
 
 
-def test_tritonclient_finds_everything_it_may_expect(served, expected):
+@pytest.mark.parametrize("model", ["three", "both"])
+def test_tritonclient_finds_everything_it_may_expect(served, expected, expected_views, model):
     command = [sys.executable, CONFORMANCE, "--http", served.http, "--grpc", served.grpc]
-    command += ["--model", "three", "--expected", expected]
+    command += ["--model", model, "--expected", expected if model == "three" else expected_views]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     results = json.loads(done.stdout)
     failed = {key: what for key, what in results.items() if what != "ok"}

@@ -105,6 +105,7 @@ def arguments(repository, name):
     values = {
         "max_batch_size": config.max_batch_size,
         "parameters": {k: {"string_value": v.string_value} for k, v in config.parameters.items()},
+        "input": [{"name": tensor.name} for tensor in config.input],
         "output": [
             {"name": o.name, "dims": list(o.dims), "data_type": "TYPE_FP32"} for o in config.output
         ],

@@ -58,7 +58,7 @@ def test_ensemble_joins_every_tensor_to_one_of_its_own(pictured):
 
 def test_ensemble_brings_the_preprocessing_and_the_names(pictured, tmp_path):
     before, after, whole = folders_of(pictured)
-    assert json.loads(before.files["1/preprocessing.json"]) == HOW
+    assert json.loads(before.files["1/input.preprocessing.json"]) == HOW
     assert json.loads(after.files["1/classes.json"]) == ["ant", "bee", "cat", "dog", "eel"]
     assert whole.files["classes.txt"] == "ant\nbee\ncat\ndog\neel\n"
     # Triton wants the folder of a version, though there is nothing in it.

@@ -29,9 +29,9 @@ def test_preprocessing_makes_samples_and_refuses_what_is_no_image(
 
 def test_preprocessing_gives_the_type_of_its_configuration(own_module, tmp_path):
     (tmp_path / "1").mkdir()
-    (tmp_path / "1" / "preprocessing.json").write_text(json.dumps(HOW))
+    (tmp_path / "1" / "input.preprocessing.json").write_text(json.dumps(HOW))
     model = own_module("triton_preprocess").TritonPythonModel()
-    config = {"output": [{"data_type": "TYPE_FP16"}]}
+    config = {"output": [{"name": "input", "data_type": "TYPE_FP16"}]}
     place = {"model_repository": str(tmp_path), "model_version": "1"}
     model.initialize({"model_config": json.dumps(config), **place})
     pixels = np.full((2, 4, 4, 3), 255, np.uint8)
