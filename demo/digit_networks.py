@@ -1,9 +1,9 @@
-"""Small networks for the 8 x 8 pixels of scikit-learn's digits: the pool that the demo trains.
+"""Networks for scikit-learn's digits: the pool that the demo trains.
 
-They differ where real pools differ: in resolution, in kind, in width and in depth, from 160 to
-85,000 MACs. Each takes samples [n, 1, 8, 8] and shrinks them itself, so that all members of a
-cascade share one input. A SPEC rebuilds each from its weights:
-`torch:encas.demo.digit_networks:network?family=dense&width=8&depth=1&size=4&weights=PATH`.
+They differ where real pools differ: in resolution, in kind, in width and in depth, from 160 MACs to
+26 million. Each takes samples [n, 1, side, side] and shrinks them itself, so that all members of a
+cascade share one input: 8 pixels (digits) or 32 (digits32). A SPEC rebuilds each from its weights:
+`torch:encas.demo.digit_networks:network?family=dense&width=8&depth=1&size=4&side=32&weights=PATH`.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ import numpy as np
 from ..arrays import FloatArray, IntArray
 from ..errors import DataError, MissingExtraError
 from ..progress import OnProgress, counted, unheard
+from .digit_blocks import BLOCKS, staged
 
 try:
     import torch
@@ -31,13 +32,13 @@ try:
 except ImportError as error:
     raise MissingExtraError("training the networks of the demo", extra="export") from error
 
-Family: TypeAlias = Literal["dense", "convolution"]
+Family: TypeAlias = Literal["dense", "convolution", "plain", "mobile", "residual"]
 
 N_CLASSES = 10
-SIDE = 8
+SIDE = 32
+SMALL_SIDE = 8
 BATCH_SIZE = 60
-LEARNING_RATE = 0.02
-SHIFTED_SHARE = 0.3
+LEARNING_RATE = 0.01
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,10 +46,12 @@ class DigitRecipe:
     """One network of the pool.
 
     Args:
-        family: fully connected layers, or 3 x 3 convolutions before one such layer.
-        width: units or channels of each hidden layer.
-        depth: hidden layers; 0 in the family "dense" is a linear classifier.
-        size: the resolution in pixels that the network works at, 4, 5 or 8.
+        family: fully connected layers, 3 x 3 convolutions before one such layer, or three stages
+            of blocks.
+        width: units or channels of each hidden layer, or of the first stage.
+        depth: hidden layers, or blocks of each stage; 0 in the family "dense" is a linear
+            classifier.
+        size: the resolution in pixels that the network works at: 4, 5, 8, 16 or 32.
     """
 
     family: Family
@@ -65,7 +68,9 @@ class DigitRecipe:
 
     def build(self) -> nn.Module:
         """The untrained network."""
-        return network(family=self.family, width=self.width, depth=self.depth, size=self.size)
+        return network(
+            family=self.family, width=self.width, depth=self.depth, size=self.size, side=SIDE
+        )
 
 
 def _recipes(family: Family, *shapes: tuple[int, int, int]) -> tuple[DigitRecipe, ...]:
@@ -79,6 +84,9 @@ RECIPES = (
     *_recipes("convolution", (2, 1, 8), (4, 1, 8), (8, 1, 8), (16, 1, 8)),
     *_recipes("convolution", (2, 2, 8), (4, 2, 8), (8, 2, 8), (16, 2, 8)),
     *_recipes("convolution", (4, 3, 8), (8, 3, 8), (16, 3, 8)),
+    *_recipes("plain", (4, 1, 16), (8, 1, 16), (16, 1, 16)),
+    *_recipes("mobile", (8, 1, 16), (16, 1, 16)),
+    *_recipes("residual", (8, 1, 16), (16, 1, 16), (16, 2, 16), (16, 2, 32)),
 )
 
 
@@ -105,6 +113,7 @@ class TrainedNetwork:
             "width": self.recipe.width,
             "depth": self.recipe.depth,
             "size": self.recipe.size,
+            "side": SIDE,
             "input_shape": f"1x{SIDE}x{SIDE}",
             "weights": os.path.relpath(self.weights, base),
         }
@@ -118,48 +127,55 @@ class TrainedNetwork:
 
 
 class Shrink(nn.Module):
-    """Makes samples [n, 1, 8, 8] smaller, to [n, 1, size, size]."""
+    """Makes samples [n, 1, side, side] smaller, to [n, 1, size, size]."""
 
-    def __init__(self, size: int) -> None:
+    def __init__(self, size: int, side: int) -> None:
         super().__init__()
         self.size = size
+        self.side = side
 
     def forward(self, x: Tensor) -> Tensor:
-        """The samples at the wanted size: as they are, 2 x 2 means, or interpolated."""
-        if self.size == SIDE:
-            return x
-        if self.size * 2 == SIDE:
-            return functional.avg_pool2d(x, 2)
+        """The samples at the wanted size: as they are, means of squares, or interpolated."""
+        if self.side % self.size == 0:
+            return x if self.size == self.side else functional.avg_pool2d(x, self.side // self.size)
+        if self.side > SMALL_SIDE:
+            x = functional.avg_pool2d(x, self.side // SMALL_SIDE)
         return functional.interpolate(x, size=(self.size, self.size), mode="bilinear")
 
 
-def network(*, family: Family, width: int, depth: int, size: int) -> nn.Module:
-    """The untrained network of a recipe: samples [n, 1, 8, 8] in 0..1 to logits [n, 10].
+def network(
+    *, family: Family, width: int, depth: int, size: int, side: int = SMALL_SIDE
+) -> nn.Module:
+    """The untrained network of a recipe: samples [n, 1, side, side] in 0..1 to logits [n, 10].
 
     Raises:
         DataError: there is no such network.
     """
-    if family not in get_args(Family) or not 2 <= size <= SIDE or depth < (family != "dense"):
+    is_known = family in get_args(Family) and side in (SMALL_SIDE, SIDE)
+    if not is_known or not 2 <= size <= side or depth < (family != "dense"):
         raise DataError(f"no network of family {family!r}, depth {depth} and size {size}")
+    if family in BLOCKS:
+        layers = staged(family, width=width, depth=depth, n_classes=N_CLASSES)
+        return nn.Sequential(Shrink(size, side), *layers)
     if family == "dense":
         widths = [size * size] + [width] * depth
         hidden = [(nn.Linear(a, b), nn.ReLU()) for a, b in itertools.pairwise(widths)]
         layers = [nn.Flatten(), *itertools.chain(*hidden), nn.Linear(widths[-1], N_CLASSES)]
-        return nn.Sequential(Shrink(size), *layers)
+        return nn.Sequential(Shrink(size, side), *layers)
     convolutions: list[nn.Module] = []
     for index, channels in enumerate([1] + [width] * (depth - 1)):
         convolutions += [nn.Conv2d(channels, width, 3, padding=1), nn.ReLU()]
         convolutions += [nn.MaxPool2d(2)] if index == 0 else []
     classifier = nn.Linear(width * (size // 2) ** 2, N_CLASSES)
-    return nn.Sequential(Shrink(size), *convolutions, nn.Flatten(), classifier)
+    return nn.Sequential(Shrink(size, side), *convolutions, nn.Flatten(), classifier)
 
 
 def train(
     recipe: DigitRecipe, x: FloatArray, label: IntArray, *, seed: int, epochs: int
 ) -> nn.Module:
-    """Trains the network of `recipe` on samples x [n, 1, 8, 8] and their labels [n].
+    """Trains the network of `recipe` on samples x [n, 1, 32, 32] and their labels [n].
 
-    Adam with a one-cycle learning rate; three samples in ten are moved by up to one pixel.
+    Adam with a one-cycle learning rate.
     The same seed on the same machine gives the same network.
     """
     generator = torch.Generator().manual_seed(seed)
@@ -168,14 +184,14 @@ def train(
         model = recipe.build().train()
         samples, labels = torch.tensor(x), torch.tensor(label)
         n_steps = epochs * len(samples.split(BATCH_SIZE))
-        optimizer = torch.optim.Adam(model.parameters(), LEARNING_RATE)
+        optimizer = torch.optim.AdamW(model.parameters(), LEARNING_RATE)
         schedule = torch.optim.lr_scheduler.OneCycleLR(
             optimizer, LEARNING_RATE, total_steps=n_steps
         )
         for _ in range(epochs):
             order = torch.randperm(len(samples), generator=generator)
             for rows in order.split(BATCH_SIZE):
-                logits = model(_some_shifted(samples[rows], generator))
+                logits = model(samples[rows])
                 optimizer.zero_grad()
                 functional.cross_entropy(logits, labels[rows]).backward()
                 optimizer.step()
@@ -190,14 +206,14 @@ def train_pool(
     *,
     recipes: tuple[DigitRecipe, ...] = RECIPES,
     seed: int = 0,
-    epochs: int = 40,
+    epochs: int = 1,
     on_progress: OnProgress = unheard,
 ) -> tuple[TrainedNetwork, ...]:
     """Trains every recipe that `folder` has no weights of yet, and writes NAME.pt for each.
 
     Args:
         folder: where the weights lie; it must be the work of the same data, seed and epochs.
-        x: float32 [n, 1, 8, 8] in 0..1.
+        x: float32 [n, 1, 32, 32] in 0..1.
         label: int64 [n] in 0..9.
         recipes: what to train.
         seed: recipe i is trained with seed + i.
@@ -219,7 +235,7 @@ def train_pool(
 
 
 def logits_of(model: nn.Module, x: FloatArray) -> FloatArray:
-    """What `model` answers to samples x [n, 1, 8, 8], as logits, float32 [n, 10]."""
+    """What `model` answers to samples x [n, 1, side, side], as logits, float32 [n, 10]."""
     with _one_thread(), torch.no_grad():
         return np.asarray(model(torch.tensor(x)).numpy(), np.float32)
 
@@ -235,16 +251,6 @@ def _trained(recipe: DigitRecipe, path: Path) -> TrainedNetwork:
     model = recipe.build()
     params = sum(p.numel() for p in model.parameters())
     return TrainedNetwork(recipe=recipe, weights=path, macs=macs_of(model), params=params)
-
-
-def _some_shifted(x: Tensor, generator: torch.Generator) -> Tensor:
-    n = len(x)
-    padded = functional.pad(x, (1, 1, 1, 1))[:, 0]
-    offsets = torch.randint(0, 3, (2, n, 1), generator=generator) + torch.arange(SIDE)
-    rows, columns = offsets[0][:, :, None], offsets[1][:, None, :]
-    shifted = padded[torch.arange(n)[:, None, None], rows, columns][:, None]
-    moved = torch.rand(n, generator=generator) < SHIFTED_SHARE
-    return torch.where(moved[:, None, None, None], shifted, x)
 
 
 @contextmanager
