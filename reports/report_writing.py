@@ -21,6 +21,7 @@ def report(
     out: str | Path,
     pools: Sequence[Pool | str | Path] = (),
     bundles: Sequence[str | Path] = (),
+    single: str | Path | None = None,
     profile: LatencyProfile | str | Path | None = None,
 ) -> Report:
     """Writes a report of fronts: a whole page (.html), or its first chart alone (.svg).
@@ -31,6 +32,8 @@ def report(
         pools: the first one decides which single model is the best one, costs are reported on the
             last one; pools or their folders.
         bundles: folders of the chosen cascades.
+        single: the folder of a bundle of the best single model, measured as the cascades were;
+            without it, its times are made of the profile's.
         profile: for latency fronts and the single models' times; the profile or its file.
 
     Returns:
@@ -48,6 +51,7 @@ def report(
         [given_front(front) for front in fronts],
         pools=[given_pool(pool) for pool in pools],
         bundles=[Manifest.load(bundle) for bundle in bundles],
+        single=None if single is None else Manifest.load(single),
         profile=given_profile(profile),
     )
     if file.suffix == ".html":
