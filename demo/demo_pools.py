@@ -22,8 +22,8 @@ class DemoTraining:
     """How networks are trained: the seed, how often each of the 600 digits is drawn, the passes."""
 
     seed: int = 0
-    n_drawings: int = 20
-    epochs: int = 2
+    n_drawings: int = 40
+    epochs: int = 1
 
 
 DEFAULT_TRAINING = DemoTraining()

@@ -66,6 +66,11 @@ class DigitRecipe:
             return f"linear-{self.size}px"
         return f"{self.family}-w{self.width}-d{self.depth}-{self.size}px"
 
+    @property
+    def n_threads(self) -> int:
+        """How many threads train it: the smallest networks lose time on a second one."""
+        return 2 if self.family in BLOCKS else 1
+
     def build(self) -> nn.Module:
         """The untrained network."""
         return network(
@@ -86,7 +91,7 @@ RECIPES = (
     *_recipes("convolution", (4, 3, 8), (8, 3, 8), (16, 3, 8)),
     *_recipes("plain", (4, 1, 16), (8, 1, 16), (16, 1, 16)),
     *_recipes("mobile", (8, 1, 16), (16, 1, 16)),
-    *_recipes("residual", (8, 1, 16), (16, 1, 16), (16, 2, 16), (16, 2, 32)),
+    *_recipes("residual", (8, 1, 16), (16, 1, 16), (16, 2, 16), (16, 1, 32), (16, 2, 32)),
 )
 
 
@@ -179,7 +184,7 @@ def train(
     The same seed on the same machine gives the same network.
     """
     generator = torch.Generator().manual_seed(seed)
-    with _one_thread(), torch.random.fork_rng(devices=()):
+    with _threads(recipe.n_threads), torch.random.fork_rng(devices=()):
         torch.manual_seed(seed)
         model = recipe.build().train()
         samples, labels = torch.tensor(x), torch.tensor(label)
@@ -236,7 +241,7 @@ def train_pool(
 
 def logits_of(model: nn.Module, x: FloatArray) -> FloatArray:
     """What `model` answers to samples x [n, 1, side, side], as logits, float32 [n, 10]."""
-    with _one_thread(), torch.no_grad():
+    with _threads(1), torch.no_grad():
         return np.asarray(model(torch.tensor(x)).numpy(), np.float32)
 
 
@@ -254,10 +259,10 @@ def _trained(recipe: DigitRecipe, path: Path) -> TrainedNetwork:
 
 
 @contextmanager
-def _one_thread() -> Generator[None]:
-    """Networks this small lose time on a second thread."""
+def _threads(n: int) -> Generator[None]:
+    """Always as many, since the order of sums, and with it a network, depends on their number."""
     before = torch.get_num_threads()
-    torch.set_num_threads(1)
+    torch.set_num_threads(n)
     try:
         yield
     finally:
