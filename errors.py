@@ -38,6 +38,11 @@ class EncasError(Exception):
         return "; ".join(self.faults) if self.where == place else str(self)
 
 
+def whole_text(cause: BaseException) -> str:
+    """All that an exception of another library says, in one line."""
+    return " ".join(str(cause).split()) or type(cause).__name__
+
+
 class CascadeError(EncasError, ValueError):
     """Members, thresholds or outputs that make no cascade."""
 

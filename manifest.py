@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from .cascade import Cascade, Combine, Confidence
+from .class_names import ClassNames
 from .entries import (
     INPUT,
     Expected,
@@ -97,6 +98,11 @@ class Manifest:
         ]
         if faults:
             raise ManifestError(*faults, where="manifest")
+
+    @property
+    def class_names(self) -> ClassNames:
+        """The classes, as they meet others."""
+        return ClassNames(owner=f"bundle {self.name}", n_classes=self.n_classes, names=self.classes)
 
     @property
     def inputs(self) -> tuple[InputEntry, ...]:

@@ -27,7 +27,7 @@ from encas.export.bundle import write_bundle
 from encas.export.bundle_options import BundleOptions
 from encas.export.member_views import views_of
 from encas.jobs.export_front import members_of
-from encas.jobs.verify_bundle import evidence_of
+from encas.jobs.joined_data import joined_data
 from encas.runtime.batching import Batching
 from encas.runtime.bench import batches_of
 from encas.runtime.loading import load
@@ -50,7 +50,7 @@ def main() -> None:
     pool = resnet_pool(options.data, "test")
     members = members_of(pool, CASCADE.members)
     dataset = open_views(pool.data, views_of(members).preprocessings)
-    evidence = evidence_of(pool, CASCADE.members, dataset)
+    evidence = joined_data(dataset, pool).evidence(CASCADE.members)
     with tempfile.TemporaryDirectory() as name:
         for weights in ("branches", "top"):
             write_bundle(

@@ -33,7 +33,7 @@ from encas.export.bundle_options import BundleOptions
 from encas.export.member_views import Member, views_of
 from encas.export.proofs import Evidence
 from encas.jobs.export_front import members_of
-from encas.jobs.verify_bundle import evidence_of
+from encas.jobs.joined_data import joined_data
 from encas.manifest import Manifest
 from encas.pools.models.source_model import SourceModel
 
@@ -61,7 +61,7 @@ def _cifar(data: Path) -> list[dict[str, Any]]:
     members = members_of(pool, pool.names)
     dataset = open_views(pool.data, views_of(members).preprocessings)
     cascade = Cascade(members=pool.names, thresholds=(0.8, 0.7, 0.6))
-    return [_exported(cascade, members, evidence_of(pool, pool.names, dataset))]
+    return [_exported(cascade, members, joined_data(dataset, pool).evidence(pool.names))]
 
 
 def _timm() -> list[dict[str, Any]]:

@@ -95,7 +95,7 @@ NAT: Rows = {
 }
 ON_THEIR_OWN: Rows = {
     "demo": ("demo", "Go the whole loop on scikit-learn's digits, in a few minutes."),
-    "doctor": ("runtime", "Say what works on this machine, what does not, and the remedy."),
+    "doctor": ("doctor", "Say what works on this machine, what does not, and the remedy."),
 }
 
 

@@ -16,7 +16,7 @@ from ..pools.pool import Pool
 from ..reports.contest_page import SUMMARY_COLUMNS, summary_rows
 from ..reports.contest_writing import write_contest
 from ..search.options import SearchOptions
-from .console import emit, json_option, shown_progress
+from .console import Notes, emit, json_option, shown_progress
 from .option_texts import option
 
 PATH = click.Path(path_type=Path)
@@ -69,6 +69,7 @@ def compare(  # noqa: PLR0913 - one argument for each option
         seeds=seeds_of(seeds),
         options=SearchOptions(objectives=(objective,), **options),
     )
+    notes = Notes()
     with shown_progress(f"comparing algorithms on {folder}") as show:
         runs = run_plan(
             Pool.load(folder),
@@ -76,11 +77,12 @@ def compare(  # noqa: PLR0913 - one argument for each option
             folder=out,
             test=Pool.load(test_pool) if test_pool else None,
             profile=LatencyProfile.load(profile) if profile else None,
+            on_note=notes,
             on_progress=show,
         )
     contest = contest_of(runs, exact=Front.load(exact_front) if exact_front else None)
     write_contest(contest, out)
-    emit(as_json, contest.to_json(), _table(contest))
+    emit(as_json, contest.to_json() | notes.to_json(), _table(contest))
 
 
 def _table(contest: Contest) -> Table:

@@ -49,6 +49,23 @@ def note(text: str) -> None:
     click.echo(text, err=True)
 
 
+class Notes:
+    """Lines for a person, on stderr as soon as they come, and in the JSON of the result."""
+
+    def __init__(self) -> None:
+        self._lines: list[str] = []
+
+    def __call__(self, text: str, /) -> None:
+        """Prints a line; the same one twice is one."""
+        if text not in self._lines:
+            self._lines.append(text)
+            note(text)
+
+    def to_json(self) -> dict[str, Any]:
+        """What belongs beside a result; nothing where there were none."""
+        return {"notes": list(self._lines)} if self._lines else {}
+
+
 @contextmanager
 def shown_progress(what: str = "") -> Generator[OnProgress]:
     """Shows on stderr how far work is; yields what hears of it, from any thread.

@@ -7,12 +7,14 @@ from pathlib import Path
 import click
 from rich.table import Table
 
+from ..evaluate.class_metrics import TOP1
 from ..fronts.front import Front
 from ..fronts.scoring import evaluate_front
 from ..fronts.selection import cost_text
+from ..intervals import wilson_interval
 from ..latency import LatencyProfile
 from ..pools.pool import Pool
-from .console import emit, json_option, shown_progress
+from .console import Notes, emit, json_option, shown_progress
 from .option_texts import option
 
 
@@ -42,10 +44,13 @@ def evaluate(file: Path, folder: Path, out: Path, profile: Path | None, as_json:
     Example: encas front evaluate front.json test_pool --out front_test.json
     """
     loaded_profile = LatencyProfile.load(profile) if profile else None
+    notes = Notes()
     with shown_progress(f"scoring {file} on {folder}"):
-        scored = evaluate_front(Front.load(file), Pool.load(folder), profile=loaded_profile)
+        scored = evaluate_front(
+            Front.load(file), Pool.load(folder), profile=loaded_profile, on_note=notes
+        )
     scored.save(out)
-    emit(as_json, scored.to_json(), front_summary(scored, out))
+    emit(as_json, scored.to_json() | notes.to_json(), front_summary(scored, out))
 
 
 def front_summary(front: Front, file: Path) -> str:
@@ -72,5 +77,16 @@ def front_table(loaded: Front) -> Table:
     table.add_column("members (threshold)", overflow="fold")
     for index, scored in enumerate(loaded.cascades):
         cost = cost_text(scored.cost, loaded.objectives[1])
-        table.add_row(str(index), f"{scored.accuracy:.4f}", cost, str(scored.cascade))
+        table.add_row(
+            str(index), _accuracy_text(scored.accuracy, loaded), cost, str(scored.cascade)
+        )
     return table
+
+
+def _accuracy_text(accuracy: float, front: Front) -> str:
+    """With its 95 % interval, where it is a share of right answers; the table's head has n."""
+    if front.metric != TOP1:
+        return f"{accuracy:.4f}"
+    n_samples = front.pool.n_samples
+    low, high = wilson_interval(round(accuracy * n_samples), n_samples)
+    return f"{accuracy:.4f} ({low:.4f} .. {high:.4f})"

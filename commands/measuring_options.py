@@ -53,6 +53,12 @@ def protocol_options(command: Command) -> Command:
     return command
 
 
+def limit_options(command: Command) -> Command:
+    """The options that take a seeded random part of the data."""
+    limit = option("--limit", type=click.IntRange(min=1))
+    return limit(option("--seed", default=0, show_default=True)(command))
+
+
 batch_sizes_option = option(
     "--batch-size",
     "batch_sizes",

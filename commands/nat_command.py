@@ -14,7 +14,7 @@ from ..nat.designs import NAMES
 from ..nat.nat_runs import NatRun
 from ..nat.nat_session import Launch, Origin, transfer
 from ..nat.subnet_latency import TimedSubnets
-from .console import emit, note, shown_progress
+from .console import Notes, emit, note, shown_progress
 from .nat_options import path_type, plan_of, settings_of, shared_options
 from .option_texts import option
 
@@ -45,6 +45,7 @@ def run(supernet: str, checkpoint: Path | None, **given: Any) -> None:
     origin = Origin(supernet=supernet, checkpoint=checkpoint)
     settings = settings_of([origin], given)
     timed = timed_of(given)
+    notes = Notes()
     with shown_progress("preparing the supernetwork") as show:
         found = transfer(
             origin,
@@ -53,9 +54,10 @@ def run(supernet: str, checkpoint: Path | None, **given: Any) -> None:
             given["out"],
             launch=Launch(**{key: given[key] for key in ("seed", "device", "resume")}),
             timed=timed,
+            on_note=notes,
             on_progress=show,
         )
-    emit(given["as_json"], run_json(found), run_table(found))
+    emit(given["as_json"], run_json(found) | notes.to_json(), run_table(found))
     note(f"{found.folder}: `encas nat pool {found.folder} --out POOL` makes a pool of it")
 
 

@@ -13,7 +13,7 @@ from ..nat.joint_runs import JointRun, front_of
 from ..nat.joint_session import joint_transfer
 from ..nat.nat_session import Launch, Origin
 from ..pools.pool import Pool
-from .console import emit, json_option, note, shown_progress
+from .console import Notes, emit, json_option, note, shown_progress
 from .nat_options import path_type, plan_of, settings_of, shared_options
 from .option_texts import option
 
@@ -39,6 +39,7 @@ def joint(supernets: tuple[str, ...], checkpoints: tuple[str, ...], **given: Any
     --search-data digits:search --out run
     """
     origins = origins_of(supernets, checkpoints)
+    notes = Notes()
     with shown_progress("preparing the supernetworks") as show:
         run = joint_transfer(
             origins,
@@ -46,9 +47,10 @@ def joint(supernets: tuple[str, ...], checkpoints: tuple[str, ...], **given: Any
             settings_of(origins, given),
             given["out"],
             launch=Launch(**{key: given[key] for key in ("seed", "device", "resume")}),
+            on_note=notes,
             on_progress=show,
         )
-    emit(given["as_json"], joint_json(run), joint_table(run))
+    emit(given["as_json"], joint_json(run) | notes.to_json(), joint_table(run))
     note(f"{run.folder}: `encas nat pool {run.folder} --out POOL` makes a pool of it")
 
 

@@ -53,6 +53,7 @@ def run_options(command: Command) -> Command:
 @option("--seed", default=0, show_default=True)
 @option("--class-map")
 @option("--download", is_flag=True)
+@option("--skip-broken", is_flag=True)
 @option("--preprocessing", type=path_type)
 @option("--costs", type=path_type)
 @run_options
@@ -82,14 +83,17 @@ def run_and_show(
     emit(as_json, summary.to_json() | {"build": _report_json(report)}, summary_table(summary))
     _note_all("failed", report.refusals)
     _note_all("have no macs", report.unpriced)
+    _note_all("give odd outputs", report.doubts)
 
 
 def _report_json(report: BuildReport) -> dict[str, Any]:
     return {
         "n_built": report.n_built,
         "n_passes": report.n_passes,
+        "notes": list(report.notes),
         "failed": [{"name": r.name, "reason": r.reason} for r in report.refusals],
         "without_macs": [{"name": r.name, "reason": r.reason} for r in report.unpriced],
+        "doubts": [{"name": r.name, "reason": r.reason} for r in report.doubts],
     }
 
 

@@ -9,7 +9,7 @@ import click
 from rich.console import Group
 from rich.table import Table
 
-from ..evaluate.pool_summary import PoolSummary, summarise
+from ..evaluate.pool_summary import summarise
 from ..files import write_atomically
 from ..fronts.diversity import diversity_of, pair_table, uses_of
 from ..fronts.front import Front
@@ -18,7 +18,7 @@ from ..pools.pool import Pool
 from ..pools.pool_check import check_pool
 from ..pools.pool_npz import export_npz, import_npz
 from ..pools.pool_samples import moved_models, refuse_held_out
-from .console import emit, json_option, shown_progress
+from .console import Notes, emit, json_option, shown_progress
 from .option_texts import option
 from .pool_tables import details_tables, summary_table
 
@@ -36,14 +36,16 @@ def import_(
     """Make a pool folder of the arrays in FILE.npz.
 
     The arrays: outputs [M, N, C], label [N], name [M], macs [M]; optional kind [M]
-    (probabilities or logits), params [M], cost_<name> [M], source [M], classes [C].
+    (probabilities or logits), params [M], cost_<name> [M], source [M], classes [C] by label,
+    output_classes [C] where the outputs' classes are others or in another order.
 
     Example: encas pool import outputs.npz --out pool
     """
+    notes = Notes()
     with shown_progress(f"importing {file}"):
-        stored = import_npz(file, name=name, dtype=dtype).save(out, overwrite=overwrite)
-        summary = summarise(stored)
-    _emit_summary(summary, as_json)
+        read = import_npz(file, name=name, dtype=dtype, on_note=notes)
+        summary = summarise(read.save(out, overwrite=overwrite))
+    emit(as_json, summary.to_json() | notes.to_json(), summary_table(summary))
 
 
 @click.command()
@@ -155,7 +157,3 @@ def calibrate(folder: Path, out: Path, like: Path | None, overwrite: bool, as_js
         table.add_row(model.name, f"{model.temperature:.3f}")
     value = {"path": str(out), "temperatures": dict(zip(made.names, chosen, strict=True))}
     emit(as_json, value, table)
-
-
-def _emit_summary(summary: PoolSummary, as_json: bool) -> None:
-    emit(as_json, summary.to_json(), summary_table(summary))

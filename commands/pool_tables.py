@@ -64,7 +64,10 @@ def comparison_table(comparison: Comparison, first: str, second: str) -> Table:
         f"{comparison.n_shared} of {comparison.n_samples[0]} samples of {first} are in {second} "
         f"(by {comparison.known_by}); classes' shares differ by {comparison.class_shift:.4f}"
     )
-    table = Table("model", first, second, "difference", "95 % interval", "confidences (KS)")
+    columns = (
+        f"{name} (n = {n})" for name, n in zip((first, second), comparison.n_samples, strict=True)
+    )
+    table = Table("model", *columns, "difference", "95 % interval", "confidences (KS)")
     table.title, table.title_justify = title, "left"
     for model in comparison.models:
         low, high = model.interval

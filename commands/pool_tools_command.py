@@ -18,7 +18,7 @@ from ..pools.pool_samples import moved_models, write_part
 from ..pools.pool_split import split_pool
 from ..pools.pool_tools import Wanted, filter_pool, find_twins, merge_pools
 from ..pools.pool_writing import write_pool
-from .console import emit, json_option, shown_progress
+from .console import Notes, emit, json_option, shown_progress
 from .option_texts import option
 from .pool_tables import comparison_table, summary_table
 
@@ -41,10 +41,11 @@ def merge(
 
     Example: encas pool merge mine theirs --out both
     """
+    notes = Notes()
     with shown_progress(f"merging {len(folders)} pools"):
         pools = [Pool.load(folder) for folder in folders]
-        summary = summarise(merge_pools(pools, out, name=name, overwrite=overwrite))
-    _emit(summary, as_json)
+        summary = summarise(merge_pools(pools, out, name=name, overwrite=overwrite, on_note=notes))
+    _emit(summary, as_json, notes)
 
 
 @click.command("filter")
@@ -174,10 +175,11 @@ def diff(first: Path, second: Path, as_json: bool) -> None:
     Example: encas pool diff parts/search parts/test
     """
     pools = Pool.load(first), Pool.load(second)
+    notes = Notes()
     with shown_progress(f"comparing {first} and {second}"):
-        comparison = compare_pools(*pools)
+        comparison = compare_pools(*pools, on_note=notes)
     table = comparison_table(comparison, pools[0].name, pools[1].name)
-    emit(as_json, comparison.to_json(), table)
+    emit(as_json, comparison.to_json() | notes.to_json(), table)
 
 
 @click.command()
@@ -202,8 +204,8 @@ def cost(folder: Path, table: Path, out: Path, overwrite: bool, as_json: bool) -
     _emit(summary, as_json)
 
 
-def _emit(summary: PoolSummary, as_json: bool) -> None:
-    emit(as_json, summary.to_json(), summary_table(summary))
+def _emit(summary: PoolSummary, as_json: bool, notes: Notes | None = None) -> None:
+    emit(as_json, summary.to_json() | (notes or Notes()).to_json(), summary_table(summary))
 
 
 def _limit(text: str) -> tuple[str, float]:

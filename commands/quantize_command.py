@@ -9,7 +9,8 @@ from typing import Any
 import click
 from rich.table import Table
 
-from .console import emit, json_option, shown_progress
+from ..intervals import wilson_interval
+from .console import Notes, emit, json_option, shown_progress
 from .measuring_options import exporter_option, placement_options, taken_placement
 from .option_texts import option
 
@@ -41,18 +42,29 @@ def quantize(folder: Path, *, out: Path, overwrite: bool, as_json: bool, **optio
 
     placement = taken_placement(options)
     request = QuantizeRequest(placement=placement, **options)
+    notes = Notes()
     with shown_progress(f"quantizing {folder}") as show:
-        stored, found = quantize_pool(folder, out, request, overwrite=overwrite, on_progress=show)
-    table = Table(title=f"{out}: {stored.n_models} models", title_justify="left")
+        stored, found = quantize_pool(
+            folder, out, request, overwrite=overwrite, on_note=notes, on_progress=show
+        )
+    table = Table(
+        title=f"{out}: {stored.n_models} models, n = {stored.n_samples}", title_justify="left"
+    )
     for column in ("model", "accuracy", "of the original", "same answer", "differs by", "MB"):
         table.add_column(column, justify="left" if column == "model" else "right")
     for one in found:
         table.add_row(
             one.name,
-            f"{one.accuracy:.2%}",
-            f"{one.original_accuracy:.2%}",
+            _percent(one.accuracy, stored.n_samples),
+            _percent(one.original_accuracy, stored.n_samples),
             f"{one.top1_agreement:.2%}",
             f"{one.max_difference:.2g}",
             f"{one.file_bytes / 1e6:.1f}",
         )
-    emit(as_json, {"out": str(out), "models": [asdict(one) for one in found]}, table)
+    value = {"out": str(out), "models": [asdict(one) for one in found]}
+    emit(as_json, value | notes.to_json(), table)
+
+
+def _percent(accuracy: float, n_samples: int) -> str:
+    low, high = wilson_interval(round(accuracy * n_samples), n_samples)
+    return f"{accuracy:.2%} ({low:.2%} .. {high:.2%})"

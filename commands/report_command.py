@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from ..reports.report_writing import report as write_report
-from .console import emit, json_option, shown_progress
+from .console import Notes, emit, json_option, shown_progress
 from .option_texts import option
 
 PATH = click.Path(path_type=Path)
@@ -37,6 +37,7 @@ def report(
 
     Example: encas report front.json front_test.json --pool pool/test --out report.html
     """
+    notes = Notes()
     with shown_progress(f"writing {out}"):
-        write_report(*fronts, out=out, pools=pools, bundles=bundles, profile=profile)
-    emit(as_json, {"path": str(out)}, f"{out}: a report of {len(fronts)} fronts")
+        write_report(*fronts, out=out, pools=pools, bundles=bundles, profile=profile, on_note=notes)
+    emit(as_json, {"path": str(out)} | notes.to_json(), f"{out}: a report of {len(fronts)} fronts")

@@ -1,4 +1,4 @@
-"""`encas run`, `profile`, `bench`, `doctor`: running bundles, and measuring them."""
+"""`encas run`, `profile`, `bench`: running bundles, and measuring them."""
 
 from __future__ import annotations
 
@@ -7,21 +7,22 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.markup import escape
 from rich.table import Table
 
 from ..data.dataset import Dataset
 from ..data.open_data import open_bundle_data
+from ..data.splits import limited_rows
+from ..intervals import wilson_interval
 from ..latency import LatencyProfile, Timing
 from ..runtime.bench import Bench
-from ..runtime.doctor import Diagnosis, examine
 from ..runtime.executor import Prediction
 from ..runtime.loading import Backend, load
 from ..runtime.predicting import predict, save_predictions
-from .console import emit, json_option, note, shown_progress
+from .console import Notes, emit, json_option, note, shown_progress
 from .measuring_options import (
     batch_sizes_option,
     exporter_option,
+    limit_options,
     placement_options,
     protocol_options,
     taken_placement,
@@ -42,6 +43,7 @@ backend_option = option(
 @option("--data", metavar="DATA", required=True)
 @option("--out", required=True, type=click.Path(path_type=Path))
 @backend_option
+@limit_options
 @placement_options
 @json_option
 def run(
@@ -50,17 +52,25 @@ def run(
     data: str,
     out: Path,
     backend: Backend,
+    limit: int | None,
+    seed: int,
     as_json: bool,
     **where: Any,
 ) -> None:
     """Predict data with a bundle.
 
-    label [N], stage [N] and probabilities [N, C] go to an .npz file.
+    label [N], stage [N] and probabilities [N, C] go to an .npz file, with --limit row [N], too,
+    the samples' places in the data.
 
-    Images are preprocessed as the bundle's manifest says.
+    Images are preprocessed as the bundle's manifest says; the data's classes are matched with the
+    bundle's by name, and labels are the bundle's.
 
     Example: encas run bundle --data digits:test --out predictions.npz
     """
+    notes = Notes()
+    whole = open_bundle_data(bundle, data, on_note=notes)
+    rows = limited_rows(whole.label, limit, seed=seed)
+    dataset = whole.take(rows)
     placement = taken_placement(where)
     with shown_progress(f"loading {bundle}") as show:
         runner = load(
@@ -71,14 +81,14 @@ def run(
             gpu_memory_bytes=placement.gpu_memory_bytes,
             cuda_graphs=placement.cuda_graphs,
         )
-        dataset = open_bundle_data(bundle, data)
         prediction = predict(runner, dataset, on_progress=show)
-    save_predictions(prediction, out)
+    save_predictions(prediction, out, rows=None if limit is None else rows)
     summary = _run_summary(prediction, dataset)
     table = Table(title=str(out), title_justify="left", show_header=False)
-    for key, value in summary.items():
-        table.add_row(key.replace("_", " "), str(value))
-    emit(as_json, summary | {"out": str(out)}, table)
+    for key, value in _run_text(summary, whole).items():
+        table.add_row(key, value)
+    value = summary | {"n_available": whole.n_samples, "out": str(out)}
+    emit(as_json, value | notes.to_json(), table)
 
 
 @click.command()
@@ -168,27 +178,26 @@ def bench(
     emit(as_json, {"bench": [_bench_json(one) for one in results]}, _bench_table(results))
 
 
-@click.command()
-@json_option
-def doctor(as_json: bool) -> None:
-    """Say what works on this machine, what does not, and the remedy.
-
-    A device works when a model really loads on it.
-
-    Example: encas doctor
-    """
-    with shown_progress("loading a model on each device"):
-        diagnosis = examine()
-    emit(as_json, _doctor_json(diagnosis), _doctor_table(diagnosis))
-
-
 def _run_summary(prediction: Prediction, dataset: Dataset) -> dict[str, Any]:
     left = [int((prediction.stage == s).sum()) for s in range(1, int(prediction.stage.max()) + 1)]
+    n, n_right = dataset.n_samples, int((prediction.label == dataset.label).sum())
     return {
-        "n_samples": dataset.n_samples,
-        "accuracy": float((prediction.label == dataset.label).mean()),
+        "n_samples": n,
+        "accuracy": n_right / n,
+        "interval": list(wilson_interval(n_right, n)),
         "left_at_stage": left,
         "padding_waste": prediction.padding_waste,
+    }
+
+
+def _run_text(summary: dict[str, Any], whole: Dataset) -> dict[str, str]:
+    n, (low, high) = summary["n_samples"], summary["interval"]
+    part = f", a random part of {whole.n_samples}" if n < whole.n_samples else ""
+    return {
+        "samples": f"{n}{part}",
+        "accuracy": f"{summary['accuracy']:.4f} ({low:.4f} .. {high:.4f}, n = {n})",
+        "left at stage": str(summary["left_at_stage"]),
+        "padding waste": str(summary["padding_waste"]),
     }
 
 
@@ -259,24 +268,3 @@ def _without_samples(content: dict[str, Any]) -> dict[str, Any]:
         for timing in content["timings"]
     ]
     return content | {"timings": timings}
-
-
-def _doctor_json(diagnosis: Diagnosis) -> dict[str, Any]:
-    extras = [asdict(extra) | {"remedy": extra.remedy} for extra in diagnosis.extras]
-    return asdict(diagnosis) | {"extras": extras}
-
-
-def _doctor_table(diagnosis: Diagnosis) -> Table:
-    table = Table(show_header=False)
-    for name, version in diagnosis.versions.items():
-        table.add_row(name, version)
-    for device in diagnosis.devices:
-        found = "works" if device.works else f"does not work: {device.reason}"
-        table.add_row(device.device, escape(found))
-    table.add_row("GPUs", ", ".join(diagnosis.gpus) or "none that nvidia-smi shows")
-    for extra in diagnosis.extras:
-        there = ", ".join(f"{name} {version}" for name, version in extra.installed.items())
-        lacking = f"lacks {', '.join(extra.missing)}: {extra.remedy}" if extra.missing else ""
-        text = "; ".join(part for part in (there, lacking) if part)
-        table.add_row(escape(f"encas[{extra.extra}]"), escape(text))
-    return table

@@ -11,7 +11,7 @@ from ..fronts.cascade_choice import Demand, make_choice
 from ..fronts.front import Front
 from ..latency import LatencyProfile
 from ..pools.pool import Pool
-from .console import emit, json_option, selection_options, shown_progress, taken_limits
+from .console import Notes, emit, json_option, selection_options, shown_progress, taken_limits
 from .option_texts import option
 
 
@@ -76,8 +76,9 @@ def select(  # noqa: PLR0913 - one argument for each option
         )
     front = Front.load(file)
     limits = taken_limits(limits, front)
+    notes = Notes()
     with shown_progress("certifying" if demand else "choosing"):
-        choice = make_choice(front, demand=demand, **limits)
+        choice = make_choice(front, demand=demand, on_note=notes, **limits)
     if out is not None:
         choice.front.save(out)
-    emit(as_json, choice.to_json(), "\n".join(choice.lines()))
+    emit(as_json, choice.to_json() | notes.to_json(), "\n".join(choice.lines()))

@@ -12,7 +12,7 @@ from rich.table import Table
 
 from ..errors import MissingExtraError
 from ..search.algorithms import ALGORITHMS, AUTO
-from .console import emit, json_option, note, shown_progress
+from .console import Notes, emit, json_option, note, shown_progress
 from .measuring_options import exporter_option, placement_options, taken_placement
 from .option_texts import option
 
@@ -54,6 +54,7 @@ def tune(folder: Path, *, out: Path, as_json: bool, **options: Any) -> None:
     Example: encas tune pool --device cpu --threads 1 --batch-size 8 --out tuned
     """
     placement = taken_placement(options)
+    notes = Notes()
     with shown_progress(f"tuning {folder}") as show:
         report = tune_pool(
             folder,
@@ -62,10 +63,11 @@ def tune(folder: Path, *, out: Path, as_json: bool, **options: Any) -> None:
             n_threads=placement.n_threads,
             gpu_memory_bytes=placement.gpu_memory_bytes,
             cuda_graphs=placement.cuda_graphs,
+            on_note=notes,
             on_progress=show,
             **options,
         )
-    emit(as_json, report.to_json(), _for_people(report, out))
+    emit(as_json, report.to_json() | notes.to_json(), _for_people(report, out))
     if not report.has_settled:
         note(
             f"After {len(report.rounds)} rounds predictions are still off by "

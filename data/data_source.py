@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..arrays import ByteArray, IntArray, frozen
+from ..class_names import ClassMatch, ClassNames
 from ..errors import DataError
 from ..sample_identity import array_bytes, sample_hashes
 from .dataset import Dataset
@@ -34,6 +35,7 @@ class DataSource:
         is_image: whether a preprocessing is needed to make samples.
         read: the samples of rows [n], made by a preprocessing (None where they are no images).
         raw: the bytes that a sample is stored as; their hash is the sample's identity.
+        notes: what a user should know of the data, one sentence each.
     """
 
     name: str
@@ -42,6 +44,7 @@ class DataSource:
     is_image: bool
     read: Read
     raw: Callable[[int], bytes]
+    notes: tuple[str, ...] = ()
 
     @property
     def n_samples(self) -> int:
@@ -52,6 +55,18 @@ class DataSource:
     def n_classes(self) -> int:
         """The number of class names, or else the largest label plus 1."""
         return len(self.classes) if self.classes else int(self.label.max()) + 1
+
+    @property
+    def class_names(self) -> ClassNames:
+        """The classes, as they meet others."""
+        owner = f"the data {self.name}"
+        return ClassNames(owner=owner, n_classes=self.n_classes, names=self.classes)
+
+    def matched(self, match: ClassMatch) -> DataSource:
+        """The same samples with labels as another thing numbers the classes."""
+        if match.is_plain and match.names == self.classes:
+            return self
+        return replace(self, label=frozen(match.labels(self.label)), classes=match.names)
 
     def take(self, rows: IntArray) -> DataSource:
         """The data of the samples `rows` [n], in that order."""
@@ -97,7 +112,13 @@ def source_of_files(files: ImageFiles, *, name: str) -> DataSource:
             return file.read()
 
     return DataSource(
-        name=name, label=files.label, classes=files.classes, is_image=True, read=read, raw=raw
+        name=name,
+        label=files.label,
+        classes=files.classes,
+        is_image=True,
+        read=read,
+        raw=raw,
+        notes=files.notes,
     )
 
 

@@ -8,10 +8,11 @@ from typing import Any, TypeAlias
 
 from numpy.typing import NDArray
 
-from ..arrays import IntArray
+from ..arrays import IntArray, frozen
+from ..class_names import ClassNames, OnNote, matched_classes, unnoted
 from ..entries import INPUT
 from ..errors import DataError
-from .samples import Batch
+from .samples import Batch, converted
 
 Read: TypeAlias = Callable[[IntArray], NDArray[Any]]
 
@@ -45,6 +46,30 @@ class Dataset:
         """The number of samples."""
         return len(self.label)
 
+    @property
+    def class_names(self) -> ClassNames:
+        """The classes, as they meet others."""
+        n_classes = len(self.classes) if self.classes else int(self.label.max()) + 1
+        return ClassNames(owner=f"the data {self.name}", n_classes=n_classes, names=self.classes)
+
+    def in_classes_of(self, known: ClassNames, *, on_note: OnNote = unnoted) -> Dataset:
+        """The same samples with labels as another thing numbers its classes, by name.
+
+        Raises:
+            DataError: the data has a class that the other thing lacks.
+        """
+        match = matched_classes(self.class_names, known)
+        if match.note:
+            on_note(match.note)
+        if match.is_plain and match.names == self.classes:
+            return self
+        label = frozen(match.labels(self.label))
+        further = {
+            name: replace(view, label=label, classes=match.names)
+            for name, view in self.further.items()
+        }
+        return replace(self, label=label, classes=match.names, further=further)
+
     def samples(self, rows: IntArray) -> NDArray[Any]:
         """The samples of `rows` [n], as [n, *sample_shape]."""
         return self.read(rows)
@@ -61,6 +86,23 @@ class Dataset:
             known = ", ".join((INPUT, *self.further))
             raise DataError(f"has samples for {known}, but not for {name}", where=self.name)
         return self.further[name]
+
+    def as_types(self, dtypes: Mapping[str, str]) -> Dataset:
+        """The same samples as the types that each input takes; "input" is this data set's own.
+
+        Reading samples that the type cannot hold raises a DataError.
+        """
+        further = {
+            name: view.as_types({INPUT: dtypes[name]}) for name, view in self.further.items()
+        }
+        dtype = dtypes[INPUT]
+        if dtype == self.dtype:
+            return replace(self, further=further)
+
+        def read(rows: IntArray) -> NDArray[Any]:
+            return converted(self.read(rows), dtype, where=self.name)
+
+        return replace(self, dtype=dtype, read=read, further=further)
 
     def batch(self, rows: IntArray) -> Batch:
         """The samples `rows` [n] for a predictor, each read when a member asks for it."""

@@ -2,31 +2,33 @@
 
     CLASS/any/where/below/NAME.jpg
 
-Classes and files come in torchvision's order. A zip is hostile until proven otherwise: nothing is
-extracted, no entry may have a path that leads anywhere, and no entry may be larger than an image.
+Links that lead to somewhere in the folder are followed, others are refused. Classes and files come
+in torchvision's order. A zip is hostile until proven otherwise: nothing is extracted, no entry may
+have a path that leads anywhere, and no entry may be larger than an image.
 """
 
 from __future__ import annotations
 
 import io
+import os
 import stat
 import threading
 import zipfile
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import BinaryIO, TypeAlias
 
 import numpy as np
 
 from ..arrays import FloatArray, IntArray, frozen
 from ..errors import DataError
+from .class_folders import FolderListing, class_folders
 from .preprocessing import Preprocessing
 
 Opener: TypeAlias = Callable[[str], BinaryIO]
 
-ENDINGS = (".bmp", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
 MAX_FILE_BYTES = 64 * 2**20
 MAX_FILES = 4_000_000
 MAX_FAULTS = 10
@@ -42,6 +44,7 @@ class ImageFiles:
         label: int64 [n].
         classes: names by label, sorted.
         opener: opens the file of a path.
+        notes: what a user should know, one sentence each.
     """
 
     root: Path
@@ -49,6 +52,7 @@ class ImageFiles:
     label: IntArray
     classes: tuple[str, ...]
     opener: Opener
+    notes: tuple[str, ...] = ()
 
     def read(self, rows: IntArray, *, preprocessing: Preprocessing) -> FloatArray:
         """The samples of `rows` [n], float32 [n, *preprocessing.sample_shape].
@@ -70,13 +74,12 @@ def open_image_files(root: Path) -> ImageFiles:
     """Lists the images of a folder or a zip; none is read yet.
 
     Raises:
-        DataError: there are none, a class has none, or the zip has entries that are refused.
+        DataError: there are none, a class has none, a link leads elsewhere, or the zip has entries
+            that are refused.
     """
-    paths, opener = _open_folder(root) if root.is_dir() else _open_zip(root)
-    by_class = _by_class(paths)
-    if not by_class:
-        endings = " ".join(ENDINGS)
-        raise DataError(f"no images (CLASS/NAME with one of {endings})", where=str(root))
+    listing, opener = _open_folder(root) if root.is_dir() else _open_zip(root)
+    found = class_folders(listing)
+    by_class = found.images
     classes = tuple(sorted(by_class))
     ordered = [sorted(by_class[name], key=_torchvision_order) for name in classes]
     counts = [len(group) for group in ordered]
@@ -86,15 +89,53 @@ def open_image_files(root: Path) -> ImageFiles:
         label=frozen(np.repeat(np.arange(len(classes), dtype=np.int64), counts)),
         classes=classes,
         opener=opener,
+        notes=found.notes,
     )
 
 
-def _open_folder(root: Path) -> tuple[list[str], Opener]:
-    paths = [path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file()]
-    return paths, lambda path: (root / path).open("rb")
+def _open_folder(root: Path) -> tuple[FolderListing, Opener]:
+    files: list[str] = []
+    folders: list[str] = []
+    faults: list[str] = []
+    real_root = root.resolve()
+    waiting: list[tuple[Path, tuple[Path, ...]]] = [(root, (real_root,))]
+    while waiting:
+        folder, chain = waiting.pop()
+        for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
+            path = Path(entry.path)
+            below = path.relative_to(root).as_posix()
+            if entry.is_file():
+                files.append(below)
+                continue
+            fault = _link_fault(path, real_root, chain) if entry.is_symlink() else ""
+            if fault:
+                faults.append(f"{below!r} is a link {fault}")
+            elif entry.is_dir():
+                folders.append(below)
+                waiting.append((path, (*chain, path.resolve())))
+    _refuse(faults, root)
+    listing = FolderListing(root=root, files=files, folders=folders)
+    return listing, lambda path: (root / path).open("rb")
 
 
-def _open_zip(root: Path) -> tuple[list[str], Opener]:
+def _link_fault(path: Path, root: Path, chain: tuple[Path, ...]) -> str:
+    """Why a link to a folder is not followed, "" where it is."""
+    target = path.resolve()
+    if not target.exists():
+        return "to nothing"
+    if not target.is_relative_to(root):
+        return f"out of the folder, to {target}: copy what is there, or give {target} itself"
+    return "back to a folder that it lies in" if target in chain else ""
+
+
+def _refuse(faults: Sequence[str], root: Path) -> None:
+    if faults:
+        more = len(faults) - MAX_FAULTS
+        shown = [*faults[:MAX_FAULTS], *([f"and {more} more"] if more > 0 else [])]
+        raise DataError(*shown, where=str(root))
+
+
+def _open_zip(root: Path) -> tuple[FolderListing, Opener]:
     try:
         archive = zipfile.ZipFile(root)
     except (zipfile.BadZipFile, OSError, ValueError) as cause:
@@ -105,9 +146,7 @@ def _open_zip(root: Path) -> tuple[list[str], Opener]:
     faults = list(_zip_faults(archive.infolist()))
     if faults:
         archive.close()
-        more = len(faults) - MAX_FAULTS
-        shown = [*faults[:MAX_FAULTS], *([f"and {more} more"] if more > 0 else [])]
-        raise DataError(*shown, where=str(root))
+        _refuse(faults, root)
     lock = threading.Lock()
 
     def opener(path: str) -> BinaryIO:
@@ -117,7 +156,8 @@ def _open_zip(root: Path) -> tuple[list[str], Opener]:
         except (zipfile.BadZipFile, zlib.error, OSError, EOFError, NotImplementedError) as cause:
             raise DataError(f"cannot be unpacked: {cause}", where=f"{root}/{path}") from cause
 
-    return list(entries), opener
+    folders = [entry.filename.rstrip("/") for entry in archive.infolist() if entry.is_dir()]
+    return FolderListing(root=root, files=list(entries), folders=folders, is_zip=True), opener
 
 
 def _zip_faults(entries: list[zipfile.ZipInfo]) -> Iterator[str]:
@@ -139,28 +179,6 @@ def _zip_faults(entries: list[zipfile.ZipInfo]) -> Iterator[str]:
         if entry.file_size > MAX_FILE_BYTES:
             yield f"{name!r} has {entry.file_size} bytes, more than {MAX_FILE_BYTES}"
         seen.add(name)
-
-
-def _by_class(paths: Iterable[str]) -> dict[str, list[str]]:
-    images = [path for path in paths if _is_image(path)]
-    depth = 0
-    # Zips are often made of the folder that holds the classes, not of the classes.
-    while images and len({PurePosixPath(path).parts[depth] for path in images}) == 1:
-        if any(len(PurePosixPath(path).parts) <= depth + 2 for path in images):
-            break
-        depth += 1
-    groups: dict[str, list[str]] = {}
-    for path in images:
-        parts = PurePosixPath(path).parts
-        if len(parts) > depth + 1:
-            groups.setdefault(parts[depth], []).append(path)
-    return groups
-
-
-def _is_image(path: str) -> bool:
-    parts = PurePosixPath(path).parts
-    hidden = any(part.startswith(".") or part == "__MACOSX" for part in parts)
-    return not hidden and path.lower().endswith(ENDINGS)
 
 
 def _torchvision_order(path: str) -> tuple[str, str]:

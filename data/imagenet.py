@@ -19,9 +19,10 @@ import numpy as np
 
 from ..arrays import frozen
 from ..errors import DataError
+from .class_folders import ENDINGS
 from .data_source import DataSource, source_of_files
 from .downloads import Archive, unpacked
-from .image_files import ENDINGS, ImageFiles, open_image_files
+from .image_files import ImageFiles, open_image_files
 
 SYNSET = re.compile(r"n\d{8}")
 PREFIX = "ILSVRC2012_val_"

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
+from ..class_names import OnNote, unnoted
 from ..entries import INPUT
 from ..manifest import Manifest
 from .dataset import Dataset
@@ -57,17 +58,34 @@ def open_data(text: str, *, preprocessing: Preprocessing | None = None) -> Datas
     return open_images(existing(text), preprocessing)
 
 
-def open_bundle_data(bundle: Path, data: str) -> Dataset:
-    """The data that a DATA string names, preprocessed as the bundle's manifest says.
+def open_bundle_data(bundle: Path, data: str, *, on_note: OnNote = unnoted) -> Dataset:
+    """The data that a DATA string names, as a bundle takes them and with its labels.
+
+    Args:
+        bundle: the folder; its manifest says how images become samples, and which classes it has.
+        data: DATA, see the head of open_source.py.
+        on_note: hears how the classes of the data were matched with those of the bundle.
+
+    Raises:
+        ManifestError: the manifest has faults.
+        DataError: there is no such data, it has faults, or classes that the bundle lacks.
+    """
+    known = Manifest.load(bundle).class_names
+    return open_bundle_samples(bundle, data).in_classes_of(known, on_note=on_note)
+
+
+def open_bundle_samples(bundle: Path, data: str) -> Dataset:
+    """The same for those who need no labels: the data keep their own.
 
     Raises:
         ManifestError: the manifest has faults.
         DataError: there is no such data, or it has faults.
     """
+    inputs = Manifest.load(bundle).inputs
     preprocessings = {
         entry.name: Preprocessing.of(entry.preprocessing, where=str(bundle))
         if entry.preprocessing
         else None
-        for entry in Manifest.load(bundle).inputs
+        for entry in inputs
     }
-    return open_views(data, preprocessings)
+    return open_views(data, preprocessings).as_types({entry.name: entry.dtype for entry in inputs})

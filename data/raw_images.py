@@ -15,6 +15,7 @@ from ..arrays import ByteArray, FloatArray, IntArray
 from ..entries import InputEntry
 from ..errors import DataError
 from .preprocessing import CHANNELS, Preprocessing
+from .samples import converted
 
 if TYPE_CHECKING:
     from PIL.Image import Image as PillowImage
@@ -124,17 +125,11 @@ class ImageSamples:
         Raises:
             DataError: an image cannot be read; it is named.
         """
-        steps, dtype = self.preprocessings[name], np.dtype(self.dtypes[name])
+        steps = self.preprocessings[name]
         samples = np.empty((len(rows), *steps.sample_shape), np.float32)
         for place, row in enumerate(rows):
             samples[place] = _sample(self.images[int(row)], steps, where=f"image {int(row)}")
-        if dtype == samples.dtype:
-            return samples
-        with np.errstate(invalid="ignore"):
-            cast_samples = samples.astype(dtype)
-        if dtype.kind in "iu" and not np.array_equal(cast_samples, samples):
-            raise DataError(f"the preprocessing makes numbers that are no {dtype}", where=name)
-        return cast_samples
+        return converted(samples, self.dtypes[name], where=name)
 
 
 def _sample(image: object, steps: Preprocessing, *, where: str) -> FloatArray:

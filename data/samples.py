@@ -10,9 +10,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias, runtime_checkable
 
+import numpy as np
 from numpy.typing import NDArray
 
 from ..arrays import IntArray
+from ..errors import DataError
 
 
 @runtime_checkable
@@ -29,6 +31,38 @@ class Samples(Protocol):
 
 
 Batch: TypeAlias = "NDArray[Any] | Mapping[str, NDArray[Any]] | Samples"
+
+
+def converted(x: NDArray[Any], dtype: str, *, where: str) -> NDArray[Any]:
+    """Samples as the type that a model takes; only the precision of floats may be lost.
+
+    Raises:
+        DataError: the type cannot hold them: fractions for pixels, numbers too large for float16.
+    """
+    wanted = np.dtype(dtype)
+    if x.dtype == wanted:
+        return x
+    with np.errstate(invalid="ignore", over="ignore"):
+        cast = x.astype(wanted)
+    is_whole = wanted.kind in "iu"
+    if np.array_equal(cast, x) if is_whole else np.isfinite(cast).all() or not np.isfinite(x).all():
+        return cast
+    remedy = (
+        ': give pixels 0..255 as uint8, or images with "scale": 1 and mean 0, std 1 in their '
+        "preprocessing"
+    )
+    raise DataError(
+        f"the model takes {wanted}, the samples are {x.dtype} {x.min():g} .. {x.max():g}"
+        f"{remedy if is_whole else ''}",
+        where=where,
+    )
+
+
+def random_like(sample: NDArray[Any], n: int) -> NDArray[Any]:
+    """Random samples [n, ...] of the type and range of one sample [1, ...], always the same."""
+    low, high = float(sample.min()), float(sample.max())
+    values = np.random.default_rng(0).uniform(low, max(high, low + 1), (n, *sample.shape[1:]))
+    return values.astype(sample.dtype)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -17,8 +17,9 @@ import numpy as np
 
 from ..arrays import frozen
 from ..errors import DataError
+from .class_folders import ENDINGS
 from .data_source import DataSource, source_of_files
-from .image_files import ENDINGS, MAX_FILE_BYTES, ImageFiles
+from .image_files import MAX_FILE_BYTES, ImageFiles
 
 LABEL_ENDINGS = (".cls", ".json")
 

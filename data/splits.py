@@ -19,6 +19,13 @@ def stratified_rows(label: IntArray, n: int, *, seed: int) -> IntArray:
     return np.sort(stratified_order(label, rng=np.random.default_rng(seed))[:n])
 
 
+def limited_rows(label: IntArray, limit: int | None, *, seed: int) -> IntArray:
+    """The rows of `label` [n], ascending: at most `limit`, drawn as `stratified_rows` does."""
+    if limit is None or limit >= len(label):
+        return np.arange(len(label), dtype=np.int64)
+    return stratified_rows(label, limit, seed=seed)
+
+
 def stratified_order(label: IntArray, *, rng: np.random.Generator) -> IntArray:
     """A random order of all samples in which every stretch has the classes' shares.
 

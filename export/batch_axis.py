@@ -1,47 +1,28 @@
-"""Makes the batch of a model free, down to an empty one."""
+"""Makes a batch work down to an empty one."""
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
-from ..errors import ExportError, MissingExtraError
+from ..errors import ExportError, MissingExtraError, whole_text
 from ..pools.models.onnx_graph import real_inputs
 from ..processors import usable_processors
 from ..runtime.device import Device
-from ..runtime.ort_opening import first_line, open_session
+from ..runtime.ort_opening import open_session
 from .onnx_model import (
     INLINE_LIMIT,
-    GraphProto,
     ModelProto,
-    all_graphs,
     fresh_name,
     tensor_names,
     weight_bytes,
 )
 
 try:
-    import onnx
-    from onnx import TensorProto, helper, numpy_helper
+    from onnx import helper, numpy_helper
 except ImportError as error:
     raise MissingExtraError("exporting to ONNX", extra="export") from error
 
 TRIAL_BATCHES = (2, 3)
-
-
-def thaw(graph: GraphProto, fixed: int) -> None:
-    """Frees the batch in constant shapes of Reshape, in place: where exporters freeze it."""
-    for each in all_graphs(graph):
-        shapes = {node.input[1] for node in each.node if node.op_type == "Reshape"}
-        for tensor in each.initializer:
-            if tensor.name in shapes:
-                tensor.CopyFrom(_thawed(tensor, fixed))
-        for node in each.node:
-            if node.op_type == "Constant" and node.output[0] in shapes:
-                shape = _thawed(_constant_of(node), fixed)
-                node.ClearField("attribute")
-                node.attribute.append(helper.make_attribute("value", shape))
 
 
 def spell_out_reshapes(model: ModelProto) -> ModelProto:
@@ -85,19 +66,5 @@ def _shapes_of(model: ModelProto, names: list[str], batch: int) -> list[tuple[in
         answers = session.run(names, {given.name: np.zeros((batch, *shape), dtype)})
     except Exception as cause:
         # ONNX Runtime's exceptions share no base class but Exception.
-        raise ExportError(f"it cannot be run on a batch of {batch}: {first_line(cause)}") from cause
+        raise ExportError(f"it cannot be run on a batch of {batch}: {whole_text(cause)}") from cause
     return [np.asarray(answer).shape for answer in answers]
-
-
-def _thawed(shape: TensorProto, fixed: int) -> TensorProto:
-    sizes = numpy_helper.to_array(shape).copy()
-    if sizes.ndim == 1 and len(sizes) > 1 and sizes[0] == fixed:
-        # In a shape, 0 says "as in the input", and one -1 "whatever is left".
-        sizes[0] = 0 if -1 in sizes[1:] else -1
-    return numpy_helper.from_array(sizes, shape.name)
-
-
-def _constant_of(node: onnx.NodeProto) -> TensorProto:
-    attribute = node.attribute[0]
-    values: Any = attribute.t if attribute.name == "value" else list(attribute.ints)
-    return values if attribute.name == "value" else numpy_helper.from_array(np.array(values))

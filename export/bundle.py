@@ -10,14 +10,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from importlib import metadata
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..bundle_files import file_entry
 from ..cascade import Cascade
-from ..data.dataset import Dataset
 from ..entries import GraphEntry, InputEntry, MemberEntry, MemberProof
 from ..errors import ExportError
 from ..files import new_folder
@@ -28,7 +25,6 @@ from ..runtime.executor import Predictor, Runner
 from ..runtime.loading import open_graph, open_members
 from ..runtime.ort_session import OrtSession
 from ..runtime.predicting import predict
-from ..runtime.session import SessionInfo, random_batch
 from ..version import __version__
 from .bundle_options import (
     DEFAULT_DESCRIPTION,
@@ -37,16 +33,16 @@ from .bundle_options import (
     BundleOptions,
 )
 from .graph import WeightPlace, cascade_graph
-from .member_views import Member, Views, input_shapes, only, preprocessing_json, views_of
+from .member_input import SampleType
+from .member_proofs import proof_of
+from .member_views import Member, Views, input_samples, only, preprocessing_json, views_of
 from .onnx_export import ExportedModel, export_member
-from .onnx_model import load_model, precision_of, save_model
+from .onnx_model import load_model, save_model
 from .proofs import (
-    PROOF_SAMPLES,
-    RANDOM_SAMPLES,
     Evidence,
     dataset_digests,
+    margin_of,
     prove_decisions,
-    prove_member,
     random_evidence,
     require,
 )
@@ -85,16 +81,18 @@ def write_bundle(
     if tuple(member.name for member in members) != cascade.members:
         raise ExportError(f"expected the members {', '.join(cascade.members)}")
     views = views_of(members)
-    dataset = evidence.dataset if evidence else None
-    shapes = input_shapes(members, views, dataset)
+    samples = input_samples(members, views, evidence.dataset if evidence else None)
+    if evidence:
+        dtypes = {name: one.dtype for name, one in samples.items()}
+        evidence = replace(evidence, dataset=evidence.dataset.as_types(dtypes))
     n_steps = 2 * len(members) + (1 if evidence else 0) + (2 if options.graph else 0)
     steps = _Steps(f"exporting {path.name}", n_steps, on_progress)
     with new_folder(path, error=ExportError, overwrite=options.overwrite) as folder:
         made = [
-            _export(folder, j, member, shapes[reads], reads, dataset, options, steps)
+            _export(folder, j, member, samples[reads], reads, evidence, options, steps)
             for j, (member, reads) in enumerate(zip(members, views.reads, strict=True), start=1)
         ]
-        first, *further = _inputs(views, shapes, made)
+        first, *further = _inputs(views, samples)
         manifest = Manifest(
             name=description.name,
             cascade=cascade,
@@ -136,20 +134,15 @@ class _Steps:
 class _Made:
     entry: MemberEntry
     proof: MemberProof
-    input_dtype: str
     n_classes: int
 
 
-def _inputs(
-    views: Views, shapes: Mapping[str, tuple[int, ...]], made: Sequence[_Made]
-) -> list[InputEntry]:
+def _inputs(views: Views, samples: Mapping[str, SampleType]) -> list[InputEntry]:
     return [
         InputEntry(
             name=name,
-            dtype=only(
-                {one.input_dtype for one in made if one.entry.reads == name}, "types of samples"
-            ),
-            shape=shapes[name],
+            dtype=samples[name].dtype,
+            shape=samples[name].shape,
             preprocessing=preprocessing_json(preprocessing),
         )
         for name, preprocessing in views.preprocessings.items()
@@ -160,16 +153,17 @@ def _export(  # noqa: PLR0913, PLR0917 - a step of `write_bundle`
     folder: Path,
     j: int,
     member: Member,
-    shape: tuple[int, ...],
+    samples: SampleType,
     reads: str,
-    dataset: Dataset | None,
+    evidence: Evidence | None,
     options: BundleOptions,
     steps: _Steps,
 ) -> _Made:
     steps.begin(f"exporting {member.name}")
     exported = export_member(
         member.source,
-        input_shape=shape,
+        input_shape=samples.shape,
+        input_dtype=samples.dtype,
         temperature=member.temperature,
         exporter=options.exporter,
     )
@@ -178,16 +172,15 @@ def _export(  # noqa: PLR0913, PLR0917 - a step of `write_bundle`
     session = OrtSession(
         folder / file,
         name=member.name,
-        input_shape=shape,
+        input_shape=samples.shape,
         n_classes=exported.n_classes,
+        placement=options.placement,
         reads=reads,
     )
-    samples = _proof_samples(dataset, session.info)
     steps.begin(f"proving {member.name}")
     return _Made(
         entry=replace(_entry(folder, file, external, member, exported), reads=reads),
-        proof=prove_member(exported, session, samples, on_data=dataset is not None),
-        input_dtype=exported.input_dtype,
+        proof=proof_of(exported, session, evidence, j - 1),
         n_classes=exported.n_classes,
     )
 
@@ -204,7 +197,7 @@ def _entry(
         name=member.name,
         macs=member.macs,
         params=member.params,
-        precision=precision_of(exported.model),
+        precision=exported.precision,
         exporter=exported.exporter,
         source=member.source.spec,
         temperature=member.temperature,
@@ -219,26 +212,30 @@ def _completed(
     options: BundleOptions,
     steps: _Steps,
 ) -> Manifest:
-    tried = evidence or random_evidence(open_members(folder, manifest))
+    tried = evidence or random_evidence(open_members(folder, manifest, options.placement))
     digest = dataset_digests(tried.dataset)
     reference = Reference.of(manifest.cascade, tried.outputs, digest)
     if evidence:
         steps.begin("proving the executor's decisions")
-        manifest = _with_decisions(folder, manifest, evidence, reference)
+        manifest = _with_decisions(folder, manifest, evidence, reference, options)
     if options.graph:
         steps.begin("joining the members into one graph")
         manifest = _with_graph(folder, manifest, options.graph, options.inline_limit)
         steps.begin("proving the graph's decisions")
-        graph = open_graph(folder, manifest, is_warmed=False)
-        manifest = _with_proof(manifest, graph, "graph", tried, reference)
+        graph = open_graph(folder, manifest, options.placement, is_warmed=False)
+        manifest = _with_proof(manifest, graph, "graph", tried, reference, options)
     return manifest
 
 
 def _with_decisions(
-    folder: Path, manifest: Manifest, evidence: Evidence, reference: Reference
+    folder: Path,
+    manifest: Manifest,
+    evidence: Evidence,
+    reference: Reference,
+    options: BundleOptions,
 ) -> Manifest:
-    runner = Runner(manifest.cascade, open_members(folder, manifest))
-    manifest = _with_proof(manifest, runner, "executor", evidence, reference)
+    runner = Runner(manifest.cascade, open_members(folder, manifest, options.placement))
+    manifest = _with_proof(manifest, runner, "executor", evidence, reference, options)
     reference.save(folder / REFERENCE_FILE)
     return replace(manifest, reference=file_entry(folder, REFERENCE_FILE))
 
@@ -269,6 +266,7 @@ def _with_proof(
     subject: str,
     evidence: Evidence,
     reference: Reference,
+    options: BundleOptions,
 ) -> Manifest:
     proof = prove_decisions(
         predict(predictor, evidence.dataset),
@@ -277,16 +275,9 @@ def _with_proof(
         reference,
         subject=subject,
         against=evidence.against,
-        margin=evidence.margin,
+        margin=margin_of(manifest, evidence.margin, options.placement.device),
     )
     return replace(manifest, proof=(*manifest.proof, require(proof)))
-
-
-def _proof_samples(dataset: Dataset | None, info: SessionInfo) -> NDArray[Any]:
-    if dataset is None:
-        return random_batch(info, RANDOM_SAMPLES, rng=np.random.default_rng(0))
-    rows = np.random.default_rng(0).permutation(dataset.n_samples)[:PROOF_SAMPLES]
-    return dataset.view(info.reads).samples(np.sort(rows))
 
 
 def _file_name(j: int, name: str) -> str:

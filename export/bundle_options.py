@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from ..entries import Expected
+from ..runtime.placement import DEFAULT_PLACEMENT, Placement
 from .graph import WeightPlace
 from .onnx_export import Exporter
 from .onnx_model import INLINE_LIMIT
@@ -20,12 +21,14 @@ class BundleOptions:
         graph: where the weights of the one-graph cascade lie, None for no such graph.
         inline_limit: bytes of weights beyond which they lie beside the ONNX file.
         overwrite: whether an older bundle may be replaced.
+        placement: where members and cascade run for their proofs.
     """
 
     exporter: Exporter = "dynamo"
     graph: WeightPlace | None = "branches"
     inline_limit: int = INLINE_LIMIT
     overwrite: bool = False
+    placement: Placement = DEFAULT_PLACEMENT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

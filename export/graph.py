@@ -32,13 +32,12 @@ from .onnx_model import (
     MAX_IR_VERSION,
     GraphProto,
     ModelProto,
-    NodeProto,
     weight_bytes,
 )
 
 try:
     import onnx
-    from onnx import TensorProto, ValueInfoProto, helper, numpy_helper
+    from onnx import NodeProto, TensorProto, ValueInfoProto, helper, numpy_helper
 except ImportError as error:
     raise MissingExtraError("exporting to ONNX", extra="export") from error
 

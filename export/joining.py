@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..errors import ExportError, MissingExtraError
-from .onnx_model import ModelProto, all_graphs, rename_tensors
+from ..pools.models.onnx_graph import all_graphs
+from .onnx_model import ModelProto, rename_tensors
 
 try:
     from onnx import inliner, version_converter

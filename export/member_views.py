@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import prod
 from typing import Any
 
 from ..data.dataset import Dataset
@@ -11,7 +12,11 @@ from ..data.preprocessing import Preprocessing
 from ..entries import INPUT
 from ..errors import ExportError
 from ..pools.models.source_model import SourceModel
-from .onnx_export import stated_input_shape
+from .member_input import SampleType
+from .onnx_export import stated_input_dtype, stated_input_shape
+
+# Types of samples, the first one first where members of one input differ.
+DTYPES = ("uint8", "float32", "float16")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +81,41 @@ def input_shapes(
     }
 
 
+def input_samples(
+    members: Sequence[Member], views: Views, dataset: Dataset | None
+) -> Mapping[str, SampleType]:
+    """The samples of each input; members that take another type cast them.
+
+    Raises:
+        ExportError: members, preprocessing and data do not agree on a shape, or none of them says.
+    """
+    dtypes = input_dtypes(members, views)
+    return {
+        name: SampleType(dtype=dtypes[name], shape=shape)
+        for name, shape in input_shapes(members, views, dataset).items()
+    }
+
+
+def input_dtypes(members: Sequence[Member], views: Views) -> Mapping[str, str]:
+    """The type of the samples of each input, by name.
+
+    Where one member takes bytes all get bytes, which every type holds; floats go by the most
+    precise.
+
+    Raises:
+        ExportError: an ONNX file cannot be read.
+    """
+    taken = {
+        name: {
+            stated_input_dtype(member.source)
+            for member, reads in zip(members, views.reads, strict=True)
+            if reads == name
+        }
+        for name in views.preprocessings
+    }
+    return {name: next(d for d in DTYPES if d in dtypes) for name, dtypes in taken.items()}
+
+
 def _shape(
     members: Sequence[Member], preprocessing: Preprocessing | None, dataset: Dataset | None
 ) -> tuple[int, ...]:
@@ -87,7 +127,10 @@ def _shape(
             f"{members[0].name} does not say what its samples look like; give --data, or "
             "input_shape=3x32x32 in the SPEC"
         )
-    shape = only(stated, "shapes of samples")
+    # A model of tables takes images, too, as rows of as many numbers.
+    images = {shape for shape in stated if shape and len(shape) > 1}
+    tables = {(prod(shape),) for shape in images}
+    shape = only(images if stated - images == tables else stated, "shapes of samples")
     assert shape is not None  # taken out above
     return shape
 

@@ -3,24 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..arrays import FloatArray
+from ..data.samples import converted
 from ..errors import ExportError
-from ..pools.models.onnx_graph import ends_in_softmax, frozen_batch
+from ..pools.models.model_runner import chosen_outputs
+from ..pools.models.onnx_graph import frozen_batch
 from ..pools.models.source_model import SourceModel
+from ..probability_rows import are_probabilities
 from . import onnx_source
 from .batch_axis import spell_out_reshapes
-from .onnx_model import ModelProto, tidy
+from .member_input import SampleType, feed_member
+from .onnx_model import ModelProto, precision_of, tidy
 
 Exporter: TypeAlias = Literal["dynamo", "legacy"]
 
-# A row of logits that sums to 1 this exactly, without a negative number, is no row of logits.
-SUM_TOLERANCE = 1e-4
+# Samples that tell by their values what a model gives, where nobody said it.
+PROBE_ROWS = 16
+# What torch modules take.
+TORCH_DTYPE = "float32"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -36,6 +42,7 @@ class ExportedModel:
         kind: what `raw` gives, "logits" or "probabilities".
         temperature: what logits are divided by.
         frozen_batch: the only batch size that the original takes, None where it takes any.
+        precision: what the member computes in.
     """
 
     model: ModelProto
@@ -46,12 +53,14 @@ class ExportedModel:
     kind: str
     temperature: float
     frozen_batch: int | None = None
+    precision: str = "float32"
 
 
 def export_member(
     source: SourceModel,
     *,
     input_shape: tuple[int, ...],
+    input_dtype: str | None = None,
     temperature: float = 1.0,
     exporter: Exporter = "dynamo",
 ) -> ExportedModel:
@@ -60,15 +69,17 @@ def export_member(
     Args:
         source: the model.
         input_shape: of one sample.
+        input_dtype: of the member's samples; None: what the model itself takes.
         temperature: what logits are divided by before the softmax.
         exporter: for torch modules.
 
     Raises:
         ExportError: the model cannot be exported, or is not the kind that its SPEC says.
     """
+    samples = SampleType(dtype=input_dtype or stated_input_dtype(source), shape=input_shape)
     if source.onnx_file is not None:
-        return _from_onnx(source, input_shape, temperature)
-    return _from_torch(source, input_shape, temperature, exporter)
+        return _from_onnx(source, samples, temperature)
+    return _from_torch(source, samples, temperature, exporter)
 
 
 def stated_input_shape(source: SourceModel) -> tuple[int, ...] | None:
@@ -80,60 +91,77 @@ def stated_input_shape(source: SourceModel) -> tuple[int, ...] | None:
     if source.input_shape is not None:
         return source.input_shape
     if source.onnx_file is not None:
-        return onnx_source.sample_shape(onnx_source.read_source(source.onnx_file))
+        return onnx_source.sample_shape(_read(source))
     return None
 
 
+def stated_input_dtype(source: SourceModel) -> str:
+    """The type of the samples that a model itself takes.
+
+    Raises:
+        ExportError: the ONNX file cannot be read.
+    """
+    return TORCH_DTYPE if source.onnx_file is None else onnx_source.input_dtype(_read(source))
+
+
+def _read(source: SourceModel) -> ModelProto:
+    assert source.onnx_file is not None  # both who ask for it have looked
+    return onnx_source.read_source(source.onnx_file, source.output)
+
+
 def _from_torch(
-    source: SourceModel, input_shape: tuple[int, ...], temperature: float, exporter: Exporter
+    source: SourceModel, samples: SampleType, temperature: float, exporter: Exporter
 ) -> ExportedModel:
     from . import torch_export  # noqa: PLC0415 - ONNX files need no torch
 
     if source.build is None:
         raise ExportError("there is no torch module to export", where=source.spec)
     module = source.build()
-    kind = source.kind or "logits"
-    raw = torch_export.raw_outputs(module, source.spec)
-    n_classes = _n_classes(raw, input_shape, "float32", kind, source.spec)
+    original = torch_export.raw_outputs(module, source.spec)
+
+    def raw(x: NDArray[Any]) -> FloatArray:
+        return original(converted(x, TORCH_DTYPE, where=source.spec))
+
+    answers = _answers(raw, samples, source.kind, source.spec)
+    if source.columns is not None:
+        module = torch_export.ChosenColumns(module, source.columns, kind=answers.kind)
+        answers = answers.chosen(source.columns)
     model = torch_export.export_torch(
         module,
-        input_shape=input_shape,
-        kind=kind,
+        input_shape=samples.shape,
+        kind=answers.kind,
         temperature=temperature,
         exporter=exporter,
         where=source.spec,
     )
+    if samples.dtype != TORCH_DTYPE:
+        feed_member(model, samples, source.spec)
     return ExportedModel(
         model=spell_out_reshapes(tidy(model)),
         exporter=exporter,
-        input_dtype="float32",
-        n_classes=n_classes,
-        raw=raw,
-        kind=kind,
+        input_dtype=samples.dtype,
+        n_classes=answers.n_classes,
+        raw=answers.raw,
+        kind=answers.kind,
         temperature=temperature,
+        precision=precision_of(model),
     )
 
 
-def _from_onnx(
-    source: SourceModel, input_shape: tuple[int, ...], temperature: float
-) -> ExportedModel:
+def _from_onnx(source: SourceModel, samples: SampleType, temperature: float) -> ExportedModel:
     path = source.onnx_file
     assert path is not None  # export_member asked
-    original = onnx_source.read_source(path)
-    has_softmax = ends_in_softmax(original.graph)
-    if source.kind == "logits" and has_softmax:
-        raise ExportError(
-            "the SPEC says kind=logits, but the file ends in a softmax", where=str(path)
-        )
-    kind = source.kind or ("probabilities" if has_softmax else "logits")
+    original = _read(source)
     raw = onnx_source.raw_outputs(path, original)
-    dtype = onnx_source.input_dtype(original)
-    n_classes = _n_classes(raw, input_shape, dtype, kind, str(path))
+    answers = _answers(raw, samples, source.kind, str(path))
+    if source.columns is not None:
+        original = onnx_source.with_columns(original, source.columns, kind=answers.kind)
+        answers = answers.chosen(source.columns)
     model = onnx_source.member_of(
         original,
-        input_shape=input_shape,
-        n_classes=n_classes,
-        kind=kind,
+        samples=samples,
+        n_classes=answers.n_classes,
+        kind=answers.kind,
         temperature=temperature,
         where=str(path),
     )
@@ -146,39 +174,56 @@ def _from_onnx(
     return ExportedModel(
         model=model,
         exporter="onnx",
-        input_dtype=dtype,
-        n_classes=n_classes,
-        raw=raw,
-        kind=kind,
+        input_dtype=samples.dtype,
+        n_classes=answers.n_classes,
+        raw=answers.raw,
+        kind=answers.kind,
         temperature=temperature,
         frozen_batch=frozen,
+        precision=precision_of(model),
     )
 
 
-def _n_classes(
-    raw: Callable[[NDArray[Any]], FloatArray],
-    input_shape: tuple[int, ...],
-    dtype: str,
-    kind: str,
-    where: str,
-) -> int:
-    """Runs the original once; the answer also tells whether it is of the kind that it should be."""
-    x = np.random.default_rng(0).random((2, *input_shape), np.float32)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Answers:
+    """What the original answers: `raw` gives its outputs [n, n_classes], of a kind."""
+
+    raw: Callable[[NDArray[Any]], FloatArray]
+    n_classes: int
+    kind: str
+
+    def chosen(self, columns: tuple[int, ...]) -> _Answers:
+        """Some of the outputs alone."""
+
+        def raw(x: NDArray[Any]) -> FloatArray:
+            return chosen_outputs(self.raw(x), columns, self.kind)
+
+        return replace(self, raw=raw, n_classes=len(columns))
+
+
+def _answers(
+    raw: Callable[[NDArray[Any]], FloatArray], samples: SampleType, stated: str | None, where: str
+) -> _Answers:
+    """How many classes the original scores and what it gives, by what it answers to some samples.
+
+    Raises:
+        ExportError: it fails, or gives no probabilities where it should.
+    """
+    n = 2 if stated else PROBE_ROWS
+    x = np.random.default_rng(0).random((n, *samples.shape), np.float32)
     try:
-        answers = raw((x * 255).astype(dtype) if dtype == "uint8" else x.astype(dtype))
+        answers = raw((x * 255 if samples.dtype == "uint8" else x).astype(samples.dtype))
     except ExportError:
         raise
     except Exception as cause:
         # Somebody else's model raises whatever it raises.
-        raise ExportError(f"fails on samples {list(input_shape)}: {cause}", where=where) from cause
-    are_probabilities = answers.shape[1] > 1 and bool(
-        (answers >= 0).all() and (abs(answers.sum(axis=1) - 1) < SUM_TOLERANCE).all()
-    )
-    if are_probabilities != (kind == "probabilities"):
-        found = "probabilities" if are_probabilities else "no probabilities (rows that sum to 1)"
+        fault = f"fails on samples {list(samples.shape)}: {cause}"
+        raise ExportError(fault, where=where) from cause
+    found = "probabilities" if are_probabilities(answers) else "logits"
+    if stated == "probabilities" and found != stated:
         raise ExportError(
-            f"the SPEC says kind={kind}, but the model gives {found}; "
-            f"write kind={'probabilities' if are_probabilities else 'logits'} in the SPEC",
+            "the SPEC says kind=probabilities, but the model gives no probabilities (rows that sum "
+            "to 1); write kind=logits in the SPEC, and build the pool anew",
             where=where,
         )
-    return answers.shape[1]
+    return _Answers(raw=raw, n_classes=answers.shape[1], kind=stated or found)

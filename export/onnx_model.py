@@ -2,36 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from ..errors import ExportError, MissingExtraError
+from ..pools.models.onnx_graph import all_graphs, unread
 
 try:
     import onnx
-    from onnx import GraphProto, ModelProto, NodeProto
+    from onnx import GraphProto, ModelProto
 except ImportError as error:
     raise MissingExtraError("exporting to ONNX", extra="export") from error
 
 MAX_IR_VERSION = 10
 INLINE_LIMIT = 2**31 - 2**24
 EXTERNAL_ENDING = ".data"
-
-
-def subgraphs(node: NodeProto) -> Iterator[GraphProto]:
-    """The graphs that a node holds, as If and Loop do."""
-    for attribute in node.attribute:
-        if attribute.HasField("g"):
-            yield attribute.g
-        yield from attribute.graphs
-
-
-def all_graphs(graph: GraphProto) -> Iterator[GraphProto]:
-    """A graph and all graphs below it."""
-    yield graph
-    for node in graph.node:
-        for below in subgraphs(node):
-            yield from all_graphs(below)
 
 
 def tensor_names(graph: GraphProto) -> set[str]:
@@ -132,4 +117,4 @@ def load_model(path: Path) -> ModelProto:
         return onnx.load_model(str(path))
     except Exception as cause:
         # protobuf's and onnx's exceptions share no base class but Exception.
-        raise ExportError(f"not an ONNX file that can be read: {cause}", where=str(path)) from cause
+        raise ExportError(unread(path, cause), where=str(path)) from cause

@@ -58,6 +58,21 @@ class Probabilities(nn.Module):
         return torch.softmax(logits if self.temperature == 1 else logits / self.temperature, dim=-1)
 
 
+class ChosenColumns(nn.Module):
+    """A classifier of which some outputs are wanted; probabilities are divided by their sum."""
+
+    def __init__(self, module: nn.Module, columns: tuple[int, ...], *, kind: str) -> None:
+        super().__init__()
+        self.module = module
+        self.kind = kind
+        self.register_buffer("columns", torch.tensor(columns), persistent=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """The outputs [n, n_columns] of samples x."""
+        chosen = torch.index_select(self.module(x), 1, cast(Tensor, self.columns))
+        return chosen / chosen.sum(1, keepdim=True) if self.kind == "probabilities" else chosen
+
+
 def export_torch(
     module: nn.Module,
     *,

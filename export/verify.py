@@ -15,27 +15,28 @@ from ..data.dataset import Dataset
 from ..entries import MemberProof, Proof
 from ..errors import ExportError
 from ..manifest import Manifest
+from ..probability_rows import SUM_TOLERANCE
 from ..progress import OnProgress, counted, unheard
 from ..reference import Reference
 from ..runtime.executor import Predictor, Runner
 from ..runtime.loading import open_graph, open_members
+from ..runtime.placement import DEFAULT_PLACEMENT, Placement
 from ..runtime.predicting import predict
 from ..runtime.session import Session
+from .member_proofs import BATCH_SIZES, in_mixed_batches
 from .proofs import (
-    BATCH_SIZES,
     MARGIN,
     ONE_BY_ONE,
-    PROOF_SAMPLES,
     TOLERANCE,
     Evidence,
     dataset_digests,
     dense_outputs,
-    in_mixed_batches,
+    margin_of,
+    proof_rows,
     prove_decisions,
     require,
+    tolerance_of,
 )
-
-SUM_TOLERANCE = 1e-3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +51,8 @@ class Verdict:
         numerics: each member at batch 1, 3 and 8 against itself in large batches.
         proofs: executor and graph against the known decisions, and against the members run one
             by one where the sample is not known.
+        n_available: samples that these were drawn from.
+        device: where the bundle ran.
     """
 
     n_samples: int
@@ -58,6 +61,8 @@ class Verdict:
     reach: tuple[float, ...]
     numerics: tuple[MemberProof, ...]
     proofs: tuple[Proof, ...]
+    n_available: int
+    device: str
 
     @property
     def accuracy(self) -> float:
@@ -98,6 +103,7 @@ def verify(
     dataset: Dataset,
     *,
     evidence: Evidence | None = None,
+    placement: Placement = DEFAULT_PLACEMENT,
     on_progress: OnProgress = unheard,
 ) -> Verdict:
     """Checks hashes, numerics and decisions of a bundle on data.
@@ -109,6 +115,7 @@ def verify(
         bundle: the folder.
         dataset: samples as the bundle takes them, with labels.
         evidence: stored outputs of the members on that data, to compare with instead.
+        placement: where the bundle runs.
         on_progress: hears of the members, and how many samples are predicted.
 
     Raises:
@@ -119,14 +126,15 @@ def verify(
     manifest = Manifest.load(bundle)
     for entry in manifest.files:
         verified_path(bundle, entry)
-    sessions = open_members(bundle, manifest)
-    held = counted(sessions, what="proving members", unit="members", on_progress=on_progress)
-    numerics = tuple(_self_consistency(session, dataset) for session in held)
+    sessions = open_members(bundle, manifest, placement)
+    pairs = list(zip(sessions, manifest.members, strict=True))
+    held = counted(pairs, what="proving members", unit="members", on_progress=on_progress)
+    numerics = tuple(_self_consistency(one, dataset, member.precision) for one, member in held)
     expectations = list(_expectations(bundle, manifest, sessions, dataset, evidence))
     runner = Runner(manifest.cascade, sessions)
     predictors: dict[str, Predictor] = {"executor": runner}
     if manifest.graph:
-        predictors["graph"] = open_graph(bundle, manifest, is_warmed=False)
+        predictors["graph"] = open_graph(bundle, manifest, placement, is_warmed=False)
     predictions = {
         subject: predict(one, dataset, what=f"proving the {subject}", on_progress=on_progress)
         for subject, one in predictors.items()
@@ -139,7 +147,7 @@ def verify(
             expected.reference,
             subject=subject,
             against=expected.against,
-            margin=expected.margin,
+            margin=margin_of(manifest, expected.margin, placement.device),
         )
         for subject, prediction in predictions.items()
         for expected in expectations
@@ -152,6 +160,8 @@ def verify(
         reach=tuple(reach_of(decided.stage, n_stages=manifest.cascade.n_stages).tolist()),
         numerics=numerics,
         proofs=proofs,
+        n_available=dataset.n_samples,
+        device=placement.device,
     )
 
 
@@ -194,8 +204,8 @@ def _expectations(
         yield _Expectation(rows=unknown, reference=reference, against=ONE_BY_ONE, margin=MARGIN)
 
 
-def _self_consistency(session: Session, dataset: Dataset) -> MemberProof:
-    rows = np.arange(min(PROOF_SAMPLES, dataset.n_samples), dtype=np.int64)
+def _self_consistency(session: Session, dataset: Dataset, precision: str) -> MemberProof:
+    rows = proof_rows(dataset.n_samples)
     samples = dataset.view(session.info.reads).samples(rows)
     expected = _checked(session.run(samples), session)
     actual = in_mixed_batches(session, samples)
@@ -203,7 +213,7 @@ def _self_consistency(session: Session, dataset: Dataset) -> MemberProof:
     return MemberProof(
         name=session.info.name,
         max_difference=difference if np.isfinite(difference) else 1.0,
-        tolerance=TOLERANCE,
+        tolerance=tolerance_of([precision], TOLERANCE),
         n_samples=len(rows),
         n_top1_flips=int((actual.argmax(axis=1) != expected.argmax(axis=1)).sum()),
         batch_sizes=BATCH_SIZES,

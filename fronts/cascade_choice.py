@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
+from ..class_names import OnNote, unnoted
 from ..errors import FrontError
 from ..evaluate.class_metrics import TOP1
 from ..intervals import wilson_interval
 from ..latency import LatencyProfile
 from ..pools.pool import Pool
+from ..pools.pool_classes import in_classes_of
 from .certificates import AccuracyCertificate, DropCertificate
 from .front import Front
 from .front_answers import FrontAnswers
@@ -115,25 +117,28 @@ class CascadeChoice:
         return [*lines, *(self.answers.lines() if self.answers is not None else ())]
 
 
-def make_choice(front: Front, *, demand: Demand | None = None, **limits: Any) -> CascadeChoice:
+def make_choice(
+    front: Front, *, demand: Demand | None = None, on_note: OnNote = unnoted, **limits: Any
+) -> CascadeChoice:
     """Chooses the cascade that fits best and certifies it where that is asked for.
 
     Args:
         front: what to choose from.
         demand: the certificate.
+        on_note: hears how the classes of the certificate's split were matched.
         **limits: those of `selection.choose`.
 
     Raises:
         FrontError: nothing fits, or nothing can be certified, or the certificate's split is the
             one that was searched.
-        PoolError: the split lacks a model.
+        PoolError: the split lacks a model, or has other classes.
     """
     index = front.index_of(**limits)
     cheaper, better = neighbours(front, index)
     alone = front.with_cascades([front.cascades[index]])
     certificate = None
     if demand is not None:
-        alone, certificate = _certified(alone, demand)
+        alone, certificate = _certified(alone, demand, on_note)
     return CascadeChoice(
         front=alone,
         index=index,
@@ -145,25 +150,28 @@ def make_choice(front: Front, *, demand: Demand | None = None, **limits: Any) ->
     )
 
 
-def _certified(alone: Front, demand: Demand) -> tuple[Front, AccuracyCertificate | DropCertificate]:
+def _certified(
+    alone: Front, demand: Demand, on_note: OnNote
+) -> tuple[Front, AccuracyCertificate | DropCertificate]:
     from .certify import certify_accuracy, certify_drop  # noqa: PLC0415 - needs scipy
 
     _check_split(alone, demand.pool)
+    pool = in_classes_of(demand.pool, alone.pool.class_names, on_note=on_note)
     cascade = alone.cascades[0].cascade
     certificate: AccuracyCertificate | DropCertificate
     if demand.max_drop is None:
-        certificate = certify_accuracy(cascade, demand.pool, risk=demand.risk)
+        certificate = certify_accuracy(cascade, pool, risk=demand.risk)
     else:
         cascade, certificate = certify_drop(
             cascade,
-            demand.pool,
+            pool,
             reference_model=demand.reference_model or _best_single_model(alone),
             max_drop=demand.max_drop,
             risk=demand.risk,
             population_only=demand.population_only,
         )
         chosen = alone.with_cascades([replace(alone.cascades[0], cascade=cascade)])
-        alone = evaluate_front(chosen, demand.pool, profile=demand.profile)
+        alone = evaluate_front(chosen, pool, profile=demand.profile)
     search = dict(alone.search) | {"certificate": certificate.to_json()}
     return replace(alone, search=search), certificate
 

@@ -17,7 +17,14 @@ from ..files import json_text, read_json, write_atomically
 from ..html_table import html_table
 from ..schema import check
 from .front_answers import FrontAnswers
-from .scored_cascade import PoolReference, ScoredCascade, cascade_json, cascades_of_json, points_of
+from .scored_cascade import (
+    PoolReference,
+    ScoredCascade,
+    cascade_json,
+    cascades_of_json,
+    points_of,
+    pool_reference_of_json,
+)
 from .selection import choose, cost_text
 
 if TYPE_CHECKING:
@@ -160,12 +167,7 @@ class Front:
         content: dict[str, Any] = {
             "format": "encas.front",
             "version": 1,
-            "pool": {
-                "name": self.pool.name,
-                "sha256": self.pool.sha256,
-                "n_samples": self.pool.n_samples,
-                "n_classes": self.pool.n_classes,
-            },
+            "pool": self.pool.to_json(),
             "search": dict(self.search),
             "objectives": list(self.objectives),
             "cascades": [cascade_json(scored) for scored in self.cascades],
@@ -191,7 +193,7 @@ class Front:
         """
         content: Any = read_json(Path(path), error=FrontError)
         check(content, "front", error=FrontError, where=str(path))
-        pool = PoolReference(**{k: content["pool"][k] for k in PoolReference.__slots__})
+        pool = pool_reference_of_json(content["pool"])
         cascades = cascades_of_json(content["cascades"], where=str(path))
         answers, cost = content.get("answers"), content["objectives"][1]
         if answers is not None:

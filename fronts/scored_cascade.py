@@ -10,17 +10,52 @@ import numpy as np
 
 from ..arrays import DoubleArray
 from ..cascade import Cascade, Combine, Confidence
+from ..class_names import ClassNames
 from ..errors import CascadeError, EncasError, FrontError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PoolReference:
-    """The pool that the scores of a front come from."""
+    """The pool that the scores of a front come from.
+
+    Args:
+        name, sha256, n_samples, n_classes: of the pool.
+        classes: class names by label, or None.
+    """
 
     name: str
     sha256: str
     n_samples: int
     n_classes: int
+    classes: tuple[str, ...] | None = None
+
+    @property
+    def class_names(self) -> ClassNames:
+        """The classes, as they meet others."""
+        owner = f"the front's pool {self.name}"
+        return ClassNames(owner=owner, n_classes=self.n_classes, names=self.classes)
+
+    def to_json(self) -> dict[str, Any]:
+        """The reference as a JSON object."""
+        content: dict[str, Any] = {
+            "name": self.name,
+            "sha256": self.sha256,
+            "n_samples": self.n_samples,
+            "n_classes": self.n_classes,
+        }
+        return content | ({"classes": list(self.classes)} if self.classes else {})
+
+
+def pool_reference_of_json(content: Mapping[str, Any]) -> PoolReference:
+    """The reference of a JSON object that fits the schema of a front."""
+    names = content.get("classes")
+    return PoolReference(
+        name=content["name"],
+        sha256=content["sha256"],
+        n_samples=content["n_samples"],
+        n_classes=content["n_classes"],
+        classes=tuple(names) if names else None,
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,6 +11,7 @@ import numpy as np
 
 from ..arrays import FloatArray, IntArray
 from ..cascade import Cascade, decide
+from ..class_names import OnNote, unnoted
 from ..errors import PoolError
 from ..evaluate.class_metrics import TOP1
 from ..evaluate.counts import Counts
@@ -19,6 +20,7 @@ from ..evaluate.genome import cascades_of, genes_of
 from ..evaluate.objectives import Error, Objective, error_objective, front_costs
 from ..latency import LatencyProfile, given_profile
 from ..pools.pool import Pool, given_pool
+from ..pools.pool_classes import in_classes_of
 from .front import Front, given_front
 from .front_answers import CascadeAnswer, Difference, FrontAnswers, answering_places
 from .scored_cascade import PoolReference, ScoredCascade
@@ -128,19 +130,24 @@ def evaluate_front(
     pool: Pool | str | Path,
     *,
     profile: LatencyProfile | str | Path | None = None,
+    on_note: OnNote = unnoted,
 ) -> Front:
     """The same cascades in the same order, scored on another pool (never chosen by it).
+
+    The pool's classes are matched by name with those that the front was found on.
 
     Args:
         front: the front, or its file.
         pool: the other pool, or its folder.
         profile: measured times of its models, or their file; for latency fronts.
+        on_note: hears how the classes were matched.
 
     Raises:
-        PoolError: the pool has no model of a member's name.
+        PoolError: the pool has no model of a member's name, or other classes.
         ProfileError: a latency front without a profile of the pool's models.
     """
-    front, pool, profile = given_front(front), given_pool(pool), given_profile(profile)
+    front, profile = given_front(front), given_profile(profile)
+    pool = in_classes_of(given_pool(pool), front.pool.class_names, on_note=on_note)
     costs = front_costs(front.objectives, pool, profile=profile, batch_size=front.batch_size)
     error = error_objective(front.metric, pool)
     scored = score([item.cascade for item in front.cascades], pool, error, costs)
@@ -225,4 +232,5 @@ def pool_reference(pool: Pool) -> PoolReference:
         sha256=pool.sha256,
         n_samples=pool.n_samples,
         n_classes=pool.n_classes,
+        classes=pool.classes,
     )

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..class_names import OnNote, unnoted
 from ..data.open_data import open_views
 from ..entries import Expected
 from ..errors import ExportError, FrontError
@@ -15,8 +17,10 @@ from ..intervals import wilson_interval
 from ..manifest import Manifest
 from ..pools.models.specs import source_model
 from ..pools.pool import Pool, given_pool
+from ..pools.pool_classes import in_classes_of
 from ..progress import OnProgress, unheard
-from .verify_bundle import evidence_of
+from ..runtime.placement import Placement
+from .joined_data import JoinedData, joined_data
 
 if TYPE_CHECKING:
     from ..export.graph import WeightPlace
@@ -37,7 +41,11 @@ def export_bundle(  # noqa: PLR0913 - what is exported, and how
     data: str | Path | None = None,
     exporter: Exporter = "dynamo",
     graph: WeightPlace | None = "branches",
+    limit: int | None = None,
+    seed: int = 0,
+    device: str = "cpu",
     overwrite: bool = False,
+    on_note: OnNote = unnoted,
     on_progress: OnProgress = unheard,
 ) -> Manifest:
     """Exports one cascade of a front as a bundle; it is there proven, or not at all.
@@ -52,11 +60,16 @@ def export_bundle(  # noqa: PLR0913 - what is exported, and how
         max_cost: the most accurate cascade that costs no more.
         max_latency_ms: the same, by predicted ms per batch.
         knee: the best compromise of what fits.
-        data: the DATA that the pool was built on; without, only the members are proven.
+        data: the DATA that the pool, or one that it is a part of, was built on; without, only the
+            members are proven.
         exporter: of torch modules: "dynamo", or "legacy", which is faster on tiny ones.
         graph: where cascade.onnx has the weights: in its "branches" (faster on a CPU), or at the
             "top" (less memory); None for no such graph.
+        limit: prove on so many samples at most, a random part with the classes' shares.
+        seed: of that part.
+        device: where members and cascade run for their proofs: "cpu", "cuda:0", ...
         overwrite: replace the bundle if it exists.
+        on_note: hears how classes and samples were matched.
         on_progress: hears of each member and proof.
 
     Raises:
@@ -69,25 +82,38 @@ def export_bundle(  # noqa: PLR0913 - what is exported, and how
     from ..export.member_views import views_of  # noqa: PLC0415 - likewise
 
     front, pool, folder = given_front(front), given_pool(pool), Path(out)
+    if pool.sha256 != front.pool.sha256:
+        pool = in_classes_of(pool, front.pool.class_names, on_note=on_note)
     limits = {"min_accuracy": min_accuracy, "max_cost": max_cost, "max_latency_ms": max_latency_ms}
     place = _place(front, index, knee=knee, **limits)
     cascade = front.cascades[place].cascade
     members = members_of(pool, cascade.members)
-    dataset = None if data is None else open_views(str(data), views_of(members).preprocessings)
-    description = BundleDescription(
-        name=folder.name,
-        expected=_expected(front, place),
-        classes=pool.classes or (dataset.classes if dataset else None),
-        splits={"search": front.pool.n_samples},
-        provenance=_provenance(front),
-    )
+    evidence, provenance = None, _provenance(front)
+    if data is not None:
+        dataset = open_views(str(data), views_of(members).preprocessings)
+        joined = joined_data(dataset, pool, on_note=on_note)
+        part = joined.limited(limit, seed=seed)
+        evidence = part.evidence(cascade.members)
+        provenance |= _proven_on(part, joined, seed)
+        pool = replace(pool, classes=pool.classes or dataset.classes)
     return write_bundle(
         folder,
         cascade,
         members,
-        evidence=evidence_of(pool, cascade.members, dataset) if dataset else None,
-        description=description,
-        options=BundleOptions(exporter=exporter, graph=graph, overwrite=overwrite),
+        evidence=evidence,
+        description=BundleDescription(
+            name=folder.name,
+            expected=_expected(front, place),
+            classes=pool.classes,
+            splits={"search": front.pool.n_samples},
+            provenance=provenance,
+        ),
+        options=BundleOptions(
+            exporter=exporter,
+            graph=graph,
+            overwrite=overwrite,
+            placement=Placement(device=device),
+        ),
         on_progress=on_progress,
     )
 
@@ -139,6 +165,13 @@ def _place(front: Front, index: int | None, *, knee: bool, **limits: float | Non
 def _provenance(front: Front) -> dict[str, str]:
     searched = {key: str(front.search[key]) for key in ("algorithm", "seed") if key in front.search}
     return {"pool": front.pool.name, "pool_sha256": front.pool.sha256, **searched}
+
+
+def _proven_on(part: JoinedData, joined: JoinedData, seed: int) -> dict[str, str]:
+    n, n_joined = len(part.rows), len(joined.rows)
+    if n == n_joined:
+        return {}
+    return {"proven_on": f"{n} of {n_joined} samples, a stratified random part (seed {seed})"}
 
 
 def _expected(front: Front, index: int) -> tuple[Expected, ...]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..data.open_data import open_bundle_data
+from ..data.open_data import open_bundle_samples
 from ..data.samples import Batch
 from ..errors import ProfileError
 from ..latency import LatencyProfile
@@ -239,7 +239,7 @@ def _batches(path: Path, runner: Predictor, size: int, data: str | None) -> list
             name: random_batch(info, n_samples, rng=rng) for name, info in runner.inputs.items()
         }
         return [{name: x[batch] for name, x in samples.items()} for batch in rows]
-    dataset = open_bundle_data(path, data)
+    dataset = open_bundle_samples(path, data)
     return [dataset.arrays(batch) for batch in batches_of(dataset.n_samples, size, rng=rng)]
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 
 from ..data.open_data import open_data
 from ..entries import INPUT
-from ..export.member_views import Member, Views, input_shapes, views_of
+from ..export.member_views import Member, Views, input_dtypes, input_shapes, views_of
 from ..export.onnx_export import Exporter, export_member
 from ..export.onnx_model import save_model
 from ..files import sha256_of
@@ -53,6 +53,11 @@ class ExportedModels:
     def views(self) -> Views:
         """The inputs that the models need, and which of them each model reads."""
         return self._views
+
+    @cached_property
+    def dtypes(self) -> Mapping[str, str]:
+        """The type of the samples of each input, by name."""
+        return input_dtypes(list(self._members.values()), self._views)
 
     @property
     def members(self) -> Mapping[str, Member]:
@@ -108,9 +113,11 @@ class ExportedModels:
         if self._data is not None and None in views.preprocessings.values():
             dataset = open_data(self._data)
         shape = input_shapes([member], views, dataset)[INPUT]
+        place = list(self._members).index(member.name)
         exported = export_member(
             member.source,
             input_shape=shape,
+            input_dtype=self.dtypes[self._views.reads[place]],
             temperature=member.temperature,
             exporter=self._exporter,
         )

@@ -13,12 +13,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..class_names import OnNote, unnoted
 from ..data.dataset import Dataset
 from ..data.open_data import open_views
 from ..entries import INPUT
 from ..errors import ExportError, PoolError
+from ..export.member_proofs import in_mixed_batches
 from ..export.member_views import (
     Member,
+    input_dtypes,
     input_shapes,
     preprocessing_json,
     preprocessing_of,
@@ -27,7 +30,7 @@ from ..export.member_views import (
 from ..export.onnx_export import Exporter, export_member
 from ..export.onnx_model import save_model
 from ..export.precision import PRECISIONS, Precision, converted
-from ..export.proofs import PROOF_SAMPLES, TOLERANCE, in_mixed_batches
+from ..export.proofs import TOLERANCE, proof_rows
 from ..files import json_text
 from ..pools.model import Model
 from ..pools.models.specs import SIDECAR
@@ -38,6 +41,7 @@ from ..runtime.ort_session import OrtSession
 from ..runtime.placement import DEFAULT_PLACEMENT, Placement
 from ..runtime.predicting import outputs_of
 from .export_front import members_of
+from .joined_data import joined_data
 
 MODELS = "models"
 CALIBRATION_BATCH = 32
@@ -95,6 +99,7 @@ def quantize_pool(
     request: QuantizeRequest,
     *,
     overwrite: bool = False,
+    on_note: OnNote = unnoted,
     on_progress: OnProgress = unheard,
 ) -> tuple[Pool, tuple[Quantized, ...]]:
     """Writes a pool with the models of an older one and new ones in another precision.
@@ -120,7 +125,7 @@ def quantize_pool(
     with tempfile.TemporaryDirectory(prefix="encas-") as made:
         what, members = f"converting to {request.precision}", members_of(pool, names)
         for member in counted(members, what=what, unit="models", on_progress=on_progress):
-            answers, path = _converted(member, Path(made), request, data, pool)
+            answers, path = _converted(member, Path(made), request, data, pool, on_note)
             model = _model_of(pool.models[pool.index(member.name)], request.precision, path)
             found.append(_compared(pool, member.name, model.name, answers, path))
             outputs.append(answers)
@@ -142,18 +147,20 @@ def quantize_pool(
 
 
 def _converted(
-    member: Member, folder: Path, request: QuantizeRequest, data: str, pool: Pool
+    member: Member,
+    folder: Path,
+    request: QuantizeRequest,
+    data: str,
+    pool: Pool,
+    on_note: OnNote,
 ) -> tuple[NDArray[np.float32], Path]:
     """The new model's answers to the pool's data, and its file with all that stands beside it."""
-    preprocessings = views_of([member]).preprocessings
-    dataset = open_views(data, preprocessings)
-    if not np.array_equal(dataset.label, pool.label):
-        raise PoolError(
-            f"{data} is not what the pool was built on: {dataset.n_samples} samples with other "
-            f"labels, expected {pool.n_samples}",
-            where=pool.name,
-        )
-    shape = input_shapes([member], views_of([member]), dataset)[INPUT]
+    views = views_of([member])
+    preprocessings, dtypes = views.preprocessings, input_dtypes([member], views)
+    opened = open_views(data, preprocessings)
+    joined = joined_data(opened, pool, is_whole=True, on_note=on_note)
+    dataset = joined.dataset.as_types(dtypes)
+    shape = input_shapes([member], views, dataset)[INPUT]
     exported = export_member(
         member.source,
         input_shape=shape,
@@ -162,7 +169,7 @@ def _converted(
     )
     batches: list[NDArray[Any]] = []
     if request.precision == "int8" and request.calibrate:
-        samples = open_views(request.calibrate, preprocessings)
+        samples = open_views(request.calibrate, preprocessings).as_types(dtypes)
         batches = _calibration(samples, request.n_calibration)
     path = folder / f"{_file_name(member.name)}{ENDINGS[request.precision]}.onnx"
     save_model(converted(exported.model, request.precision, batches), path)
@@ -182,8 +189,7 @@ def _converted(
 
 def _prove(session: OrtSession, dataset: Dataset) -> None:
     """Does nothing if a sample's answer does not depend on the batch that it comes in."""
-    rows = np.arange(min(PROOF_SAMPLES, dataset.n_samples), dtype=np.int64)
-    samples = dataset.samples(rows)
+    samples = dataset.samples(proof_rows(dataset.n_samples))
     difference = float(abs(session.run(samples) - in_mixed_batches(session, samples)).max())
     if not difference <= TOLERANCE:
         raise ExportError(

@@ -10,12 +10,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from ..class_names import OnNote, unnoted
 from ..errors import SearchError
 from ..fronts.contest_run import ContestRun
 from ..fronts.front import Front
 from ..fronts.scoring import evaluate_front
 from ..latency import LatencyProfile
 from ..pools.pool import Pool
+from ..pools.pool_classes import class_names_of, in_classes_of
 from ..progress import OnProgress, counted, unheard
 from ..search.algorithms import ALGORITHMS
 from ..search.finder import search_pool
@@ -88,6 +90,7 @@ def run_plan(
     folder: Path,
     test: Pool | None = None,
     profile: LatencyProfile | None = None,
+    on_note: OnNote = unnoted,
     on_progress: OnProgress = unheard,
 ) -> list[ContestRun]:
     """Runs what is missing in `folder`/runs and returns all runs, in the plan's order.
@@ -98,12 +101,15 @@ def run_plan(
         folder: where the runs are kept.
         test: a split that no run sees; fronts are scored on it when they are found.
         profile: measured times, for the objective latency.
+        on_note: hears how the classes of the two splits were matched.
         on_progress: hears of the runs that are done, and of the search under way.
 
     Raises:
         SearchError: a run in the folder is of another comparison.
         KeyboardInterrupt: Ctrl-C, when the run under way has been stored as a checkpoint.
     """
+    if test is not None:
+        test = in_classes_of(test, class_names_of(pool), on_note=on_note)
     runs: list[ContestRun] = []
     planned = tuple(plan.runs())
     what = f"runs on {pool.name}"

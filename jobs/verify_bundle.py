@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
-from ..arrays import FloatArray, IntArray
-from ..data.dataset import Dataset
+from ..class_names import OnNote, unnoted
 from ..data.open_data import open_bundle_data
-from ..export.proofs import Evidence, storage_margin
+from ..data.splits import limited_rows
 from ..export.verify import Verdict, verify
 from ..manifest import Manifest
 from ..pools.pool import Pool, given_pool
+from ..pools.pool_classes import in_classes_of
 from ..progress import OnProgress, unheard
+from ..runtime.placement import Placement
+from .joined_data import joined_data
 
 
-def verify_bundle(
+def verify_bundle(  # noqa: PLR0913 - one keyword for each option
     bundle: str | Path,
     *,
     data: str | Path,
     pool: Pool | str | Path | None = None,
+    limit: int | None = None,
+    seed: int = 0,
+    device: str = "cpu",
+    on_note: OnNote = unnoted,
     on_progress: OnProgress = unheard,
 ) -> Verdict:
     """Verifies a bundle: hashes, numbers, and every decision on data.
@@ -29,8 +35,13 @@ def verify_bundle(
 
     Args:
         bundle: the folder.
-        data: the DATA to verify on, with labels.
-        pool: compare with its stored outputs, too; it was built on `data`. The pool or its folder.
+        data: the DATA to verify on, with labels; classes are matched with the bundle's by name.
+        pool: compare with its stored outputs instead, on the samples that are in both. The pool
+            (a part of one, too) or its folder.
+        limit: verify on so many samples at most, a random part with the classes' shares.
+        seed: of that part.
+        device: where the bundle runs: "cpu", "cuda:0", ...
+        on_note: hears how classes and samples were matched.
         on_progress: hears of each proof.
 
     Returns:
@@ -38,35 +49,21 @@ def verify_bundle(
 
     Raises:
         ManifestError: the bundle has faults, or a file is not the one hashed.
-        DataError: there is no such data, or it is not what the pool was built on.
+        DataError: there is no such data, or no sample of it is in the pool.
     """
     folder = Path(bundle)
-    dataset = open_bundle_data(folder, str(data))
-    evidence = None
-    if pool is not None:
-        members = Manifest.load(folder).cascade.members
-        evidence = evidence_of(given_pool(pool), members, dataset)
-    return verify(folder, dataset, evidence=evidence, on_progress=on_progress)
-
-
-def evidence_of(pool: Pool, names: Sequence[str], dataset: Dataset) -> Evidence:
-    """The stored outputs of a pool's models, as what a bundle must agree with.
-
-    Raises:
-        DataError: the data is not what the pool was built on.
-    """
-    places = [pool.index(name) for name in names]
-
-    def outputs(j: int, rows: IntArray) -> FloatArray:
-        return pool.probabilities(places[j], rows)
-
-    return Evidence(
-        dataset=dataset,
-        label=pool.label,
-        outputs=outputs,
-        against=f"the outputs stored in pool {pool.name}",
-        margin=max(
-            storage_margin(str(pool.outputs[place].dtype), pool.models[place].kind)
-            for place in places
-        ),
+    dataset = open_bundle_data(folder, str(data), on_note=on_note)
+    placement = Placement(device=device)
+    if pool is None:
+        rows = limited_rows(dataset.label, limit, seed=seed)
+        verdict = verify(folder, dataset.take(rows), placement=placement, on_progress=on_progress)
+        return replace(verdict, n_available=dataset.n_samples)
+    manifest = Manifest.load(folder)
+    known = in_classes_of(given_pool(pool), manifest.class_names, on_note=on_note)
+    joined = joined_data(dataset, known, on_note=on_note)
+    part = joined.limited(limit, seed=seed)
+    evidence = part.evidence(manifest.cascade.members)
+    verdict = verify(
+        folder, part.dataset, evidence=evidence, placement=placement, on_progress=on_progress
     )
+    return replace(verdict, n_available=len(joined.rows))

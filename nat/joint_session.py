@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from ..cascade import Cascade
+from ..class_names import OnNote, unnoted
 from ..errors import SearchError
 from ..fronts.indicators import non_dominated
 from ..fronts.scored_cascade import ScoredCascade
@@ -42,6 +43,7 @@ def joint_transfer(
     out: Path,
     *,
     launch: Launch,
+    on_note: OnNote = unnoted,
     on_progress: OnProgress = unheard,
 ) -> JointRun:
     """Runs ENCAS-joint over several supernetworks into the folder `out`.
@@ -52,6 +54,7 @@ def joint_transfer(
         settings: how; `archive_size` counts cascades.
         out: a new folder; with `resume` one that this same run began.
         launch: the seed, where it runs, and whether it resumes.
+        on_note: hears how the classes of the data were matched.
         on_progress: hears of the work done, and of every round.
 
     Raises:
@@ -61,7 +64,8 @@ def joint_transfer(
     """
     refuse_taken(out, JOINT_FILE, resume=launch.resume)
     _check_origins(origins, settings)
-    tasks = [open_task(fitting(plan, o.supernet), settings, seed=launch.seed) for o in origins]
+    plans = [fitting(plan, origin.supernet) for origin in origins]
+    tasks = [open_task(each, settings, seed=launch.seed, on_note=on_note) for each in plans]
     description = describe(list(origins), settings, tasks[0], seed=launch.seed)
     if (out / JOINT_FILE).is_file():
         run = JointRun.load(out)

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from ..class_names import OnNote, unnoted
 from ..errors import SearchError, SourceError
 from ..files import json_text, sha256_of
 from ..progress import OnProgress, unheard
@@ -60,7 +61,7 @@ class Launch:
     resume: bool = False
 
 
-def transfer(
+def transfer(  # noqa: PLR0913 - what a run needs, and who hears of it
     origin: Origin,
     plan: DataPlan,
     settings: NatSettings,
@@ -68,6 +69,7 @@ def transfer(
     *,
     launch: Launch,
     timed: TimedSubnets | None = None,
+    on_note: OnNote = unnoted,
     on_progress: OnProgress = unheard,
 ) -> NatRun:
     """Runs Neural Architecture Transfer into the folder `out`.
@@ -79,6 +81,7 @@ def transfer(
         out: a new folder; with `resume` one that this same run began.
         launch: the seed, where it runs, and whether it resumes.
         timed: prices subnets by their time; None: by their multiply-adds.
+        on_note: hears how the classes of the data were matched.
         on_progress: hears of the work done, and of every round.
 
     Raises:
@@ -89,7 +92,7 @@ def transfer(
     refuse_taken(out, RUN_FILE, resume=launch.resume)
     check_weights(origin, settings)
     sized = fitting(plan, origin.supernet)
-    task = open_task(sized, settings, seed=launch.seed)
+    task = open_task(sized, settings, seed=launch.seed, on_note=on_note)
     latency = None
     if timed is not None:
         n_channels, side = task.train.shape

@@ -16,6 +16,7 @@ import numpy as np
 import torch
 
 from ..arrays import BoolArray, IntArray
+from ..class_names import ClassNames, matched_classes
 from ..data.data_source import DataSource
 from ..data.open_source import open_source
 from ..errors import DataError, SearchError
@@ -62,7 +63,7 @@ class PoolSubnet:
             weights=self.weights,
             base=base,
         )
-        return ModelRequest(name=self.name, spec=spec, base=base)
+        return ModelRequest(name=self.name, spec=spec, base=base, classes=self.run.classes)
 
     @property
     def identity(self) -> tuple[str, ...]:
@@ -98,11 +99,10 @@ def load_runs(folders: Sequence[Path]) -> tuple[NatRun, ...]:
     runs = tuple(run for folder in folders for run in _runs_of(folder))
     first = runs[0]
     for run in runs[1:]:
-        if run.n_classes != first.n_classes or (
-            None not in (run.classes, first.classes) and (run.classes != first.classes)
-        ):
-            fault = f"expected the {first.n_classes} classes of {first.folder}, got other ones"
+        if run.n_classes != first.n_classes:
+            fault = f"expected {first.n_classes} classes as in {first.folder}, got {run.n_classes}"
             raise SearchError(fault, where=str(run.folder))
+        matched_classes(_class_names(run), _class_names(first), error=SearchError)
     return runs
 
 
@@ -240,14 +240,17 @@ def _check_kind(samples: PoolingSamples, run: NatRun) -> None:
         expected = [run.n_channels, run.size, run.size]
         if shape != expected:
             faults.append(f"expected samples {expected}, as in {run.folder}, got {shape}")
-    if None not in (source.classes, run.classes) and source.classes != run.classes:
-        faults.append(f"expected the classes of {run.folder}, got other ones")
-    if source.n_classes != run.n_classes:
-        faults.append(
-            f"expected {run.n_classes} classes, as in {run.folder}, got {source.n_classes}"
-        )
+    if run.classes is None and source.n_classes != run.n_classes:
+        fault = f"expected {run.n_classes} classes, as in {run.folder}, got {source.n_classes}"
+        faults.append(fault)
     if faults:
         raise DataError(*faults, where=samples.data)
+    matched_classes(source.class_names, _class_names(run))
+
+
+def _class_names(run: NatRun) -> ClassNames:
+    owner = f"the run {run.folder}"
+    return ClassNames(owner=owner, n_classes=run.n_classes, names=run.classes)
 
 
 def _refuse_trained(samples: PoolingSamples, run: NatRun, train: str) -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 from torch import Tensor
 
 from ..errors import SourceError
-from ..pools.models.torch_models import read_state_dict
+from ..pools.models.state_dicts import read_state_dict
 from .designs import SMALL, space_of
 from .supernet import ElasticSupernet, Supernet
 

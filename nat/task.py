@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from ..arrays import IntArray
+from ..class_names import OnNote, matched_classes, unnoted
 from ..data.data_source import DataSource
 from ..data.open_source import open_source
 from ..data.preprocessing import Preprocessing
@@ -73,20 +74,25 @@ class Task:
         return replace(self, train=train, search=search, calibration=calibration)
 
 
-def open_task(plan: DataPlan, settings: NatSettings, *, seed: int) -> Task:
-    """Reads the data.
+def open_task(
+    plan: DataPlan, settings: NatSettings, *, seed: int, on_note: OnNote = unnoted
+) -> Task:
+    """Reads the data; the classes of both parts are matched by name.
 
     Args:
         plan: which.
         settings: how many samples calibrate, and whether the others are needed.
         seed: of all that is drawn.
+        on_note: hears how the classes were matched.
 
     Raises:
-        DataError: the data cannot be used, or are too few.
+        DataError: the data cannot be used, or are too few, or have other classes.
     """
     data = open_source(plan.train, download=plan.download)
     searched = open_source(plan.search, download=plan.download) if plan.search else data
-    _check_same(data, searched)
+    _check_kind(data, searched)
+    if plan.search is not None:
+        data, searched = _in_one_order(data, searched, on_note)
     rows = _rows_of(plan, data, settings, seed=seed)
     steps = _preprocessing(plan, data)
     train = table_of(data.take(rows.train), steps)
@@ -170,15 +176,30 @@ def _check_enough(n: int, settings: NatSettings, data: DataSource) -> None:
         raise DataError(fault, where=data.name)
 
 
-def _check_same(data: DataSource, searched: DataSource) -> None:
-    names = (data.classes, searched.classes)
-    if None not in names and data.classes != searched.classes:
-        fault = f"expected the classes of {data.name}, got others"
-        raise DataError(fault, where=searched.name)
+def _check_kind(data: DataSource, searched: DataSource) -> None:
     if data.is_image != searched.is_image:
         kind = "images" if data.is_image else "samples that come ready"
         fault = f"expected {kind}, as in {data.name}"
         raise DataError(fault, where=searched.name)
+
+
+def _in_one_order(
+    data: DataSource, searched: DataSource, on_note: OnNote
+) -> tuple[DataSource, DataSource]:
+    """Both with the classes of the one that has more, as a rule those to train on."""
+    try:
+        match = matched_classes(searched.class_names, data.class_names)
+    except DataError as cause:
+        try:
+            match = matched_classes(data.class_names, searched.class_names)
+        except DataError:
+            raise cause from None
+        data = data.matched(match)
+    else:
+        searched = searched.matched(match)
+    if match.note:
+        on_note(match.note)
+    return data, searched
 
 
 def _preprocessing(plan: DataPlan, data: DataSource) -> Preprocessing | None:

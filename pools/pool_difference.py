@@ -11,10 +11,12 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 
 from ..arrays import ByteArray, DoubleArray, FloatArray, IntArray, frozen
+from ..class_names import OnNote, unnoted
 from ..errors import PoolError
 from ..intervals import wilson_interval
 from ..sample_identity import is_among
 from .pool import Pool
+from .pool_classes import class_names_of, in_classes_of
 from .pool_samples import hashes_of
 
 KnownBy: TypeAlias = Literal["hash", "outputs", "place"]
@@ -75,12 +77,18 @@ class Comparison:
         return asdict(self)
 
 
-def compare_pools(first: Pool, second: Pool) -> Comparison:
+def compare_pools(first: Pool, second: Pool, *, on_note: OnNote = unnoted) -> Comparison:
     """Compares two pools, such as the search and the test split of the same models.
 
+    Args:
+        first: a pool.
+        second: another one; its classes are matched with those of the first.
+        on_note: hears how the classes were matched.
+
     Raises:
-        PoolError: they have different numbers of classes.
+        PoolError: they have other classes.
     """
+    second = in_classes_of(second, class_names_of(first), on_note=on_note)
     if first.n_classes != second.n_classes:
         counts = f"{first.n_classes} and {second.n_classes}"
         raise PoolError(f"expected as many classes in both, got {counts}", where="compare")

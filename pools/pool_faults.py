@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..probability_rows import SUM_TOLERANCE
 from .model import Model
 
-SUM_TOLERANCE = 0.02  # quantised networks' probabilities are off by up to 0.012
 BLOCK_ROWS = 4096
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..arrays import ByteArray, frozen
+from ..class_names import ClassNames, OnNote, matched_classes, unnoted
 from ..errors import PoolError
 from ..files import new_file
 from .model import Model
@@ -19,12 +20,19 @@ from .pool import Pool
 from .pool_io import hash_faults
 
 
-def import_npz(path: Path, *, name: str | None = None, dtype: str | None = None) -> Pool:
+def import_npz(
+    path: Path,
+    *,
+    name: str | None = None,
+    dtype: str | None = None,
+    on_note: OnNote = unnoted,
+) -> Pool:
     """Reads the arrays outputs [M, N, C], label [N], name [M], macs [M] of an .npz file.
 
     Optional arrays: kind [M] ("probabilities" or "logits"), params [M], cost_<name> [M],
     source [M], classes [C], samples [N, 32], held_out [n, 32]. `dtype` ("float16" or "float32")
-    converts the outputs for storage.
+    converts the outputs for storage. Where the outputs' classes are in another order than the
+    labels', or there are more of them, output_classes [C] names them: the labels are matched.
 
     Raises:
         PoolError: the file is missing, truncated, holds objects, or its arrays have faults.
@@ -43,18 +51,44 @@ def import_npz(path: Path, *, name: str | None = None, dtype: str | None = None)
         with np.errstate(over="ignore"):
             outputs = outputs.astype(dtype)
     models = _models_from(arrays, len(outputs), where=str(path))
-    classes = arrays.get("classes")
+    label, classes = _labels_from(arrays, where=str(path), on_note=on_note)
     hashes = _hashes_from(arrays, outputs.shape[1], where=str(path))
     pool = _named(
         Pool.of,
         where=str(path),
         outputs=list(outputs),
-        label=arrays["label"],
+        label=label,
         models=models,
         name=name or path.stem,
-        classes=tuple(str(c) for c in classes) if classes is not None else None,
+        classes=classes,
     )
     return replace(pool, **hashes)
+
+
+def _labels_from(
+    arrays: Mapping[str, NDArray[Any]], *, where: str, on_note: OnNote
+) -> tuple[NDArray[Any], tuple[str, ...] | None]:
+    """The labels in the order of the outputs, and the names in that order."""
+    named, outputs = (_names(arrays.get(key)) for key in ("classes", "output_classes"))
+    label = arrays["label"]
+    if outputs is None:
+        return label, named
+    n_named = len(named) if named else int(label.max(initial=-1)) + 1
+    match = matched_classes(
+        ClassNames(owner=f"the labels of {where}", n_classes=n_named, names=named),
+        ClassNames(owner="the outputs", n_classes=len(outputs), names=outputs),
+        error=PoolError,
+    )
+    if match.note:
+        on_note(match.note)
+    faults = [f"label must be in 0 .. {n_named - 1}"] if label.max(initial=0) >= n_named else []
+    if faults or label.min(initial=0) < 0 or label.dtype.kind not in "iu":
+        raise PoolError(*faults or ["label must be whole numbers from 0"], where=where)
+    return match.labels(label), outputs
+
+
+def _names(array: NDArray[Any] | None) -> tuple[str, ...] | None:
+    return None if array is None else tuple(str(name) for name in array)
 
 
 def export_npz(pool: Pool, path: Path) -> None:

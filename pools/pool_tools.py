@@ -12,10 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..arrays import FloatArray, IntArray
+from ..class_names import OnNote, unnoted
 from ..errors import PoolError
 from ..sample_identity import positions, union
 from .model import Model
 from .pool import Pool
+from .pool_classes import class_names_of, in_classes_of
 from .pool_samples import hashes_of, moved_models, write_part
 from .pool_writing import write_pool
 
@@ -62,15 +64,22 @@ class Twin:
 
 
 def merge_pools(
-    pools: Sequence[Pool], out: Path, *, name: str | None = None, overwrite: bool = False
+    pools: Sequence[Pool],
+    out: Path,
+    *,
+    name: str | None = None,
+    overwrite: bool = False,
+    on_note: OnNote = unnoted,
 ) -> Pool:
     """Stores all models of pools of the same samples in the folder `out`.
 
-    The samples' order is that of the first pool.
+    The samples' order is that of the first pool, the classes' order that of the first pool that
+    names them.
 
     Raises:
         PoolError: names every fault: other samples, labels or classes, models of one name.
     """
+    pools = _in_one_order(pools, on_note)
     first = pools[0]
     order = [_rows_like(pool, first) for pool in pools]
     faults = [
@@ -79,10 +88,9 @@ def merge_pools(
         if rows is None
     ]
     faults += [
-        f"pool {pool.name} has other classes than pool {first.name}"
+        f"pool {pool.name} has {pool.n_classes} classes, pool {first.name} {first.n_classes}"
         for pool in pools
         if pool.n_classes != first.n_classes
-        or (pool.classes and first.classes and pool.classes != first.classes)
     ]
     names = [model for pool in pools for model in pool.names]
     doubles = sorted({model for model in names if names.count(model) > 1})
@@ -102,6 +110,16 @@ def merge_pools(
     )
     write_pool(out, parts, about, overwrite=overwrite)
     return Pool.load(out)
+
+
+def _in_one_order(pools: Sequence[Pool], on_note: OnNote) -> list[Pool]:
+    """The pools with classes in one order, as far as they have the same number of them."""
+    named = next((pool for pool in pools if pool.classes), pools[0])
+    known = class_names_of(named)
+    return [
+        in_classes_of(pool, known, on_note=on_note) if pool.n_classes == named.n_classes else pool
+        for pool in pools
+    ]
 
 
 def filter_pool(

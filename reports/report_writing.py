@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from ..class_names import OnNote, matched_classes, unnoted
 from ..errors import FrontError
 from ..files import write_atomically
 from ..fronts.front import Front, given_front
 from ..latency import LatencyProfile, given_profile
 from ..manifest import Manifest
 from ..pools.pool import Pool, given_pool
+from ..pools.pool_classes import in_classes_of
 from .content import Report, report_of
 from .page import html_page
 from .svg import draw
@@ -23,6 +25,7 @@ def report(
     bundles: Sequence[str | Path] = (),
     single: str | Path | None = None,
     profile: LatencyProfile | str | Path | None = None,
+    on_note: OnNote = unnoted,
 ) -> Report:
     """Writes a report of fronts: a whole page (.html), or its first chart alone (.svg).
 
@@ -35,6 +38,7 @@ def report(
         single: the folder of a bundle of the best single model, measured as the cascades were;
             without it, its times are made of the profile's.
         profile: for latency fronts and the single models' times; the profile or its file.
+        on_note: hears how the classes of pools and bundles were matched with the first front's.
 
     Returns:
         What the page says, as a value.
@@ -47,10 +51,17 @@ def report(
         raise FrontError(f"expected a name that ends with .html or .svg, got {file.name!r}")
     if not fronts:
         raise FrontError("there is nothing to report: give at least one front")
+    given = [given_front(front) for front in fronts]
+    known = given[0].pool.class_names
+    manifests = [Manifest.load(bundle) for bundle in bundles]
+    for names in (*(f.pool.class_names for f in given[1:]), *(m.class_names for m in manifests)):
+        match = matched_classes(names, known, error=FrontError)
+        if match.relation != "unnamed" and match.note:
+            on_note(match.note)
     content = report_of(
-        [given_front(front) for front in fronts],
-        pools=[given_pool(pool) for pool in pools],
-        bundles=[Manifest.load(bundle) for bundle in bundles],
+        given,
+        pools=[in_classes_of(given_pool(pool), known, on_note=on_note) for pool in pools],
+        bundles=manifests,
         single=None if single is None else Manifest.load(single),
         profile=given_profile(profile),
     )

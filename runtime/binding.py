@@ -18,10 +18,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..arrays import FloatArray, IntArray
-from ..errors import MissingExtraError, SessionError
+from ..errors import MissingExtraError, SessionError, whole_text
 from .device import Device
 from .gather_model import gather_model
-from .ort_opening import first_line, open_session
+from .ort_opening import open_session
 from .session import SessionInfo
 
 try:
@@ -80,7 +80,7 @@ class DeviceStore:
         except Exception as cause:
             # ONNX Runtime's exceptions share no base class but Exception.
             message = f"{x.nbytes} bytes of samples cannot be moved to {self._device}"
-            raise SessionError(f"{message}: {first_line(cause)}", where=self._info.name) from cause
+            raise SessionError(f"{message}: {whole_text(cause)}", where=self._info.name) from cause
         return DeviceSamples(self, there)
 
     def lease(self, size: int) -> onnxruntime.OrtValue:
@@ -201,7 +201,7 @@ class Bindings:
             bound.binding.synchronize_outputs()
         except Exception as cause:
             # ONNX Runtime's exceptions share no base class but Exception.
-            message = f"failed on a batch of {batch.size}: {first_line(cause)}"
+            message = f"failed on a batch of {batch.size}: {whole_text(cause)}"
             raise SessionError(message, where=self._info.name) from cause
         # On the CPU the answers would be a view of memory that the next run overwrites.
         return np.array(bound.answers.numpy(), np.float32)

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..errors import MissingExtraError, SessionError
+from ..errors import MissingExtraError, SessionError, whole_text
 from ..latency import Setting
 from .device import Device, device_name
 from .engines import EnginePlan
@@ -152,12 +152,6 @@ def setting_of(
     )
 
 
-def first_line(cause: Exception) -> str:
-    """The first line of what an exception says."""
-    lines = str(cause).strip().splitlines()
-    return lines[0] if lines else type(cause).__name__
-
-
 @cache
 def _share_cpu_arena() -> None:
     """Makes the one arena of this process that sessions with `use_env_allocators` share."""
@@ -176,7 +170,7 @@ def _share_cpu_arena() -> None:
 
 
 def _load_fault(cause: Exception, cuda_graphs: bool) -> str:
-    reason = first_line(cause)
+    reason = whole_text(cause)
     if cuda_graphs and "graph capture" in reason.lower():
         return f"cannot be captured as a CUDA graph, run it without --cuda-graphs: {reason}"
     return f"cannot be loaded: {reason}"

@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 
 from ..arrays import FloatArray
 from ..entries import INPUT
-from ..errors import MissingExtraError, SessionError
+from ..errors import MissingExtraError, SessionError, whole_text
 from .batching import WARM_UP_CALLS
 from .binding import Bindings, DeviceBatch, DeviceStore
 from .device import Device, device_name
 from .engines import EnginePlan, engine_key
-from .ort_opening import NUMPY_TYPES, first_line, open_session, setting_of
+from .ort_opening import NUMPY_TYPES, open_session, setting_of
 from .placement import DEFAULT_PLACEMENT, Placement
 from .session import Held, HostSamples, SessionInfo, checked_batch
 
@@ -157,7 +157,7 @@ def answers_of(
     except Exception as cause:
         # ONNX Runtime's exceptions share no base class but Exception.
         n_rows = len(next(iter(feeds.values())))
-        message = f"failed on a batch of {n_rows}: {first_line(cause)}"
+        message = f"failed on a batch of {n_rows}: {whole_text(cause)}"
         raise SessionError(message, where=name) from cause
     return tuple(np.asarray(answer) for answer in answers)
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from ..arrays import FloatArray
+from ..arrays import FloatArray, IntArray
 from ..data.dataset import Dataset
 from ..files import write_atomically
 from ..progress import OnProgress, Progress, unheard
@@ -51,13 +52,21 @@ def outputs_of(session: Session, dataset: Dataset) -> FloatArray:
     return np.concatenate([session.run(view.samples(piece)) for piece in rows])
 
 
-def save_predictions(prediction: Prediction, path: Path) -> None:
-    """Writes label [N], stage [N] and probabilities [N, C] as an .npz file, atomically."""
+def save_predictions(prediction: Prediction, path: Path, *, rows: IntArray | None = None) -> None:
+    """Writes label [N], stage [N] and probabilities [N, C] as an .npz file, atomically.
+
+    Args:
+        prediction: what was predicted.
+        path: the file.
+        rows: of a part of a data set int64 [N], where its samples stand there; written as `row`.
+    """
+    part: dict[str, Any] = {} if rows is None else {"row": rows}
     buffer = io.BytesIO()
     np.savez(
         buffer,
         label=prediction.label,
         stage=prediction.stage,
         probabilities=prediction.probabilities,
+        **part,
     )
     write_atomically(path, buffer.getvalue())

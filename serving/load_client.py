@@ -12,79 +12,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..arrays import DoubleArray, IntArray
 from ..data.dataset import Dataset
-from ..errors import MissingExtraError, ServingError
+from ..errors import ServingError
 from ..progress import OnProgress, Progress, unheard
 from .model_waiting import WAIT_S, ListedModels, awaited_model
 from .protocol.cascade_tensors import INPUT, LABEL, STAGE
 from .protocol.tensors import DATATYPES
+from .server_url import ServerRefusal, ServerUrl
 
-try:
-    import tritonclient.grpc
-    import tritonclient.http
-    from tritonclient.utils import InferenceServerException
-except ImportError as error:
-    raise MissingExtraError("encas client", extra="triton") from error
-
-SCHEMES = ("http", "https", "grpc", "grpcs")
-TIMEOUT_S = 60.0
 MS_PER_S = 1e3
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ServerUrl:
-    """Where a server is.
-
-    Args:
-        scheme: "http", "https", "grpc" or "grpcs".
-        address: HOST:PORT.
-    """
-
-    scheme: str
-    address: str
-
-    @classmethod
-    def parse(cls, text: str) -> ServerUrl:
-        """What `http://HOST:PORT`, `grpc://HOST:PORT` or HOST:PORT (HTTP) means.
-
-        Raises:
-            ServingError: it is none of these.
-        """
-        parts = urlsplit(text if "://" in text else f"http://{text}")
-        if parts.scheme not in SCHEMES or not parts.netloc or parts.path.strip("/"):
-            raise ServingError(
-                f"expected {'://HOST:PORT or '.join(SCHEMES)}://HOST:PORT, got {text!r}"
-            )
-        return cls(scheme=parts.scheme, address=parts.netloc)
-
-    @property
-    def library(self) -> Any:
-        """The half of tritonclient that speaks the protocol."""
-        return tritonclient.grpc if self.scheme.startswith("grpc") else tritonclient.http
-
-    def connect(self, authorities: Path | None = None) -> Any:
-        """A client of the server; each thread needs its own.
-
-        Args:
-            authorities: PEM file of those who vouch for the server; None: the usual ones.
-        """
-        is_http = self.library is tritonclient.http
-        options: dict[str, Any] = {}
-        if is_http:
-            options = {"connection_timeout": TIMEOUT_S, "network_timeout": TIMEOUT_S}
-        if self.scheme in ("https", "grpcs"):
-            options["ssl"] = True
-            if authorities is not None and is_http:
-                options["ssl_options"] = {"ca_certs": str(authorities)}
-            elif authorities is not None:
-                options["root_certificates"] = str(authorities)
-        return self.library.InferenceServerClient(self.address, **options)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -245,12 +186,12 @@ class _Run:
 
     def _ask(self, client: Any, start: int) -> None:
         stop = min(start + self._options.batch_size, self._dataset.n_samples)
-        x = self._dataset.samples(np.arange(start, stop, dtype=np.int64))
-        tensor = _tensor(self._url, x)
+        rows = np.arange(start, stop, dtype=np.int64)
+        tensors = input_tensors(self._url, self._dataset, rows)
         asked = time.perf_counter()
         try:
-            answer = client.infer(self._model, [tensor], headers=self._options.headers)
-        except InferenceServerException as refusal:
+            answer = client.infer(self._model, tensors, headers=self._options.headers)
+        except ServerRefusal as refusal:
             with self._lock:
                 self.refusals[f"{refusal.status()}: {refusal.message()}"] += 1
             return
@@ -266,8 +207,14 @@ class _Run:
             self._tell()
 
 
-def _tensor(url: ServerUrl, x: NDArray[Any]) -> Any:
-    tensor = url.library.InferInput(INPUT, list(x.shape), DATATYPES[str(x.dtype)])
+def input_tensors(url: ServerUrl, dataset: Dataset, rows: IntArray) -> list[Any]:
+    """The samples `rows` [n] as a request has them: a tensor for each input of the cascade."""
+    views = {INPUT: dataset, **dataset.further}
+    return [_tensor(url, name, view.samples(rows)) for name, view in views.items()]
+
+
+def _tensor(url: ServerUrl, name: str, x: NDArray[Any]) -> Any:
+    tensor = url.library.InferInput(name, list(x.shape), DATATYPES[str(x.dtype)])
     tensor.set_data_from_numpy(np.ascontiguousarray(x))
     return tensor
 
@@ -285,7 +232,7 @@ def _listed(url: ServerUrl, options: ClientOptions) -> ListedModels:
     client = url.connect(options.authorities)
     try:
         index = client.get_model_repository_index(headers=options.headers)
-    except (InferenceServerException, OSError) as cause:
+    except (ServerRefusal, OSError) as cause:
         remedy = "start it with `encas serve BUNDLE`, and give the address that it says"
         raise ServingError(f"cannot be asked: {cause}; {remedy}", where=url.address) from cause
     finally:

@@ -91,6 +91,15 @@ def shared_data() -> Path:
     return path
 
 
+@pytest.fixture(scope="session")
+def shared_cases() -> Path:
+    """The folder of small inputs that once failed, beside a developer's checkout."""
+    path = REPOSITORY.parent / "shared" / "cases"
+    if not path.is_dir():
+        pytest.skip(f"the cases are not here: {path}")
+    return path
+
+
 @pytest.fixture
 def rng() -> np.random.Generator:
     return np.random.default_rng(7)

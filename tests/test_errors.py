@@ -10,6 +10,7 @@ from encas.errors import (
     PoolError,
     ProfileError,
     SessionError,
+    whole_text,
 )
 
 
@@ -55,3 +56,8 @@ def test_error_of_a_wrong_value_is_a_value_error(error):
 def test_error_of_a_failed_run_is_no_value_error(error):
     assert issubclass(error, EncasError)
     assert not issubclass(error, ValueError)
+
+
+def test_text_of_another_library_is_whole_and_in_one_line():
+    assert whole_text(RuntimeError("first\n  second\n")) == "first second"
+    assert whole_text(KeyError()) == "KeyError"

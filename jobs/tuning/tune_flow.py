@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
+from ...class_names import OnNote, unnoted
 from ...data.dataset import Dataset
 from ...data.open_data import open_views
 from ...errors import PoolError
@@ -23,9 +24,9 @@ from ...reports.page import html_page
 from ...runtime.bench import profiled_sizes
 from ...runtime.ort_session import OrtSession
 from ..export_front import export_bundle
+from ..joined_data import joined_data
 from ..measure_latency import profile_targets
 from ..pool_targets import PoolModels
-from ..verify_bundle import evidence_of
 from .candidates import members_that_matter, spread
 from .deployed import Numerics, compared, recomputed
 from .tune_bench import Conditions, TuneBench
@@ -43,6 +44,7 @@ def run_tuning(
     *,
     settings: TuneSettings,
     data: str | None = None,
+    on_note: OnNote = unnoted,
     on_progress: OnProgress = unheard,
 ) -> TuneReport:
     """Runs every step of tuning a pool; see `tune_pool.tune`."""
@@ -65,7 +67,9 @@ def run_tuning(
             pool=pool,
             models=models,
             open_model=lru_cache(maxsize=OPEN_SESSIONS)(models.open),
-            dataset=open_views(data, models.views.preprocessings),
+            dataset=joined_data(
+                open_views(data, models.views.preprocessings), pool, is_whole=True, on_note=on_note
+            ).dataset.as_types(models.dtypes),
             out=out,
             settings=settings,
             on_progress=on_progress,
@@ -143,7 +147,6 @@ class _Tuning:
 
     def numerics(self, names: Sequence[str]) -> tuple[Numerics, ...]:
         """How far each model is from its stored outputs where it runs."""
-        evidence_of(self.pool, names, self.dataset)
         what = "comparing with the stored outputs"
         return tuple(
             compared(self.pool, name, self.open_model(name), self.dataset)

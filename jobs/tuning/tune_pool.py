@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ...class_names import OnNote, unnoted
 from ...pools.pool import Pool, given_pool
 from ...progress import OnProgress, unheard
 from ...runtime.clock import StabilityProtocol
@@ -38,6 +39,7 @@ def tune(  # noqa: PLR0913 - one keyword for each option
     gpu_memory_bytes: int | None = None,
     cuda_graphs: bool = False,
     protocol: StabilityProtocol | None = None,
+    on_note: OnNote = unnoted,
     on_progress: OnProgress = unheard,
 ) -> TuneReport:
     """Tunes a pool for a device: everything that is found lies in the folder `out` at the end.
@@ -49,7 +51,8 @@ def tune(  # noqa: PLR0913 - one keyword for each option
         pool: the pool, or its folder; its models have SPECs.
         out: the folder to fill; a profile that lies there is gone on with.
         batch_size: rows per batch that the latency is for.
-        data: the DATA that the pool was built on; by default what the pool says.
+        data: the DATA that the pool, or one that it is a part of, was built on; by default what the
+            pool says.
         device: "cpu", "cuda:0", "tensorrt:0", ...
         n_threads: intra-operator threads; None: every processor there is.
         evaluations: of each search; None: the algorithm's own.
@@ -66,6 +69,7 @@ def tune(  # noqa: PLR0913 - one keyword for each option
         gpu_memory_bytes: the most memory of a GPU for each session; None: no limit.
         cuda_graphs: replay each batch size as one CUDA graph.
         protocol: when a measurement counts; None: with patience.
+        on_note: hears how the classes of the data were matched.
         on_progress: hears of every step.
 
     Raises:
@@ -103,6 +107,7 @@ def tune(  # noqa: PLR0913 - one keyword for each option
         given_pool(pool),
         Path(out),
         settings=settings,
+        on_note=on_note,
         on_progress=on_progress,
         data=None if data is None else str(data),
     )

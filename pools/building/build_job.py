@@ -14,9 +14,12 @@ from numpy.typing import NDArray
 
 from ...data.pixels import PixelRows, SampleReference
 from ...data.preprocessing import Preprocessing
+from ...data.samples import random_like
 from ...errors import EncasError, SourceError
+from ..model import Kind
 from ..models.model_runner import ModelRunner, open_runner
 from ..models.run_settings import RunSettings
+from .output_kind import OutputKind
 
 # How many bytes of activations a batch may have. On a CPU, for each thread, they should be about
 # as many as its caches hold (measured on mobile and residual networks, transformers, ConvNeXt);
@@ -24,6 +27,8 @@ from ..models.run_settings import RunSettings
 BATCH_BYTES = {"cpu": 2**25, "cuda": 2**33, "tensorrt": 2**33}
 MAX_BATCH = {"cpu": 64, "cuda": 512, "tensorrt": 512}
 DEFAULT_BATCH = 32
+# Samples that are too few to tell probabilities from logits by their values.
+FEW = 32
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +66,7 @@ class BuildAnswer:
         kind: "logits" or "probabilities".
         costs: macs, params and memory_bytes, as far as they can be counted.
         cost_fault: why they cannot be counted, "" where they can.
+        doubts: what a user should know of the outputs, one sentence each.
         batch_size: samples at once.
         seconds: from the model's file to its last output.
         fault: why the job failed, "" where it did not.
@@ -68,9 +74,10 @@ class BuildAnswer:
 
     name: str
     outputs: NDArray[Any] | None = None
-    kind: str = "logits"
+    kind: Kind = "logits"
     costs: Mapping[str, float] = field(default_factory=dict[str, float])
     cost_fault: str = ""
+    doubts: tuple[str, ...] = ()
     batch_size: int = 0
     seconds: float = 0.0
     fault: str = ""
@@ -132,13 +139,15 @@ def _evaluated(job: BuildJob, samples: PixelRows | None) -> Generator[int, None,
     sample = first if job.preprocessing is None else job.preprocessing.normalised(first)
     costs, fault = _costs(runner, sample)
     batch_size = runner.frozen_batch or job.settings.batch_size or _batch_size(costs, job)
-    outputs, batch_size = yield from _outputs(job, runner, samples, batch_size)
+    outputs, batch_size, given = yield from _outputs(job, runner, samples, batch_size)
+    kind = _kind(job, runner, given, samples)
     return BuildAnswer(
         name=job.name,
-        outputs=outputs,
-        kind=runner.kind,
+        outputs=_normalised(outputs, job, given) if kind == "probabilities" else outputs,
+        kind=kind,
         costs=costs,
         cost_fault=fault,
+        doubts=tuple(given.doubts()),
         batch_size=batch_size,
         seconds=time.perf_counter() - start,
     )
@@ -160,15 +169,17 @@ def _batch_size(costs: Mapping[str, float], job: BuildJob) -> int:
 
 def _outputs(
     job: BuildJob, runner: ModelRunner, samples: PixelRows, batch_size: int
-) -> Generator[int, None, tuple[NDArray[Any], int]]:
-    """All outputs, with half the batch size whenever memory runs out."""
+) -> Generator[int, None, tuple[NDArray[Any], int, OutputKind]]:
+    """All outputs, with half the batch size whenever memory runs out; and what they look like."""
     while True:
-        done = 0
+        done, given = 0, OutputKind(stated=runner.kind)
         try:
             outputs = np.empty((len(samples), job.n_classes), np.float32)
             for start in range(0, len(samples), batch_size):
                 batch = np.asarray(samples[start : start + batch_size])
-                outputs[start : start + batch_size] = _checked(job, runner, batch)
+                answers = _answers(runner, batch, job)
+                given.add(answers)
+                outputs[start : start + batch_size] = _wanted(answers, job)
                 done += len(batch)
                 yield len(batch)
         except Exception as cause:
@@ -177,16 +188,21 @@ def _outputs(
             yield -done
             batch_size //= 2
         else:
-            return outputs, batch_size
+            return outputs, batch_size, given
 
 
-def _checked(job: BuildJob, runner: ModelRunner, batch: NDArray[Any]) -> NDArray[Any]:
+def _answers(runner: ModelRunner, batch: NDArray[Any], job: BuildJob) -> NDArray[Any]:
     outputs = runner.run(batch, job.preprocessing)
-    shape = list(outputs.shape)
     if outputs.ndim != 2 or len(outputs) != len(batch):
+        shape = list(outputs.shape)
         raise SourceError(f"expected outputs [{len(batch)}, n_classes], got {shape}")
+    return outputs
+
+
+def _wanted(outputs: NDArray[Any], job: BuildJob) -> NDArray[Any]:
+    """The outputs [n, n_classes] of the data's classes."""
     if job.columns is not None and outputs.shape[1] > max(job.columns):
-        return _columns_of(outputs, job.columns, runner.kind)
+        return outputs[:, list(job.columns)]
     if outputs.shape[1] != job.n_classes:
         raise SourceError(
             f"gives {outputs.shape[1]} classes, the data have {job.n_classes}; say which outputs "
@@ -195,6 +211,16 @@ def _checked(job: BuildJob, runner: ModelRunner, batch: NDArray[Any]) -> NDArray
     return outputs
 
 
-def _columns_of(outputs: NDArray[Any], columns: tuple[int, ...], kind: str) -> NDArray[Any]:
-    chosen = outputs[:, list(columns)]
-    return chosen / chosen.sum(axis=1, keepdims=True) if kind == "probabilities" else chosen
+def _normalised(chosen: NDArray[Any], job: BuildJob, given: OutputKind) -> NDArray[Any]:
+    """Probabilities of some of a model's classes, made to sum to 1."""
+    if job.columns is None or given.n_classes <= max(job.columns):
+        return chosen
+    return chosen / chosen.sum(axis=1, keepdims=True)
+
+
+def _kind(job: BuildJob, runner: ModelRunner, given: OutputKind, samples: PixelRows) -> Kind:
+    """What the outputs are; of few samples alone, logits might sum to 1 by chance."""
+    if given.stated is None and given.looks_like_probabilities and len(samples) < FEW:
+        n = runner.frozen_batch or FEW
+        given.add(_answers(runner, random_like(np.asarray(samples[0:1]), n), job))
+    return given.found

@@ -1,12 +1,11 @@
-"""What a pool build is to do: options, and one job for each model that can be had."""
+"""What a pool build is to do: one job for each model that can be had."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
-from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from dataclasses import asdict, dataclass
+from typing import Any
 
 from ...arrays import ByteArray
 from ...data.data_source import DataSource
@@ -16,43 +15,12 @@ from ...errors import EncasError
 from ...files import sha256_of
 from ..models.model_requests import ModelRefusal, ModelRequest, refusal_of
 from ..models.model_runner import preprocessing_of
-from ..models.run_settings import RunSettings
 from ..models.specs import files_of_spec, source_model
+from .build_classes import BuildClasses
 from .build_job import BuildJob
+from .build_options import BuildOptions
 from .build_queue import Group
 from .build_state import BuildState, Planned
-
-StoredType: TypeAlias = Literal["float16", "float32"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class BuildOptions:
-    """How a pool is built.
-
-    Args:
-        settings: how models run.
-        stored: the type that outputs are stored as.
-        preprocessing: the file with that of models that do not know their own, or None.
-        columns: which outputs of models with other classes than the data are wanted, or None.
-        costs: costs by model and name; they count more than what is counted here.
-        rows: of the data, for a part of them; None: all.
-        held_out: uint8 [n, 32], hashes of samples that are kept for the test, or None.
-        decode_threads: images that are decoded at once.
-        cache_bytes: pixels that may lie on the disk for the models that share them; where one
-            preprocessing needs more, every model decodes the images anew.
-        name: of the pool; the folder's name where it is empty.
-    """
-
-    settings: RunSettings = field(default_factory=RunSettings)
-    stored: StoredType = "float32"
-    preprocessing: Path | None = None
-    columns: tuple[int, ...] | None = None
-    costs: Mapping[str, Mapping[str, float]] = field(default_factory=dict[str, Mapping[str, float]])
-    rows: tuple[int, ...] | None = None
-    held_out: ByteArray | None = None
-    decode_threads: int = 1
-    cache_bytes: int = 64 * 2**30
-    name: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,12 +32,17 @@ class BuildPlan:
         models: their records, in the same order.
         refusals: the models that cannot be had.
         unaware: the models that get the preprocessing of the options, for lack of their own.
+        columns: by model, which of its outputs are stored, in order; models that are not in it
+            have no others.
+        notes: what was done to match classes, for people.
     """
 
     jobs: tuple[BuildJob, ...]
     models: tuple[Planned, ...]
     refusals: tuple[ModelRefusal, ...]
     unaware: frozenset[str]
+    columns: Mapping[str, tuple[int, ...]]
+    notes: tuple[str, ...]
 
     def groups(self, names: Sequence[str]) -> tuple[Group, ...]:
         """The jobs of some models, by the samples that they share."""
@@ -81,15 +54,21 @@ class BuildPlan:
 
 
 def plan_jobs(
-    requests: Sequence[ModelRequest], data: DataSource, options: BuildOptions
+    requests: Sequence[ModelRequest], classes: BuildClasses, options: BuildOptions
 ) -> BuildPlan:
     """One job for each model whose SPEC and preprocessing can be made out; nothing is built."""
+    data, columns = classes.data, dict(classes.columns)
+    if options.columns is not None:
+        columns = {request.name: options.columns for request in requests}
+    foreign = {refusal.name for refusal in classes.refusals}
     default = Preprocessing.load(options.preprocessing) if options.preprocessing else None
     jobs: list[BuildJob] = []
     models: list[Planned] = []
-    refusals: list[ModelRefusal] = []
+    refusals: list[ModelRefusal] = list(classes.refusals)
     unaware: set[str] = set()
     for request in requests:
+        if request.name in foreign:
+            continue
         try:
             source = source_model(request.spec, base=request.base)
             wanted = preprocessing_of(source, default) if data.is_image else None
@@ -99,13 +78,13 @@ def plan_jobs(
             continue
         if data.is_image and source.preprocessing is None:
             unaware.add(request.name)
-        jobs.append(_job(request, wanted, data, options))
+        jobs.append(_job(request, wanted, data, options, columns.get(request.name)))
         models.append(
             Planned(
                 name=request.name,
                 spec=request.spec,
                 preprocessing=_json_of(wanted) if wanted else {},
-                files=tuple(sha256_of(file) for file in files),
+                files=(*map(sha256_of, files), *_arrangement(classes.columns.get(request.name))),
             )
         )
     return BuildPlan(
@@ -113,6 +92,8 @@ def plan_jobs(
         models=tuple(models),
         refusals=tuple(refusals),
         unaware=frozenset(unaware),
+        columns=columns,
+        notes=classes.notes,
     )
 
 
@@ -138,6 +119,11 @@ def state_of(
     )
 
 
+def _arrangement(columns: tuple[int, ...] | None) -> tuple[str, ...]:
+    """What tells outputs that are arranged otherwise apart, as a further file would."""
+    return () if columns is None else (hashlib.sha256(repr(columns).encode()).hexdigest(),)
+
+
 def _json_of(preprocessing: Preprocessing) -> dict[str, Any]:
     values = asdict(preprocessing).items()
     return {key: list(value) if isinstance(value, tuple) else value for key, value in values}
@@ -148,6 +134,7 @@ def _job(
     preprocessing: Preprocessing | None,
     data: DataSource,
     options: BuildOptions,
+    columns: tuple[int, ...] | None,
 ) -> BuildJob:
     plan = pixel_steps(preprocessing) if preprocessing else None
     return BuildJob(
@@ -156,7 +143,7 @@ def _job(
         base=request.base,
         preprocessing=preprocessing,
         n_classes=data.n_classes,
-        columns=options.columns,
+        columns=columns,
         settings=options.settings,
         samples=SampleReference(file=None, data=data.name, rows=options.rows, plan=plan),
     )

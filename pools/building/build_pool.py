@@ -7,12 +7,16 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+
 from ...arrays import ByteArray
+from ...data.data_source import DataSource
 from ...data.open_source import open_source
+from ...data.pixels import broken_images
 from ...data.splits import stratified_rows
 from ...errors import PoolError
 from ...processors import usable_processors
-from ...progress import OnProgress, unheard
+from ...progress import OnProgress, Progress, unheard
 from ..cost_table import read_costs
 from ..models.class_map import class_columns
 from ..models.model_requests import ModelFilter, ModelRefusal, ModelRequest, expand
@@ -20,7 +24,7 @@ from ..models.run_settings import Precision, RunSettings
 from ..pool import Pool, given_pool
 from ..pool_samples import hashes_of
 from .build_crew import SoloCrew
-from .build_plan import BuildOptions, StoredType
+from .build_options import BuildOptions, StoredType
 from .build_run import (
     BuildReport,
     processes,
@@ -29,7 +33,7 @@ from .build_run import (
     visible_gpus,
 )
 from .build_state import BUILD_FILE
-from .build_work import Hiring
+from .build_work import BUILDING, Hiring
 
 
 def build_pool(  # noqa: PLR0913 - one keyword for each option of a build
@@ -47,6 +51,7 @@ def build_pool(  # noqa: PLR0913 - one keyword for each option of a build
     seed: int = 0,
     class_map: str | None = None,
     download: bool = False,
+    skip_broken: bool = False,
     preprocessing: str | Path | None = None,
     costs: str | Path | None = None,
     held_out: Pool | str | Path | None = None,
@@ -81,6 +86,7 @@ def build_pool(  # noqa: PLR0913 - one keyword for each option of a build
         seed: of that part.
         class_map: see models/class_map.py; None: the models' outputs are the data's classes.
         download: fetch the data where it is not there.
+        skip_broken: leave out images that cannot be read; by default they stop the build.
         preprocessing: a JSON file, for models that do not know their own.
         costs: a CSV file with costs, see cost_table.py.
         held_out: a pool whose samples kept for the test are kept for the test here, too; all of
@@ -110,8 +116,12 @@ def build_pool(  # noqa: PLR0913 - one keyword for each option of a build
     )
     requests, refusals = _requests(models, preset, wanted, on_progress)
     source = open_source(str(data), download=download)
+    for sentence in source.notes:
+        on_progress(Progress(what=BUILDING, news=f"{source.name}: {sentence}"))
     if n_samples is not None:
         rows = stratified_rows(source.label, n_samples, seed=seed).tolist()
+    if skip_broken:
+        rows = _whole_rows(source, rows, on_progress)
     settings = RunSettings(
         device=device,
         precision=precision or ("float32" if device == "cpu" else "float16"),
@@ -153,6 +163,23 @@ def _requests(
         return made, []
     found, refusals = expand(words, preset=preset, wanted=wanted, on_progress=on_progress)
     return [*found, *made], list(refusals)
+
+
+def _whole_rows(
+    source: DataSource, rows: Sequence[int] | None, on_progress: OnProgress
+) -> Sequence[int] | None:
+    """The rows whose images can be read; None where these are all rows of the data."""
+    part = source if rows is None else source.take(np.array(rows, np.int64))
+    broken = broken_images(part, n_threads=usable_processors(), on_progress=on_progress)
+    if not broken:
+        return rows
+    told = [
+        f"{len(broken)} of {part.n_samples} images cannot be read and are left out:",
+        *(f"  {text}" for text in broken.values()),
+    ]
+    on_progress(Progress(what=BUILDING, news="\n".join(told)))
+    every = range(part.n_samples) if rows is None else rows
+    return [row for place, row in enumerate(every) if place not in broken]
 
 
 def _held_out(pool: Pool) -> ByteArray:

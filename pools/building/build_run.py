@@ -24,8 +24,11 @@ from ...runtime.device import nvidia_gpus
 from ...work import drive
 from ..models.model_requests import ModelRefusal, ModelRequest
 from ..models.run_settings import RunSettings
+from ..pool_io import POOL_FILE
+from .build_classes import build_classes
 from .build_crew import ProcessCrew, SoloCrew
-from .build_plan import BuildOptions, BuildPlan, plan_jobs, state_of
+from .build_options import BuildOptions
+from .build_plan import BuildPlan, plan_jobs, state_of
 from .build_state import BUILD_FILE, BuildState, continued, unchanged
 from .build_store import PoolStore
 from .build_work import Hiring, Pixels, PoolBuild
@@ -44,6 +47,8 @@ class BuildReport:
         n_passes: passes over the images, one for each way to make pixels of them.
         refusals: the models that are not in the pool, and why.
         unpriced: the models that ran in this build and whose macs cannot be counted, and why.
+        notes: what was done to match classes, a line each.
+        doubts: the models that ran in this build and whose outputs look odd, and how.
     """
 
     path: Path
@@ -52,6 +57,8 @@ class BuildReport:
     n_passes: int
     refusals: tuple[ModelRefusal, ...]
     unpriced: tuple[ModelRefusal, ...]
+    notes: tuple[str, ...] = ()
+    doubts: tuple[ModelRefusal, ...] = ()
 
 
 def run_build(
@@ -81,7 +88,8 @@ def run_build(
     """
     chosen = options or BuildOptions()
     part = data if chosen.rows is None else data.take(np.array(chosen.rows, np.int64))
-    plan = plan_jobs(requests, part, chosen)
+    classes = build_classes(requests, part, chosen)
+    part, plan = classes.data, plan_jobs(requests, classes, chosen)
     if not plan.jobs:
         raise _nothing(plan.refusals, out)
     store, kept = _opened(out, plan, part, chosen, requests)
@@ -106,6 +114,8 @@ def run_build(
         n_passes=build.n_passes,
         refusals=tuple(build.refusals),
         unpriced=tuple(build.unpriced),
+        notes=plan.notes,
+        doubts=tuple(build.doubts),
     )
 
 
@@ -149,7 +159,8 @@ def _opened(
             "is no folder of an earlier build; give another --out, or --overwrite", where=str(out)
         )
     hashes = data.sample_hashes()
-    old = BuildState.load(out)
+    # Where no model is done yet, nothing binds the build to what it was.
+    old = BuildState.load(out) if (out / POOL_FILE).is_file() else None
     state = state_of(plan, data, hashes, options)
     state = continued(old, state, where=str(out)) if old else state
     out.mkdir(parents=True, exist_ok=True)
@@ -161,6 +172,7 @@ def _opened(
         options=options,
         requests={request.name: request for request in requests},
         unaware=plan.unaware,
+        columns=plan.columns,
     )
     state.save(out)
     return store, unchanged(old, state)

@@ -26,7 +26,8 @@ class Planned:
         name: in the pool.
         spec: what it is.
         preprocessing: what makes its samples, {} where the data are samples.
-        files: SHA-256 of the files with its weights that the SPEC names.
+        files: SHA-256 of the files with its weights that the SPEC names, and of the order that its
+            outputs are arranged in, where they are.
     """
 
     name: str

@@ -12,17 +12,17 @@ import numpy as np
 from ...arrays import ByteArray
 from ...data.data_source import DataSource
 from ...errors import PoolError
-from ...files import read_json, unfinished_files, write_atomically
+from ...files import json_text, read_json, unfinished_files, write_atomically
 from ...sample_identity import union
-from ..model import Kind, Model
+from ..model import Model
 from ..models.model_requests import ModelRequest
-from ..models.specs import rebased_spec, with_option
+from ..models.specs import parse_spec, rebased_spec, source_model, with_option
 from ..pool import Pool
 from ..pool_faults import pool_faults
 from ..pool_io import OUTPUTS, POOL_FILE, StoredModel, stored_models
 from ..pool_writing import About, store_outputs, write_index
 from .build_job import BuildAnswer
-from .build_plan import BuildOptions
+from .build_options import BuildOptions
 from .build_state import BuildState
 
 
@@ -38,6 +38,7 @@ class PoolStore:
         options: of the build.
         requests: the models by name.
         unaware: the models that get the preprocessing of the options.
+        columns: by model, which of its outputs are stored, where it has others.
     """
 
     folder: Path
@@ -47,6 +48,7 @@ class PoolStore:
     options: BuildOptions
     requests: Mapping[str, ModelRequest]
     unaware: frozenset[str]
+    columns: Mapping[str, tuple[int, ...]] = field(default_factory=dict[str, tuple[int, ...]])
     _records: dict[str, StoredModel] = field(init=False, default_factory=dict[str, StoredModel])
     _held_out: ByteArray | None = field(init=False)
 
@@ -84,9 +86,8 @@ class PoolStore:
         assert answer.outputs is not None
         given = self.options.costs.get(answer.name, {})
         costs = {key: float(value) for key, value in {**answer.costs, **given}.items()}
-        kind: Kind = "probabilities" if answer.kind == "probabilities" else "logits"
-        source = self._source(answer.name)
-        model = Model(name=answer.name, kind=kind, costs=costs, source=source)
+        source = self._source(answer)
+        model = Model(name=answer.name, kind=answer.kind, costs=costs, source=source)
         with np.errstate(over="ignore"):
             outputs = answer.outputs.astype(self.options.stored)
         faults = pool_faults([model], [outputs], self.data.label, self.data.classes)
@@ -96,17 +97,30 @@ class PoolStore:
         self._write()
         return model, float((outputs.argmax(axis=1) == self.data.label).mean())
 
-    def _source(self, name: str) -> str:
+    def _source(self, answer: BuildAnswer) -> str:
+        """The SPEC as seen from the folder, with what its values and the options have told."""
+        name = answer.name
         request = self.requests[name]
         source = rebased_spec(request.spec, base=request.base, folder=self.folder)
+        if name in self.columns:
+            content = json_text(list(self._columns(request))).encode()
+            source = with_option(source, "columns", self._kept("columns", content))
+        if "kind" not in parse_spec(source).options:
+            source = with_option(source, "kind", answer.kind)
         if name not in self.unaware or self.options.preprocessing is None:
             return source
-        return with_option(source, "preprocessing", self._kept(self.options.preprocessing))
+        content = self.options.preprocessing.read_bytes()
+        return with_option(source, "preprocessing", self._kept("preprocessing", content))
 
-    def _kept(self, preprocessing: Path) -> str:
-        """The name of the copy in the pool's folder of what models of unknown needs were given."""
-        content = preprocessing.read_bytes()
-        name = f"preprocessing-{hashlib.sha256(content).hexdigest()[:8]}.json"
+    def _columns(self, request: ModelRequest) -> tuple[int, ...]:
+        """Which outputs are stored, of all that the model has without its SPEC's own columns."""
+        chosen = self.columns[request.name]
+        own = source_model(request.spec, base=request.base).columns
+        return chosen if own is None else tuple(own[column] for column in chosen)
+
+    def _kept(self, what: str, content: bytes) -> str:
+        """The name of a file in the pool's folder with what a SPEC alone does not tell."""
+        name = f"{what}-{hashlib.sha256(content).hexdigest()[:8]}.json"
         if not (self.folder / name).is_file():
             write_atomically(self.folder / name, content)
         return name

@@ -6,22 +6,25 @@ import hashlib
 import math
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeAlias
 
 from ...data.data_source import DataSource
-from ...data.pixels import SampleReference, pixel_bytes, write_pixels
+from ...data.pixels import SampleReference, pixel_bytes, refuse_broken, write_pixels
 from ...errors import PoolError
+from ...intervals import wilson_interval
 from ...progress import OnProgress, Progress
 from ..models.model_requests import ModelRefusal
 from .build_crew import Crew, Rows
 from .build_job import BuildAnswer
-from .build_plan import BuildOptions, BuildPlan
+from .build_options import BuildOptions
+from .build_plan import BuildPlan
 from .build_queue import JobQueue
 from .build_store import PoolStore
 
 POLL_S = 0.2
+BUILDING = "building the pool"
 
 Hiring: TypeAlias = Callable[[], Crew]
 
@@ -34,15 +37,21 @@ class Pixels:
         folder: for the files.
         data: what is decoded.
         options: of the build.
+        checked: not empty once all images have been seen to be readable.
     """
 
     folder: Path
     data: DataSource
     options: BuildOptions
+    checked: list[bool] = field(default_factory=list[bool])
 
     def make(self, reference: SampleReference, on_progress: OnProgress) -> SampleReference:
         """The samples in a file, where one may be that large."""
         if pixel_bytes(self.data, reference.plan) > self.options.cache_bytes:
+            if not self.checked:
+                n_threads = self.options.decode_threads
+                refuse_broken(self.data, n_threads=n_threads, on_progress=on_progress)
+                self.checked.append(True)
             return reference
         key = hashlib.sha256(repr(reference.plan).encode()).hexdigest()[:16]
         path = self.folder / f"{key}.npy"
@@ -98,6 +107,7 @@ class PoolBuild:
         self.n_models = self.n_passes = self._n_kept = 0
         self.refusals: list[ModelRefusal] = []
         self.unpriced: list[ModelRefusal] = []
+        self.doubts: list[ModelRefusal] = []
 
     @property
     def advice(self) -> str:
@@ -114,7 +124,7 @@ class PoolBuild:
         """See `Work.progress`: counts samples, so that the time left is known early on."""
         n_samples, n_ended = self._n_samples, self.n_models - len(self._left)
         return Progress(
-            what="building the pool",
+            what=BUILDING,
             done=n_ended * n_samples + sum(self._running.values()),
             total=self.n_models * n_samples,
             unit="samples",
@@ -134,6 +144,7 @@ class PoolBuild:
         self._left = [m.name for m in self._plan.models if m.name not in self._store.names]
         self.n_models, n_planned = len(self._left), len(self._plan.models)
         self.n_passes = len(self._plan.groups(self._left))
+        self._news += self._plan.notes
         if self.n_models < n_planned:
             n_there = n_planned - self.n_models
             self._news.append(f"{n_there} of {n_planned} models are there already")
@@ -206,13 +217,19 @@ class PoolBuild:
                 reason = "; ".join(cause.faults)
             else:
                 speed = self._n_samples / answer.seconds
-                told = f"{answer.name}: accuracy {accuracy:.4f}, {speed:,.0f} images/s"
+                told = f"{answer.name}: {self._accuracy(accuracy)}, {speed:,.0f} images/s"
                 self._news.append(told)
+                self.doubts += [ModelRefusal(name=answer.name, reason=d) for d in answer.doubts]
                 if "macs" not in model.costs:
                     self.unpriced.append(ModelRefusal(name=answer.name, reason=answer.cost_fault))
         if reason:
             self._refuse(ModelRefusal(name=answer.name, reason=reason))
         self._tell(answer.name, is_over=True)
+
+    def _accuracy(self, accuracy: float) -> str:
+        n = self._n_samples
+        low, high = wilson_interval(round(accuracy * n), n)
+        return f"accuracy {accuracy:.4f} ({low:.4f} .. {high:.4f}, n = {n})"
 
     def _refuse(self, refusal: ModelRefusal) -> None:
         self.refusals.append(refusal)

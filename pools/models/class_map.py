@@ -1,26 +1,30 @@
 """Which outputs of a model belong to the classes of the data, where the model knows more.
 
 A class map is a JSON object {class of the data: number of the model's output}, or the word
-`imagenet`: the data's classes are ImageNet's synsets (n01440764, ...), of which there may be few.
+`imagenet`: the data's classes are ImageNet's synsets (n01440764, ...), of which there may be few;
+or `natural`: the model was trained on these classes in the order of their numbers (1, 2, 10), as
+timm sorts them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ...data.class_folders import natural_order
 from ...errors import DataError
 from ...files import read_json
 
 IMAGENET = "imagenet"
+NATURAL = "natural"
 
 
 def class_columns(text: str, classes: tuple[str, ...] | None) -> tuple[int, ...]:
     """The model's output for each class of the data.
 
     Args:
-        text: a class map's file, or `imagenet`.
+        text: a class map's file, `imagenet` or `natural`.
         classes: the data's class names by label.
 
     Raises:
@@ -28,7 +32,8 @@ def class_columns(text: str, classes: tuple[str, ...] | None) -> tuple[int, ...]
     """
     if classes is None:
         raise DataError("a class map needs data with class names", where=text)
-    table = _imagenet() if text == IMAGENET else _read(Path(text))
+    table = _natural(classes) if text == NATURAL else _imagenet() if text == IMAGENET else None
+    table = _read(Path(text)) if table is None else table
     lacking = [name for name in classes if name not in table]
     if lacking:
         raise DataError(
@@ -50,6 +55,10 @@ def _read(path: Path) -> Mapping[str, int]:
     if not is_map:
         raise DataError("expected {class: number of the model's output}", where=str(path))
     return content
+
+
+def _natural(classes: Sequence[str]) -> Mapping[str, int]:
+    return {name: place for place, name in enumerate(natural_order(classes))}
 
 
 def _imagenet() -> Mapping[str, int]:

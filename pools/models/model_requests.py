@@ -37,11 +37,13 @@ class ModelRequest:
         name: in the pool.
         spec: what it is.
         base: the folder that the SPEC's paths may be relative to.
+        classes: the names of its outputs, where whoever asks for it knows them.
     """
 
     name: str
     spec: str
     base: Path | None = None
+    classes: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,6 +130,7 @@ def expand(
     for text in texts:
         found += _expanded(text, chosen, None, looking.tell)
     requests = list(dict.fromkeys(one for one in found if isinstance(one, ModelRequest)))
+    requests = _told_apart(requests)
     refusals = list(dict.fromkeys(one for one in found if isinstance(one, ModelRefusal)))
     looking.end(refusals)
     names = [request.name for request in requests]
@@ -165,14 +168,28 @@ def refusal_of(request: ModelRequest, cause: EncasError) -> ModelRefusal:
 
 
 def name_of(spec: Spec) -> str:
-    """The name that a model has where the user gives none."""
-    if "weights" in spec.options:
-        return Path(spec.options["weights"]).stem
+    """The name that a model has where the user gives none: that of what is built, or the file's."""
     if spec.scheme == "onnx":
         return Path(spec.target).stem
     words = [spec.target.rpartition(":")[2]]
     words += [f"{key}={value}" for key, value in spec.arguments.items() if key != "pretrained"]
     return ",".join(words)
+
+
+def _told_apart(requests: Sequence[ModelRequest]) -> list[ModelRequest]:
+    """The requests; of those with one name, the ones that nobody named get more of their SPEC."""
+    names = [request.name for request in requests]
+
+    def told(request: ModelRequest) -> ModelRequest:
+        spec = parse_spec(request.spec)
+        if names.count(request.name) == 1 or request.name != name_of(spec):
+            return request
+        more = [
+            Path(spec.options[key]).stem for key in ("weights", "output") if key in spec.options
+        ]
+        return replace(request, name=",".join([request.name, *more]))
+
+    return [told(request) for request in requests]
 
 
 def _expanded(

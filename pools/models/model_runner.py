@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from ...arrays import FloatArray
 from ...data.preprocessing import Preprocessing
 from ...errors import DataError, SourceError
+from ...probability_rows import are_probabilities
 from .run_settings import RunSettings
 from .source_model import SourceModel
 from .specs import source_model
@@ -24,8 +25,8 @@ class ModelRunner(Protocol):
     """A model that answers."""
 
     @property
-    def kind(self) -> str:
-        """What it gives: "logits" or "probabilities"."""
+    def kind(self) -> str | None:
+        """What its SPEC says it gives: "logits" or "probabilities"; None: its values tell."""
         ...
 
     @property
@@ -56,10 +57,50 @@ def open_runner(spec: str, settings: RunSettings, *, base: Path | None = None) -
     if source.onnx_file is not None:
         from .onnx_runner import OnnxRunner  # noqa: PLC0415 - onnxruntime is optional
 
-        return OnnxRunner(source, settings)
-    from .torch_runner import TorchRunner  # noqa: PLC0415 - torch is optional
+        runner: ModelRunner = OnnxRunner(source, settings)
+    else:
+        from .torch_runner import TorchRunner  # noqa: PLC0415 - torch is optional
 
-    return TorchRunner(source, settings)
+        runner = TorchRunner(source, settings)
+    if source.columns is None:
+        return runner
+    return ChosenOutputs(runner, source.columns, where=spec)
+
+
+class ChosenOutputs:
+    """A runner that gives some of a model's outputs; probabilities are divided by their sum.
+
+    Args:
+        runner: of the model.
+        columns: the outputs, in order.
+        where: the SPEC, for errors.
+    """
+
+    def __init__(self, runner: ModelRunner, columns: tuple[int, ...], *, where: str) -> None:
+        self._runner = runner
+        self._columns = columns
+        self._where = where
+        self.kind = runner.kind
+        self.frozen_batch = runner.frozen_batch
+
+    def costs(self, sample: NDArray[Any]) -> Mapping[str, float]:
+        """See `ModelRunner.costs`."""
+        return self._runner.costs(sample)
+
+    def run(self, batch: NDArray[Any], preprocessing: Preprocessing | None) -> FloatArray:
+        """See `ModelRunner.run`."""
+        outputs = self._runner.run(batch, preprocessing)
+        if outputs.ndim == 2 and outputs.shape[1] <= max(self._columns):
+            fault = f"expected more than {max(self._columns)} outputs, got {outputs.shape[1]}"
+            raise SourceError(fault, where=self._where)
+        found = "probabilities" if are_probabilities(outputs) else "logits"
+        return chosen_outputs(outputs, self._columns, self.kind or found)
+
+
+def chosen_outputs(outputs: FloatArray, columns: tuple[int, ...], kind: str) -> FloatArray:
+    """The columns of outputs [n, n_outputs]; probabilities are divided by their sum."""
+    chosen = outputs[:, list(columns)]
+    return chosen / chosen.sum(axis=1, keepdims=True) if kind == "probabilities" else chosen
 
 
 def preprocessing_of(source: SourceModel, default: Preprocessing | None) -> Preprocessing:

@@ -16,7 +16,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from ...errors import MissingExtraError, SourceError
+from ...errors import MissingExtraError, SourceError, whole_text
 from .onnx_graph import frozen_batch, load_inlined, real_inputs
 
 try:
@@ -57,8 +57,12 @@ class Tensor:
     n_bytes: int
 
 
-def onnx_costs(path: Path, sample_shape: Shape) -> Mapping[str, float]:
+def onnx_costs(
+    source: Path | ModelProto, sample_shape: Shape, *, where: str = ""
+) -> Mapping[str, float]:
     """The costs of one sample of shape `sample_shape`: macs, params and memory_bytes.
+
+    `source` is a file or a model without functions of its own; `where` names it in errors.
 
     memory_bytes is the size of the weights and of the activations that are alive at once when the
     nodes run in the file's order, at its peak.
@@ -66,16 +70,17 @@ def onnx_costs(path: Path, sample_shape: Shape) -> Mapping[str, float]:
     Raises:
         SourceError: the file cannot be read or run, or its multiply-adds cannot be counted.
     """
-    model = load_inlined(path)
+    model = load_inlined(source) if isinstance(source, Path) else source
+    where = where or str(source if isinstance(source, Path) else source.graph.name)
     faults = list(_refusals(model))
     if faults:
-        raise SourceError(*faults, REMEDY, where=str(path))
+        raise SourceError(*faults, REMEDY, where=where)
     weights = {
         tensor.name: Tensor(shape=tuple(tensor.dims), n_bytes=numpy_helper.to_array(tensor).nbytes)
         for tensor in model.graph.initializer
     }
     batch = frozen_batch(model) or 1
-    tensors = weights | _observed(model, (batch, *sample_shape), where=str(path))
+    tensors = weights | _observed(model, (batch, *sample_shape), where=where)
     counted = [n for n in model.graph.node if n.op_type in COUNTERS]
     floats = [tensor for tensor in model.graph.initializer if _is_parameter(tensor)]
     return {
@@ -134,10 +139,8 @@ def _observed(model: ModelProto, shape: Shape, *, where: str) -> dict[str, Tenso
         arrays = session.run(outputs, {inputs[0].name: sample})
     except Exception as cause:
         # ONNX Runtime's and protobuf's exceptions share no base class but Exception.
-        first = str(cause).strip().splitlines()[0]
-        raise SourceError(
-            f"cannot be run to count its macs: {first}", REMEDY, where=where
-        ) from cause
+        fault = f"cannot be run to count its macs: {whole_text(cause)}"
+        raise SourceError(fault, REMEDY, where=where) from cause
     found = {
         name: Tensor(shape=tuple(array.shape), n_bytes=array.nbytes)
         for name, array in zip(outputs, map(np.asarray, arrays), strict=True)

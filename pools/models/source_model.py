@@ -23,11 +23,13 @@ class SourceModel:
         spec: what the user typed, for example `torch:package.module:callable?width=4`.
         build: makes the torch module in eval mode.
         onnx_file: an existing ONNX file.
-        kind: what the model returns: "logits" or "probabilities"; None where that has to be
-            found out (an ONNX file that ends in a softmax gives probabilities).
+        output: of an ONNX file, the one that has the scores; None: the only one.
+        kind: what the model returns, as the user says: "logits" or "probabilities"; None: its
+            values tell.
         input_shape: of one sample, such as (C, H, W); None where the model does not say.
         preprocessing: how an image file becomes a sample (schemas/preprocessing.schema.json).
-        classes: class names by label, or None.
+        classes: class names of what the model gives, or None.
+        columns: which of the model's outputs are wanted, in order; None: all of them.
 
     Raises:
         SourceError: `build` and `onnx_file` are both given or both missing, or the kind is none.
@@ -36,10 +38,12 @@ class SourceModel:
     spec: str
     build: Callable[[], torch.nn.Module] | None = None
     onnx_file: Path | None = None
-    kind: str | None = "logits"
+    output: str | None = None
+    kind: str | None = None
     input_shape: tuple[int, ...] | None = None
     preprocessing: Mapping[str, Any] | None = None
     classes: tuple[str, ...] | None = None
+    columns: tuple[int, ...] | None = None
 
     def __post_init__(self) -> None:
         faults = []

@@ -7,14 +7,16 @@
     hf:REPO, hf:REPO@REVISION or hf:FOLDER         an image classifier of the Hugging Face hub
 
 After `?` stand keyword arguments of the callable (or of timm.create_model), as in a URL; numbers,
-true and false are converted. Models of transformers take none. Five keys are not passed on:
+true and false are converted. Models of transformers take none. Six keys are not passed on:
 
     resolution=train        of a timm model: what it was trained at, not what timm tests it at
     weights=PATH            a safetensors or torch file with the state dict, loaded strictly
     input_shape=3x32x32     of one sample
-    kind=probabilities      the model ends in a softmax (default: logits)
+    kind=probabilities      what the model gives, or logits (default: its values tell)
+    output=NAME             of an ONNX file: which of its outputs has the scores
     preprocessing=PATH      a JSON file; by default WEIGHTS.preprocessing.json or
                             ONNX-FILE.preprocessing.json where there is one
+    columns=PATH            a JSON list: the numbers of the outputs that are wanted, in order
 
 A SPEC may come from a file that somebody else wrote, so it can name only a callable that is
 defined in a module outside the standard library and returns a torch module, and weights are read
@@ -39,7 +41,7 @@ from .source_model import SourceModel
 Value: TypeAlias = "int | float | bool | str"
 
 SCHEMES = "onnx:PATH, torch:package.module:callable, hf:REPO, or a timm name such as resnet18"
-OPTIONS = ("weights", "input_shape", "kind", "preprocessing", "resolution")
+OPTIONS = ("weights", "input_shape", "kind", "output", "preprocessing", "resolution", "columns")
 SIDECAR = ".preprocessing.json"
 # Modules of this package that SPECs in files of version 0.1.0 name, and where they are now.
 FORMER_MODULES = {
@@ -114,6 +116,8 @@ def source_model(text: str, *, base: Path | None = None) -> SourceModel:
     spec = parse_spec(text)
     if spec.scheme == "onnx":
         return _onnx_source(spec, base)
+    if "output" in spec.options:
+        raise SourceError("only ONNX files have an output to choose", where=text)
     weights = _option_path(spec, "weights", base)
     if spec.scheme == "torch":
         from .torch_models import torch_builder  # noqa: PLC0415 - torch is optional
@@ -168,7 +172,7 @@ def rebased_spec(text: str, *, base: Path | None, folder: Path) -> str:
         target = moved(Path(_hub_target(spec, base)))
     body = f"{spec.scheme}:{target}" if ":" in text.partition("?")[0] else target
     pairs = parse_qsl(text.partition("?")[2], keep_blank_values=True)
-    paths = ("weights", "preprocessing")
+    paths = ("weights", "preprocessing", "columns")
     query = [
         (key, moved(_existing(value, base, where=text)) if key in paths else value)
         for key, value in pairs
@@ -177,8 +181,10 @@ def rebased_spec(text: str, *, base: Path | None, folder: Path) -> str:
 
 
 def with_option(text: str, key: str, value: str) -> str:
-    """A SPEC with one more option."""
-    return f"{text}{'&' if '?' in text else '?'}{urlencode({key: value}, safe='/:')}"
+    """A SPEC with one more option, or with another value of it."""
+    body, _, query = text.partition("?")
+    others = [pair for pair in parse_qsl(query, keep_blank_values=True) if pair[0] != key]
+    return f"{body}?{urlencode([*others, (key, value)], safe='/:')}"
 
 
 def _onnx_source(spec: Spec, base: Path | None) -> SourceModel:
@@ -188,9 +194,11 @@ def _onnx_source(spec: Spec, base: Path | None) -> SourceModel:
     return SourceModel(
         spec=spec.text,
         onnx_file=path,
+        output=spec.options.get("output"),
         kind=spec.options.get("kind"),
         input_shape=_input_shape(spec),
         preprocessing=_preprocessing(spec, base, beside=path),
+        columns=_columns(spec, base),
     )
 
 
@@ -206,11 +214,24 @@ def _source(
     return SourceModel(
         spec=spec.text,
         build=build,
-        kind=spec.options.get("kind", "logits"),
+        kind=spec.options.get("kind"),
         input_shape=_input_shape(spec),
         preprocessing=_preprocessing(spec, base, beside=weights) or preprocessing,
         classes=classes,
+        columns=_columns(spec, base),
     )
+
+
+def _columns(spec: Spec, base: Path | None) -> tuple[int, ...] | None:
+    path = _option_path(spec, "columns", base)
+    if path is None:
+        return None
+    content: Any = read_json(path, error=SourceError)
+    is_list = isinstance(content, list) and all(type(one) is int and one >= 0 for one in content)
+    if not is_list or not content or len(set(content)) < len(content):
+        fault = "expected a list of numbers of outputs, each once"
+        raise SourceError(fault, where=str(path))
+    return tuple(content)
 
 
 def _hub_target(spec: Spec, base: Path | None) -> str:

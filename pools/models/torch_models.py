@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import inspect
-import pickle
 import sys
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
@@ -13,13 +12,18 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from ...errors import MissingExtraError, SourceError
+from ...errors import MissingExtraError, SourceError, whole_text
+from .state_dicts import fitting_state, read_state_dict, unfit_text
 
 try:
     import torch
     from torch import nn
 except ImportError as error:
     raise MissingExtraError("building torch models", extra="export") from error
+
+
+# Endings of files of weights, which are taken for modules.
+WEIGHTS = (".bin", ".ckpt", ".pt", ".pth", ".safetensors")
 
 
 def torch_builder(
@@ -43,19 +47,19 @@ def torch_builder(
 def load_weights(module: nn.Module, path: Path, *, where: str) -> None:
     """Loads a state dict into `module`: every tensor named, none left over.
 
-    A torch file may hold the state dict under "state_dict" or "model"; names may all start with
-    "module.", as DataParallel writes them.
+    A torch file may hold the state dict under a key such as "state_dict"; names may start with
+    that of the model in a larger module, as DataParallel's and Lightning's do.
 
     Raises:
         SourceError: the file is foreign, or its tensors are not the module's.
     """
-    state = read_state_dict(path)
-    if all(key.startswith("module.") for key in state):
-        state = {key.removeprefix("module."): value for key, value in state.items()}
+    wanted = list(module.state_dict())
+    state = fitting_state(read_state_dict(path), wanted, where=str(path))
     try:
         module.load_state_dict(state, strict=True)
     except RuntimeError as cause:
-        raise SourceError(f"{path} does not fit the model: {cause}", where=where) from cause
+        told = unfit_text(state, wanted) or whole_text(cause)
+        raise SourceError(f"{path} does not fit the model: {told}", where=where) from cause
 
 
 def _build(
@@ -78,8 +82,10 @@ def _callable_of(target: str, where: str) -> Callable[..., object]:
     module_name, _, name = target.partition(":")
     parts = module_name.split(".")
     if not name.isidentifier() or not all(part.isidentifier() for part in parts):
+        is_file = Path(target).suffix in WEIGHTS
+        remedy = f"; a file of weights stands behind it: ?weights={target}" if is_file else ""
         raise SourceError(
-            f"expected torch:package.module:callable, got torch:{target}", where=where
+            f"expected torch:package.module:callable, got torch:{target}{remedy}", where=where
         )
     if parts[0] in sys.stdlib_module_names or parts[0] == "builtins":
         raise SourceError(f"{module_name} is of Python's standard library", where=where)
@@ -105,31 +111,6 @@ def _imported(name: str, where: str) -> ModuleType:
             # A module is anybody's code, which may raise anything.
             fault = f"cannot import {name}: {type(cause).__name__}: {cause}"
             raise SourceError(fault, where=where) from cause
-
-
-def read_state_dict(path: Path) -> dict[str, Any]:
-    """The tensors of a safetensors or torch file, by name; nothing is unpickled but tensors.
-
-    Raises:
-        SourceError: it is no such file.
-    """
-    if path.suffix == ".safetensors":
-        from .safetensors_file import read_tensors  # noqa: PLC0415 - needed for such files alone
-
-        return read_tensors(path)
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except (RuntimeError, ValueError, EOFError, OSError, KeyError, pickle.UnpicklingError) as cause:
-        first = str(cause).strip().splitlines()[0]
-        raise SourceError(f"not a file of plain tensors: {first}", where=str(path)) from cause
-    for key in ("state_dict", "model"):
-        if isinstance(content, dict) and isinstance(content.get(key), dict):
-            content = content[key]
-    if not isinstance(content, dict) or not all(
-        isinstance(v, torch.Tensor) for v in content.values()
-    ):
-        raise SourceError("expected a state dict of tensors", where=str(path))
-    return content
 
 
 @contextmanager

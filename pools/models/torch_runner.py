@@ -51,7 +51,7 @@ class TorchRunner:
             torch.backends.cuda.matmul.allow_tf32 = False
         self._module: Any = source.build()
         self._layout = torch.channels_last
-        self.kind = source.kind or "logits"
+        self.kind = source.kind
         self.frozen_batch: int | None = None
 
     def costs(self, sample: NDArray[Any]) -> Mapping[str, float]:

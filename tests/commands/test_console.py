@@ -9,6 +9,7 @@ from rich.console import Console
 from encas.commands.console import (
     LINE_EVERY_S,
     SILENT_S,
+    Notes,
     ProgressBars,
     ProgressLines,
     amount_of,
@@ -45,6 +46,15 @@ def shown(bars):
 )
 def test_amount_says_how_much_of_how_much(progress, text):
     assert amount_of(progress) == text
+
+
+def test_notes_are_on_stderr_once_and_in_the_json(capsys):
+    notes = Notes()
+    assert notes.to_json() == {}
+    for text in ("a", "b", "a"):
+        notes(text)
+    assert notes.to_json() == {"notes": ["a", "b"]}
+    assert capsys.readouterr().err == "a\nb\n"
 
 
 def test_lines_are_said_where_a_task_begins_and_every_few_seconds():

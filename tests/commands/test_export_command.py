@@ -77,7 +77,7 @@ def test_export_over_a_bundle_needs_overwrite(encas, loop, bundle):
     ("arguments", "message"),
     [
         (("--index", 3), r"the front has the cascades 0..2, got 3"),
-        (("--index", 1, "--data", "digits"), "not the data that the outputs stored in pool"),
+        (("--index", 1, "--data", "digits"), "the data digits has 10 classes, pool linear has 4"),
     ],
 )
 def test_export_that_cannot_be_is_one_line(encas, loop, tmp_path, arguments, message):

@@ -1,5 +1,7 @@
 """`encas front show|evaluate`."""
 
+from dataclasses import replace
+
 import pytest
 
 from encas.cascade import Cascade
@@ -7,6 +9,7 @@ from encas.commands.front_command import front_table
 from encas.evaluate.objectives import TopOneError, front_costs
 from encas.fronts.front import Front
 from encas.fronts.scoring import pool_reference, score
+from encas.intervals import wilson_interval
 from encas.latency import LatencyProfile, Timing
 from encas.runtime.session import NO_DEVICE
 
@@ -50,9 +53,18 @@ def test_table_has_a_row_for_each_cascade(front):
     assert table.title == ("3 cascades on tiny (8 samples), error against macs, found by by hand")
     cells = [list(column.cells) for column in table.columns]
     assert cells[0] == ["0", "1", "2"]
-    assert cells[1] == [f"{one.accuracy:.4f}" for one in front.cascades]
+    intervals = [wilson_interval(round(one.accuracy * 8), 8) for one in front.cascades]
+    assert cells[1] == [
+        f"{one.accuracy:.4f} ({low:.4f} .. {high:.4f})"
+        for one, (low, high) in zip(front.cascades, intervals, strict=True)
+    ]
     assert cells[3][0] == "cheap"
     assert "0.5" in cells[3][1]
+
+
+def test_table_of_another_metric_has_no_interval(front):
+    balanced = front_table(replace(front, metric="balanced"))
+    assert list(balanced.columns[1].cells) == [f"{one.accuracy:.4f}" for one in front.cascades]
 
 
 def test_table_of_a_front_that_nobody_searched_names_no_algorithm(front):
@@ -97,3 +109,25 @@ def test_evaluate_of_a_front_by_latency_takes_the_profile(encas, front, tiny_poo
     assert ran.code == 0, ran.err
     costs = [one.cost for one in Front.load(tmp_path / "a.json").cascades]
     assert (costs[0], costs[2]) == (1.0, 3.0)
+
+
+def test_front_found_on_classes_in_another_order_is_scored_and_certified_by_name(
+    encas, shared_cases, tmp_path
+):
+    for name in "AB":
+        arrays = shared_cases / "outputs" / f"classes{name}.npz"
+        assert encas("pool", "import", arrays, "--out", tmp_path / name).code == 0
+    front, scored = tmp_path / "f.json", tmp_path / "g.json"
+    encas("search", tmp_path / "A", "--algorithm", "single", "--out", front)
+    said = (
+        "pool classesB: the classes are in another order than in the front's pool classesA, "
+        "matched by name; its outputs are in the order of the front's pool classesA already\n"
+    )
+    ran = encas("front", "evaluate", front, tmp_path / "B", "--out", scored, "--json")
+    assert (ran.code, ran.err) == (0, said)
+    assert ran.json["notes"] == [said.strip()]
+    assert Front.load(scored).cascades[-1].accuracy > 0.99
+    ran = encas("select", front, "--min-accuracy", 0.99, "--certify", tmp_path / "B", "--json")
+    assert ran.err == said
+    assert ran.json["certificate"]["accuracy_at_least"] > 0.98
+    assert ran.json["notes"] == [said.strip()]

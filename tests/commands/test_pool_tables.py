@@ -80,7 +80,7 @@ def test_comparison_has_a_row_for_each_model_of_both_pools():
     )
     cells = cells_of(table)
     assert cells["model"] == ["a", "b"]
-    assert (cells["mine"], cells["theirs"]) == (["0.5000"] * 2, ["0.7500"] * 2)
+    assert (cells["mine (n = 8)"], cells["theirs (n = 4)"]) == (["0.5000"] * 2, ["0.7500"] * 2)
     assert cells["difference"] == ["+0.2500", "-0.2500"]
     assert cells["95 % interval"] == ["-0.5000 .. +0.8750"] * 2
     assert cells["confidences (KS)"] == ["0.2500 drift", "0.2500"]

@@ -65,4 +65,4 @@ def test_tune_on_other_data_is_one_line(encas, loop, tmp_path):
         "tune", loop.pool, "--out", tmp_path / "t", "--data", f"npz:{tmp_path}/other.npz", *QUICK
     )
     assert ran.code == 1
-    assert "not the data that the outputs stored in pool linear belongs to" in ran.err
+    assert "not the data that pool linear belongs to: none of its 60 samples" in ran.err

@@ -62,3 +62,19 @@ def test_arrays_of_several_inputs_are_read_now():
     found = two_views().arrays(rows)
     assert list(found) == ["input", "input_2"]
     assert np.array_equal(found["input_2"], -X[rows])
+
+
+def test_as_types_gives_each_input_the_type_that_it_takes():
+    typed = two_views().as_types({"input": "uint8", "input_2": "float16"})
+    rows = np.array([2, 3])
+    assert (typed.dtype, typed.view("input_2").dtype) == ("uint8", "float16")
+    assert typed.samples(rows).dtype == np.uint8
+    assert np.array_equal(typed.samples(rows), X[rows])
+    assert np.array_equal(typed.view("input_2").samples(rows), -X[rows])
+    assert typed.as_types({"input": "uint8", "input_2": "float16"}).read is typed.read
+
+
+def test_as_types_never_cuts_samples():
+    typed = dataset(X / 2).as_types({"input": "uint8"})
+    with pytest.raises(DataError, match="it: the model takes uint8"):
+        typed.samples(np.array([0]))

@@ -178,3 +178,28 @@ def test_image_files_on_real_data_have_the_labels_of_the_stored_outputs(shared_d
     stored = np.load(shared_data / "cifar10" / "val_outputs.npz", allow_pickle=False)
     assert len(files.paths) == 3000
     assert np.array_equal(stored["label"][rows], files.label)
+
+
+def test_image_files_follow_links_that_stay_in_the_folder(tmp_path):
+    root = folder_of(tmp_path / "root")
+    (root / "wolf").symlink_to(root / "dog")
+    (root / "cat" / "linked.png").symlink_to(root / "ant" / "only.png")
+    files = open_image_files(root)
+    assert files.classes == ("ant", "cat", "dog", "wolf")
+    assert [path for path in files.paths if "wolf" in path] == ["wolf/a.png", "wolf/b.png"]
+    assert "cat/linked.png" in files.paths
+    assert files.read(np.arange(8), preprocessing=PLAIN).shape == (8, 3, 2, 2)
+
+
+def test_image_files_name_every_link_that_leads_elsewhere(tmp_path):
+    root = folder_of(tmp_path / "root")
+    (tmp_path / "outside").mkdir()
+    (root / "fox").symlink_to(tmp_path / "outside")
+    (root / "cat" / "gone.png").symlink_to(tmp_path / "nowhere")
+    (root / "dog" / "loop").symlink_to(root)
+    told = (
+        r"root: 3 faults: 'fox' is a link out of the folder, to .*outside: copy .*"
+        r"'dog/loop' is a link back to a folder .*'cat/gone\.png' is a link to nothing"
+    )
+    with pytest.raises(DataError, match=told):
+        open_image_files(root)

@@ -127,3 +127,42 @@ def test_formats_are_those_that_pillow_decodes_itself():
 
 def _never(*_arguments, **_options):
     raise AssertionError("the image was unpacked")
+
+
+def deep(values: np.ndarray, kind: str = "PNG") -> Image.Image:
+    """An image of uint16 numbers, as Pillow opens it from a file."""
+    return Image.open(encoded(Image.fromarray(values.astype(np.uint16)), kind))
+
+
+@pytest.mark.parametrize("kind", ["PNG", "TIFF"])
+def test_sample_of_16_bits_is_that_of_its_8_bit_twin(rng, kind):
+    eight = rng.integers(0, 256, (4, 4), dtype=np.uint8)
+    noise = rng.integers(-128, 128, (4, 4))
+    sixteen = np.clip(eight.astype(np.int64) * 257 + noise, 0, 65535)
+    twin = sample_of(Image.fromarray(eight), PLAIN)
+    np.testing.assert_array_equal(sample_of(deep(sixteen, kind), PLAIN), twin)
+
+
+def test_sample_of_16_bits_spans_the_whole_range():
+    values = np.array([[0, 128], [32767, 65535]])
+    shades = sample_of(deep(values), Preprocessing(size=(2, 2), mean=(0.0,), std=(1.0,)))
+    np.testing.assert_array_equal(np.rint(shades[0] * 255), [[0, 0], [127, 255]])
+
+
+def test_sample_of_a_grey_png_that_pillow_opens_with_32_bits_is_scaled():
+    image = Image.fromarray(np.full((4, 4), 65535, np.int32))
+    image.format = "PNG"
+    assert sample_of(image, PLAIN).min() == 1
+
+
+@pytest.mark.parametrize(("dtype", "kind"), [("float32", "float"), ("int32", "32-bit")])
+def test_image_of_numbers_without_a_range_is_refused(dtype, kind):
+    image = encoded(Image.fromarray(np.ones((4, 4), dtype)), "TIFF")
+    with pytest.raises(DataError, match=f"x: has {kind} pixels, whose range is not known"):
+        read_sample(image, PLAIN, where="x")
+
+
+def test_file_of_no_known_kind_is_told_without_an_object():
+    with pytest.raises(DataError, match="x: not an image that can be read: none of BMP, JPEG") as e:
+        read_sample(io.BytesIO(b"GIF87a and so on"), PLAIN, where="x")
+    assert "object at" not in str(e.value)

@@ -1,4 +1,5 @@
 import json
+import shutil
 import zipfile
 
 import numpy as np
@@ -6,7 +7,7 @@ import pytest
 from PIL import Image
 
 from encas.cascade import Cascade
-from encas.data.open_data import open_bundle_data, open_data, open_views
+from encas.data.open_data import open_bundle_data, open_bundle_samples, open_data, open_views
 from encas.data.preprocessing import Preprocessing
 from encas.entries import InputEntry, MemberEntry
 from encas.errors import DataError
@@ -97,6 +98,25 @@ def test_bundles_data_is_made_as_its_manifest_says(tmp_path, rng):
     folder = bundle_of(tmp_path / "two", preprocessing={"size": [4, 4]}, further_inputs=(other,))
     both = open_bundle_data(folder, text)
     assert (both.sample_shape, both.view("input_2").sample_shape) == ((3, 4, 4), (3, 6, 6))
+
+
+def test_bundles_data_that_lack_a_class_have_the_labels_of_the_bundle(pictures, tmp_path):
+    for name in ("ant", "cat"):
+        shutil.copytree(pictures / name, tmp_path / "part" / name)
+    names = {"classes": ("ant", "bee", "cat"), "n_classes": 3}
+    folder = bundle_of(tmp_path / "it", preprocessing={"size": [4, 4]}, **names)
+    notes = []
+    part = open_bundle_data(folder, str(tmp_path / "part"), on_note=notes.append)
+    assert part.label.tolist() == [0, 0, 0, 0, 2, 2, 2, 2]
+    assert part.classes == ("ant", "bee", "cat")
+    assert len(notes) == 1
+    assert notes[0].startswith(f"the data {tmp_path / 'part'}: 2 of the 3 classes of bundle ")
+    # Whoever needs no labels may bring anything.
+    others = bundle_of(tmp_path / "other", preprocessing={"size": [4, 4]},
+                       classes=("x", "y", "z"), n_classes=3)  # fmt: skip
+    assert open_bundle_samples(others, str(tmp_path / "part")).label.max() == 1
+    with pytest.raises(DataError, match="only the former has 2"):
+        open_bundle_data(others, str(tmp_path / "part"))
 
 
 def test_bundle_whose_preprocessing_has_faults_is_refused(tmp_path):

@@ -95,7 +95,7 @@ def test_bytes_are_samples_where_the_manifest_says_uint8(pixels, tmp_path):
 def test_preprocessing_that_makes_no_bytes_is_refused(pixels):
     halves = EXACT | {"scale": 2.0}
     taking = reader(entry(dtype="uint8", shape=(4, 4, 3), preprocessing=halves))
-    with pytest.raises(DataError, match="input: the preprocessing makes numbers that are no uint8"):
+    with pytest.raises(DataError, match="input: the model takes uint8, the samples are float32"):
         samples_of(taking.read([Image.fromarray(pixels[0])]), 1)
 
 

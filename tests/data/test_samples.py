@@ -3,7 +3,7 @@ import pytest
 
 from encas.cascade import Cascade, decide
 from encas.data.dataset import Dataset, DatasetSamples
-from encas.data.samples import ArraySamples
+from encas.data.samples import ArraySamples, converted, random_like
 from encas.errors import DataError, SessionError
 from encas.latency import Setting
 from encas.runtime.batching import Batching
@@ -131,3 +131,43 @@ def test_runner_of_members_that_read_an_input_differently_is_refused():
         Runner(
             CASCADE, [Seeing("a", "input"), Seeing("b", "input_2"), Seeing("c", "input_2", width=5)]
         )
+
+
+@pytest.mark.parametrize(
+    ("x", "dtype"),
+    [
+        (np.array([0.0, 255.0], np.float32), "uint8"),
+        (np.array([0, 255], np.uint8), "float32"),
+        (np.array([0.1, 6e4], np.float32), "float16"),
+        (np.array([np.inf, 1], np.float32), "float16"),
+        (np.array([0.1], np.float32), "float64"),
+    ],
+)
+def test_converted_samples_are_what_they_were_as_far_as_the_type_holds(x, dtype):
+    made = converted(x, dtype, where="m")
+    assert made.dtype == dtype
+    np.testing.assert_allclose(made.astype(x.dtype), x, rtol=1e-3)
+    assert converted(made, dtype, where="m") is made
+
+
+@pytest.mark.parametrize("value", [0.5, -1.0, 256.0, np.nan])
+def test_converted_samples_are_never_cut_to_bytes(value):
+    x = np.array([[0.0, value]], np.float32)
+    with pytest.raises(
+        DataError, match="m: the model takes uint8, the samples are float32 .* 0..255 as"
+    ):
+        converted(x, "uint8", where="m")
+
+
+def test_converted_samples_that_float16_cannot_hold_are_refused():
+    with pytest.raises(DataError, match="takes float16, the samples are float32 0 .. 70000$"):
+        converted(np.array([0, 7e4], np.float32), "float16", where="m")
+
+
+def test_random_samples_are_like_the_one_that_they_are_made_of():
+    made = random_like(np.array([[3, 200]], np.uint8), 50)
+    assert (made.shape, made.dtype) == ((50, 2), np.uint8)
+    assert made.min() >= 3
+    assert made.max() <= 200
+    assert np.array_equal(made, random_like(np.array([[3, 200]], np.uint8), 50))
+    assert len(np.unique(random_like(np.zeros((1, 4), np.float32), 9))) == 36

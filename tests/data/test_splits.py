@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from encas.data.splits import stratified_order, stratified_rows
+from encas.data.splits import limited_rows, stratified_order, stratified_rows
 from encas.errors import DataError
 
 
@@ -55,3 +55,12 @@ def test_stratified_order_of_nothing_is_nothing_and_of_one_class_is_any():
     assert order.dtype == np.int64
     assert sorted(order) == list(range(50))
     assert order.tolist() != list(range(50))
+
+
+def test_limited_rows_are_all_of_them_or_a_seeded_part():
+    label = np.repeat([0, 1], 10)
+    assert limited_rows(label, None, seed=0).tolist() == list(range(20))
+    assert limited_rows(label, 20, seed=0).tolist() == list(range(20))
+    rows = limited_rows(label, 6, seed=0)
+    assert rows.tolist() == stratified_rows(label, 6, seed=0).tolist()
+    assert np.bincount(label[rows]).tolist() == [3, 3]

@@ -5,7 +5,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from encas.errors import ExportError
 from encas.export import batch_axis
-from encas.export.batch_axis import spell_out_reshapes, thaw
+from encas.export.batch_axis import spell_out_reshapes
 
 
 def reshaped_model(shape_nodes, initializers=(), opset: int = 18) -> onnx.ModelProto:
@@ -48,45 +48,6 @@ def test_spelling_out_a_model_that_cannot_run_is_refused():
     shape = numpy_helper.from_array(np.array([5, 12], np.int64), "shape")
     with pytest.raises(ExportError, match="it cannot be run on a batch of 2"):
         spell_out_reshapes(reshaped_model([], [shape]))
-
-
-@pytest.mark.parametrize(
-    ("given", "thawed"), [([4, 12], [-1, 12]), ([4, -1], [0, -1]), ([12, 4], [12, 4])]
-)
-@pytest.mark.parametrize("kind", ["initializer", "constant", "ints"])
-def test_thaw_frees_the_batch_of_constant_shapes(kind, given, thawed):
-    tensor = numpy_helper.from_array(np.array(given, np.int64), "shape")
-    if kind == "initializer":
-        model = reshaped_model([], [tensor])
-    elif kind == "constant":
-        model = reshaped_model([helper.make_node("Constant", [], ["shape"], value=tensor)])
-    else:
-        model = reshaped_model([helper.make_node("Constant", [], ["shape"], value_ints=given)])
-    thaw(model.graph, 4)
-    if kind == "initializer":
-        found = numpy_helper.to_array(model.graph.initializer[0])
-    else:
-        found = numpy_helper.to_array(model.graph.node[0].attribute[0].t)
-    assert found.tolist() == thawed
-
-
-@pytest.mark.parametrize("shape", [[4], [5, 12]])
-def test_thaw_leaves_what_is_no_shape_with_that_batch(shape):
-    tensor = numpy_helper.from_array(np.array(shape, np.int64), "shape")
-    model = reshaped_model([], [tensor])
-    before = model.SerializeToString()
-    thaw(model.graph, 4)
-    assert model.SerializeToString() == before
-
-
-def test_thaw_leaves_numbers_that_are_no_shapes():
-    numbers = numpy_helper.from_array(np.array([4, 12], np.int64), "numbers")
-    node = helper.make_node("Reshape", ["input", "shape"], ["probabilities"])
-    model = reshaped_model([helper.make_node("Identity", ["numbers"], ["shape"])], [numbers])
-    assert model.graph.node[-1] == node
-    before = model.SerializeToString()
-    thaw(model.graph, 4)
-    assert model.SerializeToString() == before
 
 
 def test_model_without_reshapes_or_with_too_many_weights_is_not_run(monkeypatch):

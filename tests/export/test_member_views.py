@@ -1,13 +1,18 @@
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
+from onnx import TensorProto, helper
 
 from encas.data.dataset import Dataset
 from encas.data.preprocessing import Preprocessing
 from encas.errors import DataError, ExportError
+from encas.export.member_input import SampleType
 from encas.export.member_views import (
     Member,
+    input_dtypes,
+    input_samples,
     input_shapes,
     preprocessing_json,
     views_of,
@@ -100,3 +105,47 @@ def test_preprocessing_json_reads_back():
 def test_source_of_a_file_is_not_built(tmp_path):
     source = SourceModel(spec="x", onnx_file=Path(tmp_path / "m.onnx"), kind=None)
     assert source.build is None
+
+
+def file_member(folder: Path, name: str, elem_type: int) -> Member:
+    info = helper.make_tensor_value_info
+    graph = helper.make_graph(
+        [helper.make_node("Cast", ["x"], ["y"], to=TensorProto.FLOAT)], "g",
+        [info("x", elem_type, ["n", 6])], [info("y", TensorProto.FLOAT, ["n", 6])],
+    )  # fmt: skip
+    opsets = [helper.make_opsetid("", 17)]
+    onnx.save(helper.make_model(graph, opset_imports=opsets, ir_version=8), folder / name)
+    return Member(name=name, source=SourceModel(spec=name, onnx_file=folder / name))
+
+
+FLOAT, HALF, BYTES, DOUBLE = (
+    TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.UINT8, TensorProto.DOUBLE,
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("types", "dtype"),
+    [
+        ((HALF,), "float16"),
+        ((HALF, FLOAT), "float32"),
+        ((HALF, DOUBLE), "float32"),
+        ((FLOAT, BYTES, HALF), "uint8"),
+    ],
+)
+def test_input_of_members_of_different_types_is_one_that_fits_all(tmp_path, types, dtype):
+    members = [file_member(tmp_path, f"{place}.onnx", t) for place, t in enumerate(types)]
+    views = views_of(members)
+    assert input_dtypes(members, views) == {"input": dtype}
+    samples = input_samples(members, views, data_of(1, 2, 3))
+    assert samples == {"input": SampleType(dtype=dtype, shape=(1, 2, 3))}
+
+
+def test_input_of_torch_modules_is_float32():
+    members = [member("a"), member("b", preprocessing=SMALL)]
+    assert input_dtypes(members, views_of(members)) == {"input": "float32", "input_2": "float32"}
+
+
+def test_input_of_images_and_tables_of_other_sizes_is_refused(tmp_path):
+    members = [file_member(tmp_path, "a.onnx", FLOAT), member("b", input_shape=(1, 8, 8))]
+    with pytest.raises(ExportError, match=r"shapes of samples: \(1, 8, 8\) and \(6,\)"):
+        shape_of(members)

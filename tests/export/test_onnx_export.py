@@ -102,8 +102,9 @@ def test_exported_module_divides_its_logits_by_the_temperature(members, rng):
     assert np.allclose(session_of(exported).run(x), expected, atol=1e-6)
 
 
-def test_exported_module_of_probabilities_gets_no_second_softmax(nets, rng):
-    source = source_model(nets("Softmaxed").spec + "?kind=probabilities")
+@pytest.mark.parametrize("said", ["", "?kind=probabilities"])
+def test_exported_module_of_probabilities_gets_no_second_softmax(nets, rng, said):
+    source = source_model(nets("Softmaxed").spec + said)
     x = rng.random((5, 2, 2), np.float32)
     plain = export_member(source, input_shape=(2, 2), exporter="legacy")
     assert np.allclose(session_of(plain, (2, 2)).run(x), plain.raw(x), atol=1e-6)
@@ -112,13 +113,28 @@ def test_exported_module_of_probabilities_gets_no_second_softmax(nets, rng):
     assert np.allclose(session_of(warm, (2, 2)).run(x), expected, atol=1e-6)
 
 
+def test_exported_module_that_is_said_to_give_logits_gets_a_softmax(nets, rng):
+    source = source_model(nets("Softmaxed").spec + "?kind=logits")
+    exported = export_member(source, input_shape=(2, 2), exporter="legacy")
+    x = rng.random((5, 2, 2), np.float32)
+    assert np.allclose(session_of(exported, (2, 2)).run(x), softmax(exported.raw(x)), atol=1e-6)
+
+
+def test_exported_module_can_be_fed_bytes(nets, rng):
+    source = nets("Logits")
+    exported = export_member(source, input_shape=(2, 2), input_dtype="uint8", exporter="legacy")
+    x = rng.integers(0, 9, (5, 2, 2), dtype=np.uint8)
+    assert exported.input_dtype == "uint8"
+    found = session_of(exported, (2, 2)).run(x)
+    assert np.allclose(found, softmax(exported.raw(x)), atol=1e-6)
+
+
 @pytest.mark.parametrize(
     ("what", "message"),
     [
-        ("Softmaxed", "the SPEC says kind=logits, but the model gives probabilities; write"),
         ("Logits?kind=probabilities", "the model gives no probabilities"),
-        ("Pair", r"expected outputs \[2, n_classes\], got tuple"),
-        ("Images", r"expected outputs \[2, n_classes\], got \[2, 2, 2\]"),
+        ("Pair", r"expected outputs \[16, n_classes\], got tuple"),
+        ("Images", r"expected outputs \[16, n_classes\], got \[16, 2, 2\]"),
         ("Stubborn", r"fails on samples \[2, 2\]: not today"),
     ],
 )

@@ -108,6 +108,22 @@ def test_existing_file_takes_a_temperature(tmp_path, rng, softmax_inside):
     assert np.allclose(run(exported, x), expected, atol=1e-5)
 
 
+@pytest.mark.parametrize("recipe", [Recipe(), Recipe(softmax="Softmax"), Recipe(opset=11)])
+@pytest.mark.parametrize("temperature", [1.0, 2.0])
+def test_existing_file_of_which_some_outputs_are_wanted_gives_these(
+    tmp_path, rng, recipe, temperature
+):
+    recipe.save(tmp_path / "m.onnx")
+    (tmp_path / "columns.json").write_text("[3, 0, 4]")
+    query = f"?columns={tmp_path / 'columns.json'}"
+    exported = exported_from(tmp_path / "m.onnx", query, temperature=temperature)
+    onnx.checker.check_model(exported.model, full_check=True)
+    x = rng.normal(size=(4, 3, 2, 2)).astype(np.float32)
+    expected = softmax((x.reshape(4, 12) @ WEIGHTS)[:, [3, 0, 4]] / np.float32(temperature))
+    assert exported.n_classes == 3
+    assert np.allclose(run(exported, x), expected, atol=1e-5)
+
+
 @pytest.mark.parametrize(
     ("dtype", "name"), [(TensorProto.UINT8, "uint8"), (TensorProto.FLOAT16, "float16")]
 )
@@ -135,10 +151,12 @@ def test_existing_file_says_its_shape_unless_it_is_free(tmp_path):
     assert stated_input_shape(source_model(f"onnx:{path}")) is None
 
 
-def test_existing_file_with_a_softmax_that_the_spec_denies_is_refused(tmp_path):
+def test_existing_file_with_a_softmax_that_the_spec_denies_gets_a_second_one(tmp_path):
     path = Recipe(softmax="Softmax").save(tmp_path / "m.onnx")
-    with pytest.raises(ExportError, match="kind=logits, but the file ends in a softmax"):
-        exported_from(path, "?kind=logits")
+    assert [exported_from(path, said).kind for said in ("", "?kind=logits")] == [
+        "probabilities",
+        "logits",
+    ]
 
 
 def test_existing_file_that_is_no_probabilities_though_the_spec_says_so_is_refused(tmp_path):
@@ -170,15 +188,15 @@ def test_existing_file_with_a_batch_that_cannot_be_freed_is_refused(tmp_path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda g: g.output.append(g.output[0]), "expected one output"),
+        (lambda g: g.output.append(g.output[0]), "has the outputs probabilities"),
         (lambda g: g.input.append(g.input[0]), "expected one input"),
         (
             lambda g: setattr(g.input[0].type.tensor_type, "elem_type", TensorProto.INT64),
-            "expected an input of type float32, float16 or uint8",
+            "expected an input of type float32, float16, float64 or uint8",
         ),
         (
             lambda g: setattr(g.output[0].type.tensor_type, "elem_type", TensorProto.INT64),
-            "expected an output of type float32 or float16",
+            "expected an output of type float32, float16 or float64",
         ),
         (
             lambda g: g.input[0].type.tensor_type.ClearField("shape"),
@@ -197,6 +215,6 @@ def test_existing_file_of_another_kind_is_refused(tmp_path, change, message):
 
 def test_existing_file_that_is_no_onnx_file_is_refused(tmp_path):
     path = tmp_path / "m.onnx"
-    path.write_bytes(b"\x80\x04K\x01.")
+    path.write_bytes(b"no model")
     with pytest.raises(ExportError, match=r"m\.onnx: not an ONNX file that can be read"):
         exported_from(path)

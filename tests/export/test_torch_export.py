@@ -9,7 +9,7 @@ from encas.runtime.ort_session import OrtSession
 
 torch = pytest.importorskip("torch")
 
-from encas.export.torch_export import Probabilities, export_torch, raw_outputs  # noqa: E402
+from encas.export.torch_export import ChosenColumns, Probabilities, export_torch, raw_outputs  # noqa: E402
 
 pytestmark = pytest.mark.torch
 ROWS = torch.tensor([[1.0, 2.0, 3.0], [0.0, 0.0, 4.0]])
@@ -54,6 +54,13 @@ def test_logits_are_divided_by_the_temperature_before_the_softmax():
         module = Probabilities(torch.nn.Identity(), kind="logits", temperature=temperature)
         expected = softmax(ROWS.numpy() / np.float32(temperature))
         np.testing.assert_allclose(module(ROWS).numpy(), expected, rtol=1e-6)
+
+
+def test_chosen_columns_are_those_outputs_in_order_and_probabilities_sum_to_one():
+    logits = ChosenColumns(torch.nn.Identity(), (2, 0), kind="logits")
+    assert torch.equal(logits(ROWS), ROWS[:, [2, 0]])
+    shares = ChosenColumns(torch.nn.Identity(), (2, 0), kind="probabilities")(ROWS)
+    assert torch.equal(shares, ROWS[:, [2, 0]] / ROWS[:, [2, 0]].sum(1, keepdim=True))
 
 
 def test_probabilities_stay_as_they_are_unless_there_is_a_temperature():

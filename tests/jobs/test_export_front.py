@@ -4,8 +4,10 @@ import pytest
 
 from encas.errors import ExportError, FrontError, PoolError
 from encas.fronts.front import Front
+from encas.fronts.scoring import evaluate_front
 from encas.jobs.export_front import export_bundle
 from encas.manifest import Manifest
+from encas.pools.pool_split import split_pool
 
 
 def test_export_of_values_and_of_paths_makes_the_same_members(loop, held, tmp_path):
@@ -50,3 +52,20 @@ def test_export_of_nonsense_is_refused(loop, held, tmp_path):
         export_bundle(held, loop.pool, index=0, out=tmp_path / "b")
     with pytest.raises(PoolError, match="expected a Pool or the path of one, got Front"):
         export_bundle(loop.front, Front.load(loop.front), index=0, out=tmp_path / "b")
+
+
+def test_export_of_a_part_is_proven_on_all_the_data(loop, held, tmp_path):
+    part = split_pool(held)["search"]
+    front = evaluate_front(loop.front, part)
+    manifest = export_bundle(front, part, index=1, data=loop.data, out=tmp_path / "b")
+    assert {proof.n_samples for proof in manifest.proof} == {part.n_samples}
+    assert "proven_on" not in manifest.provenance
+
+
+def test_export_with_a_limit_says_on_how_many_samples_it_was_proven(loop, tmp_path):
+    manifest = export_bundle(
+        loop.front, loop.pool, index=1, data=loop.data, limit=20, out=tmp_path / "b"
+    )
+    assert {proof.n_samples for proof in manifest.proof} == {20}
+    said = "20 of 60 samples, a stratified random part (seed 0)"
+    assert manifest.provenance["proven_on"] == said

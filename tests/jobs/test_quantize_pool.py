@@ -5,7 +5,7 @@ import onnx
 import pytest
 
 from encas.data.open_data import open_data
-from encas.errors import ExportError, PoolError
+from encas.errors import DataError, ExportError, PoolError
 from encas.export.onnx_model import precision_of
 from encas.jobs.quantize_pool import (
     CALIBRATION_BATCH,
@@ -99,8 +99,8 @@ def test_other_data_than_the_pools_are_refused(loop, tmp_path, n_other):
     else:
         x, label = x[:n_other], label[:n_other]
     np.savez(tmp_path / "other.npz", x=x, label=label)
-    fault = f"is not what the pool was built on: {len(x)} samples with other labels, expected 60"
-    with pytest.raises(PoolError, match=fault):
+    fault = f"not the data that pool linear belongs to: none .* 60 samples is among these {len(x)}"
+    with pytest.raises(DataError, match=fault):
         halved(loop, tmp_path / "out", data=f"npz:{tmp_path / 'other.npz'}", names=("small",))
     assert not (tmp_path / "out").exists()
 

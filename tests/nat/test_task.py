@@ -10,6 +10,7 @@ import torch
 
 from encas.data.preprocessing import Preprocessing
 from encas.errors import DataError
+from encas.imagenet_names import imagenet_synsets
 from encas.nat.learning import Training
 from encas.nat.nat_settings import NatSettings
 from encas.nat.subnet_evaluating import samples_hash
@@ -24,6 +25,8 @@ SETTINGS = NatSettings(
     training=Training(batch_size=24),
 )
 FROZEN = replace(SETTINGS, epochs=0, n_new=1)
+# For as many images as one has fingers.
+TINY = replace(SETTINGS, calibration_batch_size=2, training=Training(batch_size=2))
 
 
 def saved(path, x, n_classes=2) -> str:
@@ -150,5 +153,42 @@ def test_search_data_with_other_class_names_are_refused(pictures, tmp_path):
     for name in ("bee", "cat", "dog"):
         (tmp_path / name).mkdir()
         shutil.copy(pictures / "cat" / "0.png", tmp_path / name)
-    with pytest.raises(DataError, match=f"expected the classes of {pictures}, got others"):
+    with pytest.raises(
+        DataError, match="have other classes: only the former has 1 \\('dog'\\), only the latter 1"
+    ):
         open_task(DataPlan(train=str(pictures), search=str(tmp_path)), SETTINGS, seed=0)
+
+
+def test_search_data_that_lack_a_class_are_mapped_by_name_and_it_is_said(pictures, tmp_path):
+    for name in ("ant", "cat"):
+        (tmp_path / name).mkdir()
+        shutil.copy(pictures / "cat" / "0.png", tmp_path / name)
+    notes, plan = [], DataPlan(train=str(pictures), search=str(tmp_path))
+    task = open_task(plan, TINY, seed=0, on_note=notes.append)
+    assert task.search.label.tolist() == [0, 2]
+    assert task.classes == ("ant", "bee", "cat")
+    said = f"the data {tmp_path}: 2 of the 3 classes of the data {pictures}, matched by name"
+    assert notes == [said]
+    back = open_task(replace(plan, train=str(tmp_path), search=str(pictures)), TINY, seed=0)
+    assert back.train.label.tolist() == [0, 2]
+    assert (back.train.n_classes, back.classes) == (3, ("ant", "bee", "cat"))
+
+
+def test_imagenet_and_the_numbers_of_imagenetv2_are_the_same_classes(pictures, tmp_path):
+    synsets = imagenet_synsets()
+    for folder, name in (("val", synsets[7]), ("val", synsets[0])):
+        (tmp_path / folder / name).mkdir(parents=True)
+        for i in range(4):
+            shutil.copy(pictures / "cat" / "0.png", tmp_path / folder / name / f"{name}{i}.png")
+    one, other = (pictures / name / "1.png" for name in ("ant", "bee"))
+    for number, image in (("0", one), ("7", other)):
+        place = tmp_path / "imagenetv2-top-images-format-val" / number
+        place.mkdir(parents=True)
+        shutil.copy(image, place)
+    notes = []
+    plan = DataPlan(train=f"imagenet:{tmp_path}", search=f"imagenetv2:{tmp_path}")
+    task = open_task(plan, TINY, seed=0, on_note=notes.append)
+    assert set(task.train.label.tolist()) == {0, 7}
+    assert task.search.label.tolist() == [0, 7]
+    assert (task.train.n_classes, task.search.n_classes) == (1000, 1000)
+    assert "matched as ImageNet's classes" in notes[0]

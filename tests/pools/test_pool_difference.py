@@ -80,7 +80,7 @@ def test_pools_of_other_classes_are_refused(tiny_pool):
     two = Pool.of(
         outputs=[np.full((8, 2), 0.5, np.float32)], label=np.zeros(8, int), costs={"macs": [1]}
     )
-    with pytest.raises(PoolError, match="expected as many classes in both, got 3 and 2"):
+    with pytest.raises(PoolError, match="expected 3 classes as in pool tiny, got 2"):
         compare_pools(tiny_pool, two)
 
 

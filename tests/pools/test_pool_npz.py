@@ -1,3 +1,5 @@
+import re
+
 import numpy as np
 import pytest
 
@@ -95,3 +97,35 @@ def test_import_truncated_file_is_refused(arrays, tmp_path):
 def test_import_missing_file_is_refused(tmp_path):
     with pytest.raises(PoolError, match="no such file"):
         import_npz(tmp_path / "none.npz")
+
+
+@pytest.mark.parametrize(
+    ("names", "label", "said"),
+    [
+        (["z", "x", "y"], [2, 0, 1], "labels .* in another order than in the outputs"),
+        (["z", "x"], [2, 0, 2], "labels .* 2 of the 3 classes of the outputs, matched by name"),
+    ],
+)
+def test_import_with_names_of_the_outputs_maps_the_labels(arrays, tmp_path, names, label, said):
+    arrays["label"] = np.array([0, 1, len(names) - 1 if len(names) == 3 else 0] + [0] * 5)
+    more = {"classes": np.array(names), "output_classes": np.array(["x", "y", "z"])}
+    np.savez(tmp_path / "in.npz", **arrays, **more)
+    notes = []
+    pool = import_npz(tmp_path / "in.npz", on_note=notes.append)
+    assert pool.label[:3].tolist() == label
+    assert pool.classes == ("x", "y", "z")
+    assert re.search(said, notes[0])
+
+
+def test_import_with_other_names_of_the_outputs_is_refused(arrays, tmp_path):
+    more = {"classes": np.array(["x", "q"]), "output_classes": np.array(["x", "y", "z"])}
+    np.savez(tmp_path / "in.npz", **arrays, **more)
+    with pytest.raises(PoolError, match=r"only the former has 1 \('q'\), only the latter 2"):
+        import_npz(tmp_path / "in.npz")
+
+
+def test_import_of_labels_beyond_their_names_is_refused(arrays, tmp_path):
+    more = {"classes": np.array(["x", "y"]), "output_classes": np.array(["x", "y", "z"])}
+    np.savez(tmp_path / "in.npz", **arrays, **more)
+    with pytest.raises(PoolError, match=r"label must be in 0 \.\. 1"):
+        import_npz(tmp_path / "in.npz")

@@ -60,8 +60,26 @@ def test_merge_of_what_does_not_fit_names_every_fault(known, tmp_path):
     text = str(caught.value)
     assert "pool fewer is about other samples than pool tiny" in text
     assert "pool other is about other samples than pool tiny" in text
-    assert "pool wider has other classes than pool tiny" in text
+    assert "pool wider has 4 classes, pool tiny 3" in text
     assert "the model 'cheap' is in two pools; filter one" in text
+
+
+def test_merge_of_classes_in_another_order_arranges_labels_and_outputs(rng, tmp_path):
+    label = rng.integers(0, 3, 60)
+    outputs = np.full((1, 60, 3), 0.1, np.float32)
+    outputs[0, np.arange(60), label] = 0.8
+    first = Pool.of(outputs=outputs, label=label, names=["a"], costs={"macs": [1]}, name="first",
+                    classes=("x", "y", "z"))  # fmt: skip
+    moved = np.array([1, 2, 0])[label]
+    second = Pool.of(outputs=outputs[:, :, [2, 0, 1]], label=moved, names=["b"],
+                     costs={"macs": [1]}, name="second", classes=("z", "x", "y"))  # fmt: skip
+    notes = []
+    merged = merge_pools([first, second], tmp_path / "out", on_note=notes.append)
+    assert merged.classes == ("x", "y", "z")
+    assert np.array_equal(merged.outputs[0], merged.outputs[1])
+    assert notes == [
+        "pool second: the classes are in another order than in pool first, matched by name"
+    ]
 
 
 def test_merge_moves_the_sources_paths(tiny_pool, tmp_path):

@@ -1,5 +1,6 @@
 """Reports from files, by the function and by the command."""
 
+from dataclasses import replace
 from xml.etree import ElementTree
 
 import pytest
@@ -60,6 +61,19 @@ def test_report_as_svg_makes_a_picture_with_its_own_style(files):
 def test_report_under_another_ending_is_refused(files):
     with pytest.raises(FrontError, match=r"ends with .html or .svg, got 'report.docx'"):
         report(files / "front.json", out=files / "report.docx")
+
+
+def test_report_of_other_classes_is_refused_and_of_fewer_names_said(files, front, tmp_path):
+    def named(*names):
+        return replace(front, pool=replace(front.pool, classes=names))
+
+    with pytest.raises(FrontError, match="have other classes"):
+        report(named("a", "b", "c"), named("a", "b", "d"), out=files / "r.html")
+    notes = []
+    pools = (files / "pool",)
+    report(named("a", "b", "c"), out=files / "r.html", pools=pools, on_note=notes.append)
+    assert notes[0].endswith("states no class names: its classes are taken in the order of "
+                             f"pool {front.pool.name}")  # fmt: skip
 
 
 def test_command_writes_a_report(encas, files):

@@ -104,7 +104,7 @@ def test_bindings_of_a_model_that_fails_say_on_what(model, samples):
             raise RuntimeError("out of memory\nmore")
 
     bindings._session = Fails()
-    with pytest.raises(SessionError, match="m: failed on a batch of 4: out of memory$"):
+    with pytest.raises(SessionError, match="m: failed on a batch of 4: out of memory more$"):
         bindings.run(batch)
 
 

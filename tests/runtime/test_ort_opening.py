@@ -114,7 +114,7 @@ def test_session_loads_the_libraries_of_a_gpu_before_the_session(model, monkeypa
         raise RuntimeError("no driver\nsecond line")
 
     monkeypatch.setattr(onnxruntime, "InferenceSession", refuse)
-    with pytest.raises(SessionError, match="m: cannot be loaded: no driver$"):
+    with pytest.raises(SessionError, match="m: cannot be loaded: no driver second line$"):
         open_session(b"", device=Device(kind="cuda"), n_threads=1, name="m")
     assert order == ["dlls", CUDA]
 

@@ -37,9 +37,20 @@ def test_client_reports_accuracy_exits_and_latencies(encas, served, bundle, data
 
 def test_client_for_people_says_the_same(encas, served, data):
     ran = encas("client", served.http, "--data", f"npz:{data}", "--model", "two", "--limit", 10)
-    assert "two: 10 of 10 samples answered" in ran.out
-    assert re.search(r"accuracy \d\.\d{4} \(", ran.out)
+    assert "two: 10 of 10 samples answered, a random part of 60" in ran.out
+    assert re.search(r"accuracy \d\.\d{4} \(.*, n = 10\)", ran.out)
+    said = f"the data npz:{data} states no class names: its classes are taken in the order of"
+    assert f"{said} the model two" in ran.err
     assert re.search(r"stage [12]: \d+ samples left", ran.out)
+
+
+def test_client_with_a_limit_finds_the_accuracy_of_all_samples(encas, served, data):
+    # Right answers stand at the front: the first 15 samples would give 1.0.
+    url = ("client", served.http, "--data", f"npz:{data}", "--model", "three", "--json")
+    found = encas(*url, "--limit", 15, "--seed", 1).json
+    assert (found["n_answered"], found["n_available"]) == (15, 60)
+    assert found["interval"][0] < 1 / 3 < found["interval"][1]
+    assert encas(*url, "--limit", 15, "--seed", 1).json["accuracy"] == found["accuracy"]
 
 
 def test_client_without_a_model_names_the_choice(encas, served, data):

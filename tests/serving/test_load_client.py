@@ -13,7 +13,8 @@ from encas.data.dataset import Dataset
 from encas.errors import ServingError
 from encas.serving.grpc.grpc_listener import GrpcListener
 from encas.serving.http.http_listener import HttpListener
-from encas.serving.load_client import ClientOptions, ClientReport, ServerUrl, ask_server
+from encas.serving.load_client import ClientOptions, ClientReport, ask_server
+from encas.serving.server_url import ServerUrl
 from encas.serving.service.network import NetworkOptions
 from encas.serving.service.tokens import BearerToken
 
@@ -61,27 +62,6 @@ def dataset_of(x=X):
 def asked(url, x=X, *, on_progress=lambda _n: None, **values):
     options = ClientOptions(**{"token": TOKEN, **values})
     return ask_server(ServerUrl.parse(url), dataset_of(x), options, on_progress=on_progress)
-
-
-@pytest.mark.parametrize(
-    ("text", "scheme", "address"),
-    [
-        ("127.0.0.1:8000", "http", "127.0.0.1:8000"),
-        ("http://x:1/", "http", "x:1"),
-        ("https://x:1", "https", "x:1"),
-        ("grpc://[::1]:8001", "grpc", "[::1]:8001"),
-        ("grpcs://x:1", "grpcs", "x:1"),
-    ],
-)
-def test_url_is_a_scheme_and_an_address(text, scheme, address):
-    assert ServerUrl.parse(text) == ServerUrl(scheme=scheme, address=address)
-
-
-@pytest.mark.parametrize("text", ["ftp://x:1", "http://", "http://x:1/v2", ""])
-def test_url_that_is_none_is_refused(text):
-    fault = "expected http://HOST:PORT or https://HOST:PORT or grpc://HOST:PORT or grpcs://"
-    with pytest.raises(ServingError, match=fault):
-        ServerUrl.parse(text)
 
 
 @pytest.mark.parametrize("name", ["batch_size", "concurrency"])

@@ -13,7 +13,9 @@ from encas.data.open_source import open_source
 from encas.data.pixels import SampleReference, pixel_steps
 from encas.data.preprocessing import Preprocessing
 from encas.files import sha256_of
-from encas.pools.building.build_plan import BuildOptions, plan_jobs, state_of
+from encas.pools.building.build_classes import BuildClasses
+from encas.pools.building.build_options import BuildOptions
+from encas.pools.building.build_plan import plan_jobs, state_of
 from encas.pools.building.build_queue import Group
 from encas.pools.models.model_requests import ModelRequest
 from encas.pools.models.run_settings import RunSettings
@@ -44,7 +46,7 @@ def larger(folder):
 
 
 def test_job_has_all_that_its_model_runs_with(nets, source):
-    plan = plan_jobs([request("a", base=nets)], source, OPTIONS)
+    plan = plan_jobs([request("a", base=nets)], BuildClasses(data=source), OPTIONS)
     (job,) = plan.jobs
     steps = Preprocessing.load(nets / "preprocessing.json")
     assert (job.name, job.spec, job.base) == ("a", NET, nets)
@@ -58,7 +60,7 @@ def test_job_has_all_that_its_model_runs_with(nets, source):
 def test_records_say_preprocessing_and_weights_as_json_gives_them_back(nets, source):
     (nets / "a.onnx").write_bytes(b"weights")
     requests = [request("a", "onnx:a.onnx"), request("b", larger(nets))]
-    first, second = plan_jobs(requests, source, OPTIONS).models
+    first, second = plan_jobs(requests, BuildClasses(data=source), OPTIONS).models
     assert (first.name, first.spec) == ("a", "onnx:a.onnx")
     assert first.files == (sha256_of(nets / "a.onnx"),)
     assert second.files == ()
@@ -70,11 +72,13 @@ def test_records_say_preprocessing_and_weights_as_json_gives_them_back(nets, sou
 
 def test_models_without_a_preprocessing_of_their_own_are_marked(nets, source):
     requests = [request("unaware"), request("aware", larger(nets))]
-    assert plan_jobs(requests, source, OPTIONS).unaware == {"unaware"}
+    assert plan_jobs(requests, BuildClasses(data=source), OPTIONS).unaware == {"unaware"}
 
 
 def test_samples_that_are_no_images_need_no_preprocessing(nets, samples):
-    plan = plan_jobs([request("a", larger(nets)), request("b")], samples, OPTIONS)
+    plan = plan_jobs(
+        [request("a", larger(nets)), request("b")], BuildClasses(data=samples), OPTIONS
+    )
     assert plan.unaware == frozenset()
     assert [record.preprocessing for record in plan.models] == [{}, {}]
     assert {(job.preprocessing, job.samples.plan) for job in plan.jobs} == {(None, None)}
@@ -82,11 +86,11 @@ def test_samples_that_are_no_images_need_no_preprocessing(nets, samples):
 
 def test_models_that_cannot_be_had_are_refused_and_stop_nobody(nets, source):
     requests = [request("a"), request("gone", "onnx:gone.onnx"), request("b")]
-    plan = plan_jobs(requests, source, OPTIONS)
+    plan = plan_jobs(requests, BuildClasses(data=source), OPTIONS)
     assert [job.name for job in plan.jobs] == [m.name for m in plan.models] == ["a", "b"]
     (refusal,) = plan.refusals
     assert (refusal.name, refusal.reason) == ("gone", "no such file: gone.onnx")
-    without = plan_jobs(requests, source, BuildOptions())
+    without = plan_jobs(requests, BuildClasses(data=source), BuildOptions())
     assert len(without.refusals) == 3
     assert "its preprocessing is not known: give --preprocessing" in without.refusals[0].reason
 
@@ -103,7 +107,7 @@ def test_models_that_cannot_be_had_are_refused_and_stop_nobody(nets, source):
 def test_module_that_raises_anything_on_import_is_one_refusal(nets, source, code, reason):
     (nets / "odd_module.py").write_text(code)
     requests = [request("odd", "torch:odd_module:make"), request("a")]
-    plan = plan_jobs(requests, source, OPTIONS)
+    plan = plan_jobs(requests, BuildClasses(data=source), OPTIONS)
     assert [job.name for job in plan.jobs] == ["a"]
     (refusal,) = plan.refusals
     assert refusal.name == "odd"
@@ -112,7 +116,7 @@ def test_module_that_raises_anything_on_import_is_one_refusal(nets, source, code
 
 def test_groups_are_jobs_that_share_their_samples(nets, source):
     requests = [request("a"), request("b", larger(nets)), request("c"), request("d")]
-    plan = plan_jobs(requests, source, OPTIONS)
+    plan = plan_jobs(requests, BuildClasses(data=source), OPTIONS)
     a, b, c, _ = plan.jobs
     assert a.samples == c.samples != b.samples
     assert plan.groups(["c", "b", "a"]) == (
@@ -123,7 +127,7 @@ def test_groups_are_jobs_that_share_their_samples(nets, source):
 
 
 def test_state_names_all_that_decides_on_the_bytes(nets, samples):
-    plan = plan_jobs([request("a")], samples, OPTIONS)
+    plan = plan_jobs([request("a")], BuildClasses(data=samples), OPTIONS)
     settings = RunSettings(device="cuda:1", precision="float16", n_threads=3, batch_size=7)
     options = replace(OPTIONS, settings=settings, stored="float16")
     state = state_of(plan, samples, samples.sample_hashes(), options)
@@ -137,7 +141,10 @@ def test_state_names_all_that_decides_on_the_bytes(nets, samples):
 
 
 def test_state_knows_other_samples_and_other_labels(nets, samples):
-    plan, hashes = plan_jobs([request("a")], samples, OPTIONS), samples.sample_hashes()
+    plan, hashes = (
+        plan_jobs([request("a")], BuildClasses(data=samples), OPTIONS),
+        samples.sample_hashes(),
+    )
     relabelled = replace(samples, label=samples.label[::-1].copy())
     states = [
         state_of(plan, data, of, OPTIONS).data_sha256

@@ -83,8 +83,8 @@ def test_pool_holds_what_the_models_answer(nets, pictures):
     assert pool.samples is not None
     assert [model.costs["macs"] for model in pool.models] == [64 * 27 * w + 3 * w for w in (4, 6)]
     accuracies = [(pool.probabilities(i).argmax(1) == pool.label).mean() for i in range(2)]
-    for name, accuracy, news in zip(pool.names, accuracies, notes.news, strict=True):
-        assert re.fullmatch(f"{name}: accuracy {accuracy:.4f}, .* images/s", news)
+    for name, accuracy, news in zip(pool.names, accuracies, notes.news[1:], strict=True):
+        assert re.fullmatch(rf"{name}: accuracy {accuracy:.4f} \(.*, n = 12\), .* images/s", news)
     copied = hashlib.sha256((nets / "preprocessing.json").read_bytes()).hexdigest()[:8]
     assert sorted(p.name for p in (nets / "pool").iterdir()) == [
         "build.json", "label.npy", "outputs", "pool.json", f"preprocessing-{copied}.json",
@@ -98,7 +98,7 @@ def test_pool_states_sources_that_rebuild_its_models(nets, pictures, tmp_path_fa
     build_pool(**request_for(pictures, spec), out=nets / "deep" / "pool")
     pool = Pool.load(nets / "deep" / "pool")
     (model,) = pool.models
-    assert model.name == "five"
+    assert model.name == "make,style=net,width=5"
     source = source_model(model.source, base=pool.path)
     assert source.preprocessing == json.loads((nets / "preprocessing.json").read_text())
     assert source.build().head.in_features == 5
@@ -116,7 +116,7 @@ def test_pool_states_each_models_own_preprocessing(nets, pictures):
     pool = Pool.load(nets / "pool")
     stated = [source_model(m.source, base=pool.path).preprocessing for m in pool.models]
     assert [given["size"] for given in stated] == [[12, 12], [160, 160], [8, 8], [6, 6]]
-    assert pool.models[1].source == timm.partition("=")[2]
+    assert pool.models[1].source == timm.partition("=")[2] + "&kind=logits"
 
 
 def test_models_that_want_the_same_pixels_share_one_pass(nets, pictures):
@@ -213,7 +213,7 @@ def test_model_whose_weights_changed_runs_again(nets, pictures):
     torch.save({key: value + 0.5 for key, value in state.items()}, nets / "five.pt")
     notes = Notes()
     build_pool(**request_for(pictures, *models), out=nets / "pool", on_progress=notes)
-    assert notes.started == ["five"]
+    assert notes.started == ["make,style=net,width=5"]
     assert not np.array_equal(check_pool(nets / "pool").outputs[0], first)
 
 
@@ -385,3 +385,69 @@ def test_killed_build_goes_on_and_ends_the_same(nets, pictures):
     build_pool(**request_for(pictures, *models), out=nets / "pool", on_progress=notes)
     assert [*stored, *notes.started] == ["w3", "w4", "w5"]
     assert files_of(nets / "pool") == files_of(nets / "whole" / "pool")
+
+
+@pytest.fixture
+def torn(pictures, nets):
+    """The pictures in the folder `torn`, of which two cannot be read."""
+    shutil.copytree(pictures, nets / "torn")
+    for name in ("ant/0.png", "cat/2.png"):
+        (nets / "torn" / name).write_bytes(b"no image")
+    return nets / "torn"
+
+
+def test_broken_images_stop_the_build_and_can_be_left_out(nets, torn):
+    request = request_for(torn, *nets_of(4))
+    with pytest.raises(DataError, match=r"2 of 12 images cannot be read; .*ant/0\.png.*cat/2\.png"):
+        build_pool(**request, out=nets / "pool")
+    notes = Notes()
+    build_pool(**request, skip_broken=True, out=nets / "pool", on_progress=notes)
+    pool = check_pool(nets / "pool")
+    assert pool.n_samples == 10
+    assert notes.news[0] == "2 of 12 images cannot be read and are left out:"
+    assert [Path(line.split(":")[0]).name for line in notes.news[1:3]] == ["0.png", "2.png"]
+
+
+def test_broken_images_of_a_part_are_left_out_of_it(nets, torn):
+    rows = (0, 1, 5, 10)
+    build_pool(**request_for(torn, *nets_of(4)), rows=rows, skip_broken=True, out=nets / "pool")
+    assert check_pool(nets / "pool").label.tolist() == [0, 1]
+
+
+def test_data_without_broken_images_stay_whole(nets, pictures):
+    build_pool(**request_for(pictures, *nets_of(4)), skip_broken=True, out=nets / "pool")
+    assert check_pool(nets / "pool").data == str(pictures)
+
+
+def test_what_is_odd_about_the_data_is_news(nets, pictures):
+    shutil.copytree(pictures, nets / "odd")
+    (nets / "odd" / "ant" / "x.gif").write_bytes(b"GIF87a")
+    notes = Notes()
+    build_pool(**request_for(nets / "odd", *nets_of(4)), out=nets / "pool", on_progress=notes)
+    assert notes.news[0].endswith("(1 .gif) are left out; convert them to PNG or JPEG")
+
+
+@pytest.mark.parametrize(("said", "kind"), [("", "probabilities"), ("&kind=logits", "logits")])
+def test_kind_is_found_by_values_unless_it_is_said(nets, pictures, said, kind):
+    spec = NET.format("softmaxed", 4) + said
+    report = build_pool(**request_for(pictures, f"m={spec}"), out=nets / "pool")
+    (model,) = Pool.load(nets / "pool").models
+    assert model.kind == kind
+    assert f"kind={kind}" in model.source
+    assert [doubt.name for doubt in report.doubts] == (["m"] if said else [])
+
+
+def test_kind_of_few_samples_is_not_told_by_chance(nets):
+    (nets / "chancy.py").write_text(
+        "from torch import nn\n\n\nclass Chancy(nn.Module):\n    def forward(self, x):\n"
+        "        return x\n"
+    )
+    np.savez(nets / "few.npz", x=np.array([[0.2, 0.8], [0.5, 0.5]], np.float32), label=[0, 1])
+    build_pool("torch:chancy:Chancy", data=f"npz:{nets / 'few.npz'}", out=nets / "pool", workers=1)
+    assert Pool.load(nets / "pool").models[0].kind == "logits"
+
+
+def test_broken_images_stop_a_build_that_keeps_no_pixels(nets, torn):
+    request = request_for(torn, *nets_of(4), cache_gb=0.0)
+    with pytest.raises(DataError, match=r"2 of 12 images cannot be read; .*ant/0\.png.*cat/2\.png"):
+        build_pool(**request, out=nets / "pool")

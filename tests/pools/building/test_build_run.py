@@ -8,7 +8,7 @@ import pytest
 from encas.data.open_source import open_source
 from encas.errors import PoolError
 from encas.pools.building.build_job import BuildAnswer
-from encas.pools.building.build_plan import BuildOptions
+from encas.pools.building.build_options import BuildOptions
 from encas.pools.building.build_run import processes, run_build, visible_gpus
 from encas.pools.building.build_state import BUILD_FILE
 from encas.pools.models.model_requests import ModelRefusal, ModelRequest

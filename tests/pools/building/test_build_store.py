@@ -9,7 +9,7 @@ from encas.data.open_source import open_source
 from encas.errors import PoolError
 from encas.files import unfinished_files
 from encas.pools.building.build_job import BuildAnswer
-from encas.pools.building.build_plan import BuildOptions
+from encas.pools.building.build_options import BuildOptions
 from encas.pools.building.build_state import BuildState, Planned
 from encas.pools.building.build_store import PoolStore
 from encas.pools.models.model_requests import ModelRequest
@@ -72,7 +72,11 @@ def test_pool_has_the_order_of_the_plan_whenever_its_models_come(data):
 def test_added_model_is_told_with_its_accuracy(data, n_right):
     model, accuracy = store_of(data).add(answer("a", n_right))
     assert accuracy == n_right / 4
-    assert (model.name, model.kind, model.source) == ("a", "logits", "onnx:../../a.onnx")
+    assert (model.name, model.kind, model.source) == (
+        "a",
+        "logits",
+        "onnx:../../a.onnx?kind=logits",
+    )
 
 
 def test_given_costs_count_more_than_those_that_were_counted(data):
@@ -114,9 +118,9 @@ def test_unaware_models_get_a_copy_of_the_preprocessing_they_were_given(data):
     sources = [store.add(answer(name))[0].source for name in NAMES]
     (copy,) = store.folder.glob("preprocessing-*.json")
     assert copy.read_text() == STEPS
-    suffix = f"?preprocessing={copy.name}"
-    assert sources == [f"onnx:../../a.onnx{suffix}", f"onnx:../../b.onnx{suffix}",
-                       "onnx:../../c.onnx"]  # fmt: skip
+    suffix = f"&preprocessing={copy.name}"
+    specs = [f"onnx:../../{name}.onnx?kind=logits" for name in NAMES]
+    assert sources == [specs[0] + suffix, specs[1] + suffix, specs[2]]
 
 
 def test_later_build_keeps_what_it_wants_and_clears_up(data):

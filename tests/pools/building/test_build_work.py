@@ -48,7 +48,7 @@ def test_whole_build_counts_samples_and_names_models(nets, pictures):
 def test_model_that_fails_counts_as_a_whole_and_is_told(nets, pictures):
     models = (f"bad={NET.format('broken', 3)}", "gone=onnx:gone.onnx", f"a={NET.format('net', 3)}")
     heard = built(pictures, nets / "pool", *models)
-    news = news_of(heard)
+    _, *news = news_of(heard)
     assert news[0].startswith("failed gone: ")
     assert news[1].startswith("failed bad: KeyError")
     assert news[2].startswith("a: accuracy ")
@@ -61,10 +61,10 @@ def test_models_that_are_there_are_told_and_do_not_run(nets, pictures):
     first, second = f"a={NET.format('net', 3)}", f"b={NET.format('net', 4)}"
     built(pictures, nets / "pool", first)
     heard = built(pictures, nets / "pool", first, second)
-    assert news_of(heard)[0] == "1 of 2 models are there already"
+    assert news_of(heard)[1] == "1 of 2 models are there already"
     assert "a" not in heard
     assert heard["building the pool"][0].total == N_SAMPLES
     again = built(pictures, nets / "pool", first, second)
-    assert news_of(again) == ["2 of 2 models are there already"]
+    assert news_of(again)[1:] == ["2 of 2 models are there already"]
     assert again["building the pool"][-1].is_over
     assert set(again) == {"building the pool"}

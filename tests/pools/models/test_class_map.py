@@ -18,6 +18,10 @@ def test_columns_are_in_the_order_of_the_datas_classes(file):
     assert class_columns(file, ("cat", "dog")) == (3, 7)
 
 
+def test_columns_of_the_natural_order_are_those_of_a_loader_that_counts():
+    assert class_columns("natural", ("1", "10", "2")) == (0, 2, 1)
+
+
 @pytest.mark.torch
 def test_columns_of_imagenet_are_those_of_the_synsets():
     pytest.importorskip("torch")

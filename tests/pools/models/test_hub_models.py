@@ -8,9 +8,11 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from encas.errors import SourceError  # noqa: E402
+from encas.pools.building.build_pool import build_pool  # noqa: E402
 from encas.pools.models import hub_models  # noqa: E402
 from encas.pools.models.specs import files_of_spec, source_model  # noqa: E402
 from encas.pools.models.timm_models import import_timm  # noqa: E402
+from encas.pools.pool import Pool  # noqa: E402
 
 pytestmark = pytest.mark.torch
 COMMIT = "0" * 40
@@ -109,6 +111,25 @@ def test_folder_of_a_transformers_repository_gives_its_logits(classifier):
     x = torch.rand(2, 3, 32, 32)
     with torch.no_grad():
         assert torch.equal(source.build()(x), module(pixel_values=x).logits)
+
+
+def test_classifier_with_its_classes_in_another_order_is_matched_by_name(
+    classifier, pictures, tmp_path
+):
+    folder, _ = classifier
+    config = json.loads((folder / "config.json").read_text())
+    shutil.copytree(folder, tmp_path / "moved")
+    config["id2label"] = {"0": "cat", "1": "ant", "2": "bee"}
+    config["label2id"] = {name: int(key) for key, name in config["id2label"].items()}
+    (tmp_path / "moved" / "config.json").write_text(json.dumps(config))
+    report = build_pool(
+        [f"a=hf:{tmp_path / 'moved'}"], data=pictures, out=tmp_path / "pool", workers=1
+    )
+    pool = Pool.load(tmp_path / "pool")
+    assert pool.classes == ("cat", "ant", "bee")
+    assert pool.label.tolist() == [1] * 4 + [2] * 4 + [0] * 4
+    said = "the classes are in another order than in the model a, matched by name"
+    assert report.notes == (f"the data {pictures}: {said}",)
 
 
 def test_classifier_that_wants_bgr_is_fed_bgr(classifier, tmp_path):

@@ -25,7 +25,7 @@ def names_of(*texts, **options):
     ("text", "name"),
     [
         ("onnx:some/deep/net.onnx", "net"),
-        ("torch:nets:make?width=4&weights=runs/best.pt", "best"),
+        ("torch:nets:make?width=4&weights=runs/best.pt", "make,width=4"),
         ("torch:nets:make?width=4&depth=2", "make,width=4,depth=2"),
         ("hf:someone/nice-model", "someone/nice-model"),
         ("timm:resnet18.a1_in1k", "resnet18.a1_in1k"),
@@ -35,6 +35,12 @@ def names_of(*texts, **options):
 )
 def test_names_say_what_the_models_are(text, name):
     assert names_of(text) == [name]
+
+
+def test_names_that_would_be_the_same_say_more():
+    words = ["torch:m:f?weights=a/one.pt", "torch:m:f?weights=two.pt", "torch:m:f"]
+    requests, _ = expand([*words, "onnx:n.onnx?output=x", "onnx:n.onnx?output=y", "z=onnx:n.onnx"])
+    assert [r.name for r in requests] == ["f,one", "f,two", "f", "n,x", "n,y", "z"]
 
 
 def test_named_spec_is_passed_on_without_its_name():

@@ -3,7 +3,7 @@ import pytest
 
 from encas.data.preprocessing import Preprocessing
 from encas.errors import SourceError
-from encas.pools.models.model_runner import open_runner, preprocessing_of
+from encas.pools.models.model_runner import ChosenOutputs, open_runner, preprocessing_of
 from encas.pools.models.run_settings import RunSettings
 from encas.pools.models.source_model import SourceModel
 
@@ -39,7 +39,7 @@ def test_preprocessing_with_faults_is_an_error_of_the_model():
 def test_open_runner_of_a_torch_spec_runs_the_module(nets):
     pytest.importorskip("torch")
     runner = open_runner("torch:little_nets:make?classes=5", RunSettings())
-    assert runner.kind == "logits"
+    assert runner.kind is None
     assert runner.run(np.zeros((2, 3, 8, 8), np.float32), None).shape == (2, 5)
 
 
@@ -55,10 +55,42 @@ def test_open_runner_of_an_onnx_spec_runs_the_file_below_its_base(tmp_path):
     model = onnx.helper.make_model(graph, opset_imports=opsets, ir_version=8)
     onnx.save(model, tmp_path / "m.onnx")
     runner = open_runner("onnx:m.onnx", RunSettings(), base=tmp_path)
-    assert runner.kind == "probabilities"
+    assert runner.kind is None
     assert runner.run(np.zeros((2, 3), np.float32), None).shape == (2, 3)
 
 
 def test_open_runner_of_a_missing_file_is_refused(tmp_path):
     with pytest.raises(SourceError, match="no such file"):
         open_runner("onnx:nowhere.onnx", RunSettings(), base=tmp_path)
+
+
+@pytest.mark.torch
+@pytest.mark.parametrize("style", ["net", "softmaxed"])
+def test_open_runner_of_a_spec_with_columns_gives_these_outputs(nets, style):
+    pytest.importorskip("torch")
+    (nets / "columns.json").write_text("[2, 0]")
+    kind = "probabilities" if style == "softmaxed" else "logits"
+    spec = f"torch:little_nets:make?style={style}&kind={kind}"
+    x = np.random.default_rng(0).random((3, 3, 8, 8), np.float32)
+    whole = open_runner(spec, RunSettings())
+    # Both have the weights of the same draw.
+    part = ChosenOutputs(whole, (2, 0), where=spec)
+    expected = whole.run(x, None)[:, [2, 0]]
+    if style == "softmaxed":
+        expected = expected / expected.sum(axis=1, keepdims=True)
+    assert np.array_equal(part.run(x, None), expected)
+    assert (part.kind, part.frozen_batch) == (kind, None)
+    assert part.costs(x[:1]) == whole.costs(x[:1])
+    opened = open_runner(f"{spec}&columns=columns.json", RunSettings(), base=nets)
+    assert opened.run(x, None).shape == (3, 2)
+
+
+def test_columns_beyond_the_outputs_are_refused():
+    class Two:
+        kind, frozen_batch = "logits", None
+
+        def run(self, batch, _preprocessing):
+            return np.zeros((len(batch), 2), np.float32)
+
+    with pytest.raises(SourceError, match="expected more than 2 outputs, got 2"):
+        ChosenOutputs(Two(), (2, 0), where="it").run(np.zeros((1, 1)), None)

@@ -4,9 +4,12 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from encas.errors import SourceError
-from encas.pools.models.onnx_graph import ends_in_softmax, frozen_batch, load_inlined, real_inputs
-
-SOFTMAX = helper.make_node("Softmax", ["x"], ["soft"], axis=1)
+from encas.pools.models.onnx_graph import (
+    frozen_batch,
+    load_inlined,
+    real_inputs,
+    training_operators,
+)
 
 
 def model_of(nodes, *, batch="n", weights=()):
@@ -21,26 +24,6 @@ def model_of(nodes, *, batch="n", weights=()):
         [numpy_helper.from_array(np.ones(1, np.float32), name) for name in weights],
     )
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
-
-
-@pytest.mark.parametrize(
-    "last",
-    [
-        helper.make_node("Identity", ["soft"], ["y"]),
-        helper.make_node("Cast", ["soft"], ["y"], to=TensorProto.FLOAT),
-        helper.make_node("Dropout", ["soft"], ["y"]),
-    ],
-    ids=lambda node: node.op_type,
-)
-def test_softmax_is_seen_through_what_passes_it_on(last):
-    assert ends_in_softmax(model_of([SOFTMAX, last]).graph)
-
-
-def test_softmax_that_is_not_the_end_does_not_count():
-    nodes = [SOFTMAX, helper.make_node("Mul", ["soft", "soft"], ["y"])]
-    assert not ends_in_softmax(model_of(nodes).graph)
-    assert not ends_in_softmax(model_of([helper.make_node("Identity", ["x"], ["y"])]).graph)
-    assert not ends_in_softmax(model_of([helper.make_node("LogSoftmax", ["x"], ["y"])]).graph)
 
 
 @pytest.mark.parametrize(
@@ -78,3 +61,24 @@ def test_functions_of_a_file_are_inlined(tmp_path):
     model.opset_import.append(helper.make_opsetid("mine", 1))
     onnx.save(model, str(tmp_path / "m.onnx"))
     assert [node.op_type for node in load_inlined(tmp_path / "m.onnx").graph.node] == ["Add"]
+
+
+def norm(mode: int):
+    names = ["x", "w", "b", "m", "v"]
+    return helper.make_node("BatchNormalization", names, ["y"], training_mode=mode)
+
+
+@pytest.mark.parametrize(("mode", "found"), [(0, ()), (1, ("BatchNormalization",))])
+def test_batch_normalization_trains_where_it_uses_the_batch(mode, found):
+    assert training_operators(model_of([norm(mode)])) == found
+
+
+@pytest.mark.parametrize(("value", "found"), [(False, ()), (True, ("Dropout",))])
+def test_dropout_trains_where_it_drops(value, found):
+    flag = numpy_helper.from_array(np.array(value), "flag")
+    nodes = [
+        helper.make_node("Constant", [], ["is_training"], value=flag),
+        helper.make_node("Dropout", ["x", "", "is_training"], ["y"]),
+    ]
+    assert training_operators(model_of(nodes)) == found
+    assert training_operators(model_of([helper.make_node("Dropout", ["x"], ["y"])])) == ()

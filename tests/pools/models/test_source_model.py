@@ -27,10 +27,10 @@ def test_source_of_another_kind_is_refused_with_every_fault():
         SourceModel(spec="x:y", kind="scores")
 
 
-def test_source_gives_logits_unless_it_is_said():
+def test_source_says_no_more_than_it_is_told():
     source = SourceModel(spec="x:y", build=build)
     assert (source.kind, source.input_shape, source.preprocessing, source.classes) == (
-        "logits",
+        None,
         None,
         None,
         None,

@@ -121,3 +121,21 @@ def test_rebased_spec_keeps_what_is_no_path(tmp_path):
 def test_with_option_adds_to_any_spec():
     assert with_option("resnet18", "kind", "logits") == "resnet18?kind=logits"
     assert with_option("m?a=1", "preprocessing", "p.json") == "m?a=1&preprocessing=p.json"
+
+
+def test_columns_of_a_spec_are_the_outputs_that_are_wanted(tmp_path):
+    (tmp_path / "net.onnx").write_bytes(b"")
+    (tmp_path / "columns.json").write_text("[2, 0]")
+    spec = "onnx:net.onnx?columns=columns.json"
+    assert source_model(spec, base=tmp_path).columns == (2, 0)
+    moved = rebased_spec(spec, base=tmp_path, folder=tmp_path / "pool")
+    assert moved == "onnx:../net.onnx?columns=../columns.json"
+    assert with_option(spec, "columns", "other.json") == "onnx:net.onnx?columns=other.json"
+
+
+@pytest.mark.parametrize("text", ["[]", "[1, 1]", "[-1]", "[true]", '{"a": 1}', "[0.5]"])
+def test_columns_that_are_none_are_refused(tmp_path, text):
+    (tmp_path / "net.onnx").write_bytes(b"")
+    (tmp_path / "columns.json").write_text(text)
+    with pytest.raises(SourceError, match="expected a list of numbers of outputs, each once"):
+        source_model("onnx:net.onnx?columns=columns.json", base=tmp_path)

@@ -55,7 +55,7 @@ def test_build_with_weights_of_another_shape_is_refused(nets):
 
 def test_build_with_pickled_code_is_refused(nets):
     torch.save(build("torch:little_nets:make"), nets / "whole.pt")
-    with pytest.raises(SourceError, match="not a file of plain tensors"):
+    with pytest.raises(SourceError, match="pickles little_nets.Net, which only its own code"):
         build("torch:little_nets:make?weights=whole.pt")
 
 
@@ -67,6 +67,7 @@ def test_build_with_pickled_code_is_refused(nets):
         ("torch:os:getcwd", "os is of Python's standard library"),
         ("torch:missing_module:make", "cannot import missing_module"),
         ("torch:little_nets", "expected torch:package.module:callable"),
+        ("torch:nets/best.ckpt", r"a file of weights stands behind it: \?weights=nets/best.ckpt"),
     ],
 )
 def test_spec_that_names_no_callable_of_a_module_is_refused(nets, spec, fault):
