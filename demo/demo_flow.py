@@ -10,10 +10,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..data.open_data import open_data
-from ..evaluate.objectives import TopOneError, front_costs
 from ..export.onnx_export import Exporter
 from ..fronts.front import Front
-from ..fronts.scoring import evaluate_front, pool_reference, score
+from ..fronts.scoring import evaluate_front, front_of
 from ..jobs.export_front import export_bundle
 from ..jobs.measure_latency import MeasureOptions, bench_bundle, profile_models
 from ..jobs.verify_bundle import verify_bundle
@@ -200,13 +199,7 @@ class _Loop:
     def export_single(self) -> Path:
         """Exports the best single model of the selection split, a cascade of one."""
         pool, bundle = self.pools["search"], self.out / "bundle_single"
-        costs = front_costs(("error", "macs"), pool)
-        best = best_single_model(self.pools["selection"])
-        front = Front(
-            pool=pool_reference(pool),
-            objectives=("error", "macs"),
-            cascades=score([best], pool, TopOneError(), costs),
-        )
+        front = front_of([best_single_model(self.pools["selection"])], pool)
         export_bundle(
             front,
             pool,

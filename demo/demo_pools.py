@@ -10,7 +10,8 @@ from ..data.drawn_digits import drawn_digits
 from ..pools.model import Model
 from ..pools.pool import Pool
 from ..progress import OnProgress, unheard
-from .digit_networks import RECIPES, DigitRecipe, TrainedNetwork, logits_of, train_pool
+from .digit_networks import RECIPES, DigitRecipe, TrainedNetwork
+from .digit_training import logits_of, train_pool
 
 SPLITS = ("search", "selection", "test")
 CLASSES = tuple("0123456789")

@@ -10,18 +10,12 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Generator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeAlias, get_args
 from urllib.parse import urlencode
 
-import numpy as np
-
-from ..arrays import FloatArray, IntArray
 from ..errors import DataError, MissingExtraError
-from ..progress import OnProgress, counted, unheard
 from .digit_blocks import BLOCKS, staged
 
 try:
@@ -37,8 +31,6 @@ Family: TypeAlias = Literal["dense", "convolution", "plain", "mobile", "residual
 N_CLASSES = 10
 SIDE = 32
 SMALL_SIDE = 8
-BATCH_SIZE = 60
-LEARNING_RATE = 0.01
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,11 +57,6 @@ class DigitRecipe:
         if self.depth == 0:
             return f"linear-{self.size}px"
         return f"{self.family}-w{self.width}-d{self.depth}-{self.size}px"
-
-    @property
-    def n_threads(self) -> int:
-        """How many threads train it: the smallest networks lose time on a second one."""
-        return 2 if self.family in BLOCKS else 1
 
     def build(self) -> nn.Module:
         """The untrained network."""
@@ -175,95 +162,8 @@ def network(
     return nn.Sequential(Shrink(size, side), *convolutions, nn.Flatten(), classifier)
 
 
-def train(
-    recipe: DigitRecipe, x: FloatArray, label: IntArray, *, seed: int, epochs: int
-) -> nn.Module:
-    """Trains the network of `recipe` on samples x [n, 1, 32, 32] and their labels [n].
-
-    Adam with a one-cycle learning rate.
-    The same seed on the same machine gives the same network.
-    """
-    generator = torch.Generator().manual_seed(seed)
-    with _threads(recipe.n_threads), torch.random.fork_rng(devices=()):
-        torch.manual_seed(seed)
-        model = recipe.build().train()
-        samples, labels = torch.tensor(x), torch.tensor(label)
-        n_steps = epochs * len(samples.split(BATCH_SIZE))
-        optimizer = torch.optim.AdamW(model.parameters(), LEARNING_RATE)
-        schedule = torch.optim.lr_scheduler.OneCycleLR(
-            optimizer, LEARNING_RATE, total_steps=n_steps
-        )
-        for _ in range(epochs):
-            order = torch.randperm(len(samples), generator=generator)
-            for rows in order.split(BATCH_SIZE):
-                logits = model(samples[rows])
-                optimizer.zero_grad()
-                functional.cross_entropy(logits, labels[rows]).backward()
-                optimizer.step()
-                schedule.step()
-    return model.eval()
-
-
-def train_pool(
-    folder: Path,
-    x: FloatArray,
-    label: IntArray,
-    *,
-    recipes: tuple[DigitRecipe, ...] = RECIPES,
-    seed: int = 0,
-    epochs: int = 1,
-    on_progress: OnProgress = unheard,
-) -> tuple[TrainedNetwork, ...]:
-    """Trains every recipe that `folder` has no weights of yet, and writes NAME.pt for each.
-
-    Args:
-        folder: where the weights lie; it must be the work of the same data, seed and epochs.
-        x: float32 [n, 1, 32, 32] in 0..1.
-        label: int64 [n] in 0..9.
-        recipes: what to train.
-        seed: recipe i is trained with seed + i.
-        epochs: passes over the data.
-        on_progress: hears how many networks are trained.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    networks: list[TrainedNetwork] = []
-    training = counted(recipes, what="training networks", unit="networks", on_progress=on_progress)
-    for index, recipe in enumerate(training):
-        path = folder / f"{recipe.name}.pt"
-        if not path.is_file():
-            model = train(recipe, x, label, seed=seed + index, epochs=epochs)
-            partial = path.with_suffix(".partial")
-            torch.save(model.state_dict(), partial)
-            partial.replace(path)
-        networks.append(_trained(recipe, path))
-    return tuple(networks)
-
-
-def logits_of(model: nn.Module, x: FloatArray) -> FloatArray:
-    """What `model` answers to samples x [n, 1, side, side], as logits, float32 [n, 10]."""
-    with _threads(1), torch.no_grad():
-        return np.asarray(model(torch.tensor(x)).numpy(), np.float32)
-
-
 def macs_of(model: nn.Module) -> int:
     """Multiply-adds of convolutions and matrix products per sample; shrinking is not counted."""
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         model(torch.zeros(1, 1, SIDE, SIDE))
     return counter.get_total_flops() // 2
-
-
-def _trained(recipe: DigitRecipe, path: Path) -> TrainedNetwork:
-    model = recipe.build()
-    params = sum(p.numel() for p in model.parameters())
-    return TrainedNetwork(recipe=recipe, weights=path, macs=macs_of(model), params=params)
-
-
-@contextmanager
-def _threads(n: int) -> Generator[None]:
-    """Always as many, since the order of sums, and with it a network, depends on their number."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(n)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
