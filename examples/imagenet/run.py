@@ -1,7 +1,7 @@
 """From photographs and three EfficientNets to a served cascade.
 
     cd examples/imagenet
-    pip install --requirement requirements.txt
+    pip install 'encas[examples]'
     python run.py PHOTOGRAPHS [--out build]
 
 PHOTOGRAPHS is a folder, or a zip of one, with a folder of images for each class, named by its
@@ -38,8 +38,6 @@ SHARES = {"search": 0.4, "selection": 0.2, "test": 0.4}
 BATCH_SIZES = (1, 8, 32)
 # Calls take up to a second here, so few of them make a window.
 PROTOCOL = StabilityProtocol(window=3, max_windows=12)
-# So many photographs are timed.
-TIMED = 128
 READY_S = 120
 
 
@@ -50,6 +48,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("build"))
     parser.add_argument("--samples", type=int, help="use a random part of the photographs")
     parser.add_argument("--batch-size", type=int, action="append", help="to measure at")
+    parser.add_argument("--timed", type=int, default=128, help="so many photographs")
     parser.add_argument("--threads", type=int, default=1, help="of each network that is measured")
     options = parser.parse_args()
     run(
@@ -57,12 +56,19 @@ def main() -> None:
         options.out,
         n_samples=options.samples,
         batch_sizes=options.batch_size or BATCH_SIZES,
+        n_timed=options.timed,
         n_threads=options.threads,
     )
 
 
 def run(
-    data: str, out: Path, *, n_samples: int | None, batch_sizes: Sequence[int], n_threads: int
+    data: str,
+    out: Path,
+    *,
+    n_samples: int | None,
+    batch_sizes: Sequence[int],
+    n_timed: int,
+    n_threads: int,
 ) -> None:
     """Goes the whole way and writes everything into the folder `out`."""
     station("what every network answers to every photograph")
@@ -106,7 +112,7 @@ def run(
     how = MeasureOptions(placement=Placement(n_threads=n_threads), protocol=PROTOCOL)
     for name in bundles:
         benches = bench_bundle(
-            out / name, batch_sizes, options=how, data=data, limit=TIMED, profile=profile
+            out / name, batch_sizes, options=how, data=data, limit=n_timed, profile=profile
         )
         for bench in benches:
             latency = bench.latency
