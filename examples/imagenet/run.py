@@ -48,7 +48,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("build"))
     parser.add_argument("--samples", type=int, help="use a random part of the photographs")
     parser.add_argument("--batch-size", type=int, action="append", help="to measure at")
-    parser.add_argument("--timed", type=int, default=128, help="so many photographs")
+    parser.add_argument("--timed", type=int, default=64, help="so many photographs")
     parser.add_argument("--threads", type=int, default=1, help="of each network that is measured")
     options = parser.parse_args()
     run(
@@ -72,11 +72,15 @@ def run(
 ) -> None:
     """Goes the whole way and writes everything into the folder `out`."""
     station("what every network answers to every photograph")
-    models = [
-        f"lite{v}=torch:lite:lite?variant={v}&preprocessing={Path(f'lite{v}.json').resolve()}"
-        for v in VARIANTS
-    ]
-    encas.build_pool(models, data=data, out=out / "pool", n_samples=n_samples, seed=1)
+    models = [f"lite{variant}=torch:lite:lite?variant={variant}" for variant in VARIANTS]
+    encas.build_pool(
+        models,
+        data=data,
+        preprocessing="preprocessing.json",
+        out=out / "pool",
+        n_samples=n_samples,
+        seed=1,
+    )
     parts = encas.split_pool(out / "pool", seed=1, out=out / "parts", **SHARES)
     print(", ".join(f"{pool.n_samples} for the {name}" for name, pool in parts.items()))
 
@@ -88,14 +92,12 @@ def run(
     best = front_of([best_single_model(parts["selection"])], parts["search"])
     print(f"{front!r}\n{choice.note('macs')}\n{front[choice.index].cascade}")
 
-    station("both as bundles that are proven against the stored outputs")
+    station("both as bundles, and every decision of the cascade proven against the stored outputs")
     bundles = {
         "cascade": encas.export_bundle(
             front, parts["search"], index=choice.index, data=data, out=out / "cascade"
         ),
-        "single": encas.export_bundle(
-            best, parts["search"], index=0, data=data, out=out / "single"
-        ),
+        "single": encas.export_bundle(best, parts["search"], index=0, out=out / "single"),
     }
     verdict = encas.verify_bundle(out / "cascade", data=data, pool=parts["test"])
     verdict.require()
@@ -155,18 +157,16 @@ def sizes_of(batch_sizes: Sequence[int]) -> list[int]:
 def ask(bundle: Path, data: str) -> str:
     """Serves a bundle and asks for the answer to the first photograph."""
     dataset = open_bundle_data(bundle, data)
-    batch = dataset.arrays(np.array([0]))
-    samples = batch if isinstance(batch, dict) else {"input": batch}
+    x = dataset.samples(np.array([0]))
     ports = [str(free_port()) for _ in range(2)]
     command = [sys.executable, "-m", "encas", "serve", str(bundle)]
     server = subprocess.Popen([*command, "--http-port", ports[0], "--grpc-port", ports[1]])
     try:
         triton = client.InferenceServerClient(f"127.0.0.1:{ports[0]}", network_timeout=READY_S)
         wait_until_ready(triton, server)
-        inputs = [client.InferInput(name, list(x.shape), "FP32") for name, x in samples.items()]
-        for tensor, x in zip(inputs, samples.values(), strict=True):
-            tensor.set_data_from_numpy(x)
-        answer = triton.infer(bundle.name, inputs)
+        tensor = client.InferInput("input", list(x.shape), "FP32")
+        tensor.set_data_from_numpy(x)
+        answer = triton.infer(bundle.name, [tensor])
         label, stage = (answer.as_numpy(name).item() for name in ("label", "stage"))
         triton.close()
     finally:
