@@ -16,7 +16,7 @@ from .batching import Batching
 from .executor import DEFAULT_BATCHING, Predictor, Runner
 from .onnx_file import external_files
 from .placement import DEFAULT_PLACEMENT, Placement
-from .session import Session
+from .session import RereadSession, Session
 
 if TYPE_CHECKING:
     from .ort_session import OrtSession
@@ -185,9 +185,10 @@ def _known(member: MemberEntry, manifest: Manifest, known: Mapping[str, Session]
     if session is None or member.external:
         return None
     info, entry = session.info, manifest.input_of(member)
-    wanted = (entry.shape, entry.dtype, manifest.n_classes, entry.name)
-    known_as = (info.input_shape, info.input_dtype, info.n_classes, info.reads)
-    return session if known_as == wanted else None
+    wanted = (entry.shape, entry.dtype, manifest.n_classes)
+    if (info.input_shape, info.input_dtype, info.n_classes) != wanted:
+        return None
+    return session if info.reads == entry.name else RereadSession(session, entry.name)
 
 
 def _open(

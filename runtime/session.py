@@ -180,6 +180,37 @@ class NullSession:
         """Nothing to do."""
 
 
+class RereadSession:
+    """Another session whose samples are those of another input of the cascade.
+
+    Args:
+        session: that runs the member.
+        reads: the input.
+    """
+
+    def __init__(self, session: Session, reads: str) -> None:
+        # Of its own kind it takes what is inside: models are loaded again and again.
+        self._session = session._session if isinstance(session, RereadSession) else session
+        self._info = replace(session.info, reads=reads)
+
+    @property
+    def info(self) -> SessionInfo:
+        """See `Session.info`."""
+        return self._info
+
+    def hold(self, x: NDArray[Any]) -> Held:
+        """See `Session.hold`."""
+        return self._session.hold(x)
+
+    def run(self, batch: Any) -> FloatArray:
+        """See `Session.run`."""
+        return self._session.run(batch)
+
+    def warm_up(self, batch_sizes: Sequence[int]) -> None:
+        """See `Session.warm_up`."""
+        self._session.warm_up(batch_sizes)
+
+
 def random_batch(info: SessionInfo, n: int, *, rng: np.random.Generator) -> NDArray[Any]:
     """Random samples [n, *input_shape]: floats from 0 to 1, or all bytes."""
     shape = (n, *info.input_shape)

@@ -84,31 +84,29 @@ def _verdict(store: ArchiveStore, x: DoubleArray, low: int, high: int) -> int:
     for i in range(high - 1, end, -1):
         if _is_no_worse(store.objectives[i], x):
             return DOMINATED if _is_better(store.objectives[i], x) else KNOWN
-    if store.counts[HAS_GRID] == 1 and _box_is_taken(store, x, low):
-        return KNOWN
-    return ADDED
+    if store.counts[HAS_GRID] == 0:
+        return ADDED
+    is_taken = _box_is_taken(store, x, low - 1, -1) or _box_is_taken(store, x, low, 1)
+    return KNOWN if is_taken else ADDED
 
 
-@inlined
-def _box_is_taken(store: ArchiveStore, x: DoubleArray, low: int) -> bool:
-    """Whether a member that x does not dominate, near by in the first objective, is in x's box."""
-    for first, step in ((low - 1, -1), (low, 1)):
-        i = first
-        while 0 <= i < store.counts[SIZE] and _is_same_cell(store, i, x, 0):
-            same = not _is_no_worse(x, store.objectives[i])
-            for k in range(1, len(x)):
-                same = same and _is_same_cell(store, i, x, k)
-            if same:
-                return True
-            i += step
+@compiled
+def _box_is_taken(store: ArchiveStore, x: DoubleArray, i: int, step: int) -> bool:
+    """Whether a member that x does not dominate is in x's box, from member i on by steps."""
+    while 0 <= i < store.counts[SIZE]:
+        is_same, is_near, dominates = True, True, True
+        for k in range(len(x)):
+            origin, width = store.grid[0, k], store.grid[1, k]
+            cell = np.floor((store.objectives[i, k] - origin) / width)
+            is_same &= cell == np.floor((x[k] - origin) / width)
+            is_near &= is_same or k > 0
+            dominates &= x[k] <= store.objectives[i, k]
+        if not is_near:
+            return False
+        if is_same and not dominates:
+            return True
+        i += step
     return False
-
-
-@inlined
-def _is_same_cell(store: ArchiveStore, i: int, x: DoubleArray, k: int) -> bool:
-    origin, width = store.grid[0, k], store.grid[1, k]
-    cell = np.floor((store.objectives[i, k] - origin) / width)
-    return cell == np.floor((x[k] - origin) / width)
 
 
 @inlined

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..arrays import BoolArray, DoubleArray, IntArray
+from ..arrays import DoubleArray, IntArray
 from ..evaluate.compiled import compiled, inlined
 
 NO_OBJECTIVE = -1
@@ -92,17 +92,35 @@ def _distances(points: DoubleArray, means: DoubleArray, nearest: IntArray) -> Do
     return result
 
 
-@compiled
 def _means_of(points: DoubleArray, members: IntArray) -> DoubleArray:
-    n_clusters, size = members.shape
-    means = np.zeros((n_clusters, points.shape[1]))
-    for c in range(n_clusters):
-        for k in range(points.shape[1]):
-            total = 0.0
-            for i in range(size):
-                total += points[members[c, i], k]
-            means[c, k] = total / size
-    return means
+    """The means [n_clusters, n_objectives], each added up from the first member on."""
+    totals = np.add.accumulate(points[members], axis=1)[:, -1]
+    return totals / members.shape[1]
+
+
+def _assigned(
+    points: DoubleArray, members: IntArray, means: DoubleArray, draws: DoubleArray
+) -> IntArray:
+    """A random cluster of each point's clusters, or the one with the nearest mean."""
+    is_in = np.zeros((len(points), len(members)), np.bool_)
+    is_in[members, np.arange(len(members))[:, None]] = True
+    rank = np.cumsum(is_in, axis=1)
+    wanted = (draws * rank[:, -1]).astype(np.int64) + 1
+    chosen = np.argmax(rank == wanted[:, None], axis=1)
+    homeless = np.flatnonzero(rank[:, -1] == 0)
+    if len(homeless):
+        nobody = np.full(len(points), -1)
+        chosen[homeless] = np.argmin(_distances(points, means, nobody), axis=0)[homeless]
+    return chosen
+
+
+def _extremes(means: DoubleArray, order: IntArray) -> IntArray:
+    result = np.full(len(means), NO_OBJECTIVE)
+    for k in order:
+        free = np.flatnonzero(result == NO_OBJECTIVE)
+        if len(free):
+            result[free[np.argmin(means[free, k])]] = k
+    return result
 
 
 @compiled
@@ -146,38 +164,6 @@ def _k_means(points: DoubleArray, means: DoubleArray) -> IntArray:
     return nearest
 
 
-@compiled
-def _assigned(
-    points: DoubleArray, members: IntArray, means: DoubleArray, draws: DoubleArray
-) -> IntArray:
-    """A random cluster of each point's clusters, or the one with the nearest mean."""
-    n, n_clusters = len(points), len(members)
-    is_in = np.zeros((n, n_clusters), np.bool_)
-    for c in range(n_clusters):
-        for i in members[c]:
-            is_in[i, c] = True
-    result = np.empty(n, np.int64)
-    for i in range(n):
-        n_own = 0
-        for c in range(n_clusters):
-            n_own += is_in[i, c]
-        if n_own == 0:
-            result[i] = _nearest_mean(points[i], means)
-            continue
-        result[i] = _place_of(is_in[i], int(draws[i] * n_own))
-    return result
-
-
-@inlined
-def _place_of(row: BoolArray, n_before: int) -> int:
-    """Where the true value stands that has `n_before` others before it."""
-    place = 0
-    while n_before > 0 or not row[place]:
-        n_before -= row[place]
-        place += 1
-    return place
-
-
 @inlined
 def _nearest_mean(point: DoubleArray, means: DoubleArray) -> int:
     nearest, smallest = 0, np.inf
@@ -194,19 +180,3 @@ def _distance(a: DoubleArray, b: DoubleArray) -> float:
     for k in range(len(a)):
         total += (a[k] - b[k]) ** 2
     return total
-
-
-@compiled
-def _extremes(means: DoubleArray, order: IntArray) -> IntArray:
-    n_clusters = len(means)
-    result = np.empty(n_clusters, np.int64)
-    for c in range(n_clusters):
-        result[c] = NO_OBJECTIVE
-    for k in order:
-        best = -1
-        for c in range(n_clusters):
-            if result[c] == NO_OBJECTIVE and (best < 0 or means[c, k] < means[best, k]):
-                best = c
-        if best >= 0:
-            result[best] = k
-    return result

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ...version import __version__
+from ..protocol.parameters import MAX_RANK, MAX_TENSORS
 
 Schema = dict[str, Any]
 
@@ -47,7 +48,8 @@ def openapi_document() -> Schema:
             "version": __version__,
             "description": "The Open Inference Protocol (v2) with Triton's extensions. Bodies of "
             "infer may carry raw tensors behind the JSON; the header "
-            "Inference-Header-Content-Length then says where the JSON ends.",
+            "Inference-Header-Content-Length then says where the JSON ends. A model has an input "
+            "for each preprocessing that its members want; its metadata lists them.",
         },
         "paths": _paths(),
         "components": {
@@ -83,7 +85,7 @@ def _paths() -> Schema:
         paths |= _memory(kind)
     for place in ("/v2/models/{model}", "/v2/models/{model}/versions/{version}"):
         names = ("model", "version") if "version" in place else ("model",)
-        paths[place] = {"get": _call("A model", _object(name="string"), names=names)}
+        paths[place] = {"get": _call("A model", _metadata(), names=names)}
         paths[f"{place}/ready"] = {"get": _call("Whether a model is ready", names=names)}
         paths[f"{place}/config"] = {
             "get": _call("A model's configuration", _object(name="string"), names=names)
@@ -162,6 +164,30 @@ def _object(**types: str) -> Schema:
     }
 
 
+def _metadata() -> Schema:
+    tensor: Schema = {
+        "type": "object",
+        "required": ["name", "datatype", "shape"],
+        "properties": {
+            "name": {"type": "string"},
+            "datatype": {"type": "string"},
+            "shape": {"type": "array", "items": {"type": "integer", "minimum": -1}},
+        },
+    }
+    tensors: Schema = {"type": "array", "items": tensor, "minItems": 1}
+    return {
+        "type": "object",
+        "required": ["name", "inputs", "outputs"],
+        "properties": {
+            "name": {"type": "string"},
+            "versions": {"type": "array", "items": {"type": "string"}},
+            "platform": {"type": "string"},
+            "inputs": tensors,
+            "outputs": tensors,
+        },
+    }
+
+
 def _load() -> Schema:
     return {"type": "object", "properties": {"parameters": _object(config="string")}}
 
@@ -198,7 +224,7 @@ def _request() -> Schema:
         "properties": {
             "name": {"type": "string"},
             "datatype": {"type": "string"},
-            "shape": {"type": "array", "items": COUNT, "maxItems": 8},
+            "shape": {"type": "array", "items": COUNT, "maxItems": MAX_RANK},
             "parameters": PARAMETERS,
             "data": {"type": "array"},
         },
@@ -214,8 +240,15 @@ def _request() -> Schema:
         "properties": {
             "id": {"type": "string"},
             "parameters": PARAMETERS,
-            "inputs": {"type": "array", "items": tensor},
-            "outputs": {"type": "array", "items": output},
+            "inputs": {
+                "type": "array",
+                "items": tensor,
+                "minItems": 1,
+                "maxItems": MAX_TENSORS,
+                "description": "Every input of the model once, in any order, all with as many "
+                "samples.",
+            },
+            "outputs": {"type": "array", "items": output, "maxItems": MAX_TENSORS},
         },
     }
 

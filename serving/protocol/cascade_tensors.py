@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from ...cascade import Cascade
+from ...entries import InputEntry
 from ...manifest import Manifest
 from .model_config import FP32, INT64, TYPES, Reshape, TensorConfig
 
@@ -15,13 +18,12 @@ OUTPUTS = (PROBABILITIES, LABEL, STAGE, CONFIDENCE)
 LABEL_FILE = "classes.txt"
 
 
-def input_tensors(manifest: Manifest) -> tuple[TensorConfig, ...]:
-    """The one input of a bundle's cascade."""
-    return (
-        TensorConfig(
-            name=INPUT, data_type=TYPES[manifest.input_dtype], dims=manifest.input_shape
-        ),
-    )  # fmt: skip
+def input_tensors(inputs: Sequence[InputEntry]) -> tuple[TensorConfig, ...]:
+    """The inputs of a cascade, one for each preprocessing that its members want."""
+    return tuple(
+        TensorConfig(name=entry.name, data_type=TYPES[entry.dtype], dims=entry.shape)
+        for entry in inputs
+    )
 
 
 def output_tensors(manifest: Manifest, *, is_flat: bool = False) -> tuple[TensorConfig, ...]:

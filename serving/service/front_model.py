@@ -10,12 +10,14 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from ...entries import InputEntry
 from ...errors import ServingError
 from ...latency import LatencyProfile, Timing
+from ...manifest import Manifest
 from ...runtime.session import Session, random_batch
 from ..protocol.model_config_text import overridden_thresholds
 from ..protocol.names import model_name
-from .model_face import ModelFace
+from .front_inputs import reading, united_inputs
 from .opening import ModelOptions, OpenBundle, Opener, OpenModel, face_of
 from .policy import Gear, SloPolicy, SloTarget
 from .request_batch import BatchReport, Load, Variant
@@ -86,9 +88,10 @@ def front_opener(options: FrontOptions, models: ModelOptions) -> Opener:
         profile = await asyncio.to_thread(profile_of, list(bundles.values()), largest)
         gears = ordered_gears(bundles, profile)
         policy = SloPolicy(gears, options.target, max_batch_size=largest)
-        variants = [Variant(name=g.name, predictor=bundles[g.name].predictor) for g in gears]
-        shifter = Shifter(variants, policy)
-        face = _face(options, gears, face_of(options.name, bundles[gears[-1].name], models))
+        inputs = united_inputs([bundles[gear.name].manifest.inputs for gear in gears])
+        shifter = Shifter([_variant(g.name, bundles[g.name], inputs) for g in gears], policy)
+        dearest = face_of(options.name, bundles[gears[-1].name], models)
+        face = replace(dearest, inputs=inputs, parameters=_parameters(options, gears))
         if override is not None and overridden_thresholds(face.config, override) is not None:
             raise ServingError("the thresholds belong to the cascades; load those, and then this")
         return OpenModel(face=face, choose=shifter.choose, on_batch=shifter.note)
@@ -96,12 +99,16 @@ def front_opener(options: FrontOptions, models: ModelOptions) -> Opener:
     return open_it
 
 
-def _face(options: FrontOptions, gears: Sequence[Gear], dearest: ModelFace) -> ModelFace:
-    parameters = {
+def _variant(name: str, bundle: OpenBundle, inputs: Sequence[InputEntry]) -> Variant:
+    own = bundle.manifest.inputs
+    return Variant(name=name, predictor=reading(bundle.predictor, own, inputs))
+
+
+def _parameters(options: FrontOptions, gears: Sequence[Gear]) -> dict[str, str]:
+    return {
         "cascades": ",".join(gear.name for gear in gears),
         "p99_ms": f"{options.target.p99_s * MS_PER_S:g}",
     }
-    return replace(dearest, parameters=parameters)
 
 
 def ordered_gears(bundles: Mapping[str, OpenBundle], profile: LatencyProfile) -> list[Gear]:
@@ -155,10 +162,16 @@ def _faults(bundles: Mapping[str, OpenBundle]) -> list[str]:
     if any(not bundle.sessions for bundle in bundles.values()):
         faults.append("needs the members apart; use the backend 'staged'")
     tasks = {
-        (m.input_shape, m.input_dtype, m.n_classes, m.classes, b.cascade.confidence)
+        (_ready_inputs(m), m.n_classes, m.classes, b.cascade.confidence)
         for b in bundles.values()
         for m in [b.manifest]
     }
     if len(tasks) > 1:
         faults.append("the bundles differ in their samples, classes or confidence")
     return faults
+
+
+def _ready_inputs(manifest: Manifest) -> tuple[tuple[object, ...], ...]:
+    """Inputs that nobody could make of images: all cascades have to take the same ones."""
+    entries = (entry for entry in manifest.inputs if entry.preprocessing is None)
+    return tuple((entry.name, entry.dtype, entry.shape) for entry in entries)

@@ -14,9 +14,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from typing import Any, TypeAlias
-
-from numpy.typing import NDArray
+from typing import TypeAlias
 
 from ...runtime.executor import Prediction
 from ..protocol.protocol import Refusal
@@ -29,6 +27,7 @@ from .request_batch import (
     BatchReport,
     Load,
     RequestAnswer,
+    RequestSamples,
     Ticket,
     Variant,
     refuse,
@@ -106,9 +105,9 @@ class Lane:
             raise Refusal("exhausted", f"the queue of model {self._name!r} is full")
 
     async def submit(
-        self, samples: NDArray[Any], *, timeout_s: float | None = None
+        self, samples: RequestSamples, *, timeout_s: float | None = None
     ) -> RequestAnswer:
-        """The answer for samples [n, ...], n from 1 to the largest batch size.
+        """The answer for n samples, n from 1 to the largest batch size.
 
         Raises:
             Refusal: the queue is full, the time is up, the lane is closing, or the cascade failed.

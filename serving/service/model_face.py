@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...cascade import Cascade, confidence_of
+from ...entries import InputEntry
 from ...manifest import Manifest
 from ..protocol.cascade_tensors import (
     CONFIDENCE,
@@ -48,6 +49,7 @@ class ModelFace:
     Args:
         name: of the model.
         manifest: of its bundle.
+        inputs: what a request carries, each once.
         cascade: what runs, with the thresholds in use.
         limits: of its queue.
         device: "cpu", "cuda:0", ...
@@ -57,6 +59,7 @@ class ModelFace:
 
     name: str
     manifest: Manifest
+    inputs: tuple[InputEntry, ...]
     cascade: Cascade
     limits: QueueLimits
     device: str
@@ -71,7 +74,7 @@ class ModelFace:
             name=self.name,
             platform=PLATFORM,
             max_batch_size=self.limits.max_batch_size,
-            input=input_tensors(self.manifest),
+            input=input_tensors(self.inputs),
             output=output_tensors(self.manifest),
             instance_group=(
                 InstanceGroup(

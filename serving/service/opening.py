@@ -147,6 +147,7 @@ def face_of(name: str, bundle: OpenBundle, options: ModelOptions) -> ModelFace:
     return ModelFace(
         name=name,
         manifest=bundle.manifest,
+        inputs=bundle.manifest.inputs,
         cascade=bundle.cascade,
         limits=options.limits,
         device=options.placement.device,

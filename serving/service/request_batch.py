@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,8 @@ from ...arrays import FloatArray, IntArray, frozen
 from ...runtime.executor import Prediction, Predictor
 from ..protocol.protocol import Refusal
 
+# [n, ...], or such an array for each input, by name, where the cascade has several.
+RequestSamples: TypeAlias = "NDArray[Any] | Mapping[str, NDArray[Any]]"
 NO_STAGES: IntArray = frozen(np.empty(0, np.int64))
 
 
@@ -63,7 +65,7 @@ class Load:
 class Ticket:
     """A request in the queue."""
 
-    samples: NDArray[Any]
+    samples: RequestSamples
     arrived_s: float
     deadline_s: float | None
     future: asyncio.Future[RequestAnswer]
@@ -71,7 +73,8 @@ class Ticket:
     @property
     def n_rows(self) -> int:
         """See `QueuedJob`."""
-        return len(self.samples)
+        x = self.samples
+        return len(x if isinstance(x, np.ndarray) else next(iter(x.values())))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -92,11 +95,15 @@ class Batch:
         )
         return cls(tickets=tuple(tickets), load=load)
 
-    def samples(self) -> NDArray[Any]:
-        """The samples of all requests, [n, ...]."""
+    def samples(self) -> RequestSamples:
+        """The samples of all requests, input by input."""
+        first = self.tickets[0].samples
         if len(self.tickets) == 1:
-            return self.tickets[0].samples
-        return np.concatenate([ticket.samples for ticket in self.tickets])
+            return first
+        parts: list[Any] = [ticket.samples for ticket in self.tickets]
+        if isinstance(first, np.ndarray):
+            return np.concatenate(parts)
+        return {name: np.concatenate([part[name] for part in parts]) for name in first}
 
     def hand_out(self, prediction: Prediction, cascade: str) -> None:
         """Answers every request with its rows."""

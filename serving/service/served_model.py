@@ -3,36 +3,27 @@
 from __future__ import annotations
 
 import asyncio
-import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from ..protocol.cascade_tensors import INPUT, OUTPUTS, PROBABILITIES
+from ..protocol.cascade_tensors import OUTPUTS, PROBABILITIES
 from ..protocol.protocol import (
     InferAnswer,
     InferRequest,
-    InputTensor,
     OutputTensor,
     Refusal,
-    RegionSlice,
     RequestedOutput,
 )
 from ..protocol.tensors import (
     DATATYPE_OF,
-    DATATYPES,
-    array_of_bytes,
-    array_of_numbers,
     best_classes,
     bytes_of_array,
 )
 from .lane import Lane
 from .model_face import VERSION, ModelFace
 from .request_batch import RequestAnswer
+from .request_inputs import read_inputs
 from .request_statistics import Statistics
 from .shared_memory import SharedMemory
 
@@ -76,7 +67,12 @@ class ServedModel:
         started = self.clock()
         try:
             outputs = self._wanted(request)
-            samples = self._samples(request)
+            samples = read_inputs(
+                request.inputs,
+                self.face,
+                max_batch_size=self.lane.limits.max_batch_size,
+                memory=self.memory,
+            )
             answer = await self.lane.submit(samples, timeout_s=_timeout_s(request))
             ran = self.clock()
             tensors = tuple(self._output(output, answer) for output in outputs)
@@ -107,54 +103,6 @@ class ServedModel:
             if output.classes < 0 or (output.classes and output.region):
                 raise Refusal("invalid", "classes are counted from 1 and not put into regions")
         return request.outputs
-
-    def _samples(self, request: InferRequest) -> NDArray[Any]:
-        name, manifest = self.face.name, self.face.manifest
-        if len(request.inputs) != 1:
-            raise Refusal(
-                "invalid", f"expected 1 input but got {len(request.inputs)} for model {name!r}"
-            )
-        (tensor,) = request.inputs
-        expected = DATATYPES[manifest.input_dtype]
-        if tensor.name != INPUT:
-            raise Refusal(
-                "invalid", f"unexpected inference input {tensor.name!r} for model {name!r}"
-            )
-        if tensor.datatype != expected:
-            raise Refusal(
-                "invalid",
-                f"inference input {INPUT!r} has the data type {tensor.datatype!r}, "
-                f"but model {name!r} expects {expected!r}",
-            )
-        if tensor.shape[1:] != manifest.input_shape or not tensor.shape:
-            raise Refusal(
-                "invalid",
-                f"unexpected shape for input {INPUT!r} for model {name!r}: "
-                f"expected {[-1, *manifest.input_shape]}, got {list(tensor.shape)}",
-            )
-        largest = self.lane.limits.max_batch_size
-        if not 1 <= tensor.shape[0] <= largest:
-            raise Refusal(
-                "invalid",
-                f"inference request batch-size must be from 1 to {largest} for {name!r}, "
-                f"got {tensor.shape[0]}",
-            )
-        return self._array(tensor, manifest.input_dtype)
-
-    def _array(self, tensor: InputTensor, dtype: str) -> NDArray[Any]:
-        content = tensor.content
-        if isinstance(content, list):
-            return array_of_numbers(content, tensor.shape, dtype, name=tensor.name)
-        if isinstance(content, RegionSlice):
-            expected = math.prod(tensor.shape) * np.dtype(dtype).itemsize
-            if content.byte_size != expected:
-                raise Refusal(
-                    "invalid",
-                    f"input byte size mismatch for input {tensor.name!r}: expected {expected}, "
-                    f"got {content.byte_size}",
-                )
-            content = self.memory.read(content)
-        return array_of_bytes(content, tensor.shape, dtype, name=tensor.name)
 
     def _output(self, wanted: RequestedOutput, answer: RequestAnswer) -> OutputTensor:
         data = self.face.output(wanted.name, answer)

@@ -88,7 +88,7 @@ class CascadeSource:
         return ModelConfig(
             name=self.name,
             max_batch_size=self.options.max_batch_size,
-            input=input_tensors(self.manifest),
+            input=input_tensors(self.manifest.inputs),
             output=output_tensors(self.manifest, is_flat=is_flat),
             dynamic_batching=queue(self.options),
         )
@@ -135,6 +135,7 @@ def _bls(source: CascadeSource) -> tuple[ModelFolder, ...]:
         "thresholds": thresholds_text(cascade),
         "confidence": cascade.confidence,
         "combine": cascade.combine,
+        **_reads(source.manifest),
         **_buckets(options),
     }
     config = replace(
@@ -157,7 +158,7 @@ def _member(source: CascadeSource, member: MemberEntry) -> ModelFolder:
     config = ModelConfig(
         name=model_name(member.name),
         max_batch_size=source.options.max_batch_size,
-        input=input_tensors(source.manifest),
+        input=input_tensors((replace(source.manifest.input_of(member), name=INPUT),)),
         output=output_tensors(source.manifest)[:1],
         dynamic_batching=DynamicBatching(),
     )
@@ -192,6 +193,13 @@ def _python(source: CascadeSource) -> tuple[ModelFolder, ...]:
 def code(module: str) -> Files:
     """The files of a model of the Python backend."""
     return {f"1/{path}": text for path, text in model_files(module).items()}
+
+
+def _reads(manifest: Manifest) -> Mapping[str, str]:
+    """The cascade's input that each member reads, where there are several."""
+    if not manifest.further_inputs:
+        return {}
+    return {"reads": ",".join(member.reads for member in manifest.members)}
 
 
 def _buckets(options: LayoutOptions) -> Mapping[str, str]:

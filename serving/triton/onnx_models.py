@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
+from ..protocol.cascade_tensors import INPUT
 from ..protocol.model_config import (
     KIND_CPU,
     KIND_GPU,
@@ -51,21 +52,20 @@ def onnx_model(
         is_cascade: whether the exits are in the file; it is then warmed up with NaN, which is above
             no threshold and goes through all members.
     """
-    (tensor,) = config.input
-    nan = _nan_sample(tensor) if is_cascade else None
+    nans = _nan_samples(config.input) if is_cascade else {}
+    samples = {name: _nan_file(name) for name in nans}
     config = replace(
         config,
         instance_group=(instances(options),),
-        model_warmup=_warmups(tensor, options, NAN_FILE if nan else None),
+        model_warmup=_warmups(config.input, options, samples),
         parameters={**config.parameters, **_threads(options)},
     )
-    if nan:
-        files = {**files, f"warmup/{NAN_FILE}": nan}
+    files = {**files, **{f"warmup/{samples[name]}": content for name, content in nans.items()}}
     if options.backend == "python":
         config = replace(config, backend="python", output=tuple(map(_whole, config.output)))
         code = {f"1/{path}": text for path, text in model_files("triton_member").items()}
         return config, {**files, **code}
-    accelerators = _accelerators(config.name, tensor, options, is_cascade=is_cascade)
+    accelerators = _accelerators(config, options, is_cascade=is_cascade)
     return replace(
         config,
         backend="onnxruntime",
@@ -92,26 +92,40 @@ def queue(options: LayoutOptions) -> DynamicBatching:
     )
 
 
-def warm_up(tensor: TensorConfig, size: int, file: str | None = None) -> Warmup:
-    """A warm-up of one batch size with zeros, or with the sample in a file."""
-    content = WarmupInput(
-        data_type=tensor.data_type,
-        dims=tensor.dims,
-        zero_data=None if file else True,
-        input_data_file=file,
-    )
-    return Warmup(name=f"rows_{size}", batch_size=size, inputs={tensor.name: content})
+def warm_up(tensors: Sequence[TensorConfig], size: int, samples: Mapping[str, str]) -> Warmup:
+    """A warm-up of one batch size with zeros; inputs in `samples` take that file instead."""
+    contents = {
+        tensor.name: WarmupInput(
+            data_type=tensor.data_type,
+            dims=tensor.dims,
+            zero_data=None if tensor.name in samples else True,
+            input_data_file=samples.get(tensor.name),
+        )
+        for tensor in tensors
+    }
+    return Warmup(name=f"rows_{size}", batch_size=size, inputs=contents)
 
 
-def _warmups(tensor: TensorConfig, options: LayoutOptions, file: str | None) -> tuple[Warmup, ...]:
+def _warmups(
+    tensors: Sequence[TensorConfig], options: LayoutOptions, samples: Mapping[str, str]
+) -> tuple[Warmup, ...]:
     """Every bucket; the smallest and the largest first, between which TensorRT then has a range."""
     first = dict.fromkeys((options.buckets[0], options.buckets[-1]))
-    return tuple(warm_up(tensor, size, file) for size in (*first, *options.buckets[1:-1]))
+    sizes = (*first, *options.buckets[1:-1])
+    return tuple(warm_up(tensors, size, samples) for size in sizes)
 
 
-def _nan_sample(tensor: TensorConfig) -> bytes | None:
-    dtype = NUMPY_TYPES.get(tensor.data_type)
-    return None if dtype is None else np.full(tensor.dims, np.nan, dtype).tobytes()
+def _nan_samples(tensors: Sequence[TensorConfig]) -> dict[str, bytes]:
+    dtypes = {tensor.name: NUMPY_TYPES.get(tensor.data_type) for tensor in tensors}
+    return {
+        tensor.name: np.full(tensor.dims, np.nan, dtype).tobytes()
+        for tensor in tensors
+        if (dtype := dtypes[tensor.name]) is not None
+    }
+
+
+def _nan_file(name: str) -> str:
+    return NAN_FILE if name == INPUT else f"{NAN_FILE}_{name}"
 
 
 def _threads(options: LayoutOptions) -> dict[str, StringValue]:
@@ -121,7 +135,7 @@ def _threads(options: LayoutOptions) -> dict[str, StringValue]:
 
 
 def _accelerators(
-    name: str, tensor: TensorConfig, options: LayoutOptions, *, is_cascade: bool
+    config: ModelConfig, options: LayoutOptions, *, is_cascade: bool
 ) -> ExecutionAccelerators | None:
     if options.target == "cpu":
         return None
@@ -131,11 +145,11 @@ def _accelerators(
     cache = {
         "precision_mode": "FP32",
         "trt_engine_cache_enable": "1",
-        "trt_engine_cache_path": f"{ENGINE_CACHE}/{name}",
+        "trt_engine_cache_path": f"{ENGINE_CACHE}/{config.name}",
     }
     # Profiles have to name every input of every part that TensorRT gets. Of a cascade it gets
     # parts that begin at the exits: there the warm-ups show it the sizes.
-    profiles = {} if is_cascade else _profiles(tensor, options.buckets)
+    profiles = {} if is_cascade else _profiles(config.input[0], options.buckets)
     tensorrt = Accelerator(name="tensorrt", parameters={**cache, **profiles})
     return ExecutionAccelerators(gpu_execution_accelerator=(tensorrt, cuda))
 

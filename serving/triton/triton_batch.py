@@ -21,6 +21,14 @@ def gathered(requests: Sequence[Any], name: str = "input") -> tuple[NDArray[Any]
     return (arrays[0] if len(arrays) == 1 else np.concatenate(arrays)), rows
 
 
+def gathered_inputs(
+    requests: Sequence[Any], names: Sequence[str]
+) -> tuple[dict[str, NDArray[Any]], list[int]]:
+    """Every input of all requests, each as one array [n, ...], and the rows of each request."""
+    found = {name: gathered(requests, name) for name in names}
+    return {name: x for name, (x, _) in found.items()}, found[names[0]][1]
+
+
 def responses(outputs: Mapping[str, NDArray[Any]], rows: Sequence[int]) -> list[Any]:
     """A response for each request, from outputs [n, ...] over the rows of all."""
     return [

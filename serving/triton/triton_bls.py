@@ -1,13 +1,14 @@
 """The Triton model that runs a cascade over other Triton models, and leaves early.
 
 The rows of all requests of a batch travel together: each member is called once with the rows that
-are left. Parameters: members, thresholds, confidence, combine; with buckets, calls are padded to
-one of those sizes.
+are left. Parameters: members, thresholds, confidence, combine; reads names the input of each member
+where there are several; with buckets, calls are padded to one of those sizes.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,7 @@ from ...cascade import Cascade, Combine, Confidence, Decision, decision_steps
 from ...runtime.batching import Batching
 from .triton_batch import (
     ExitCounter,
-    gathered,
+    gathered_inputs,
     numbers_of,
     outputs_of,
     parameters_of,
@@ -42,6 +43,8 @@ class TritonPythonModel:
             confidence=confidence,
             combine=combine,
         )
+        reads = parameters.get("reads")
+        self._reads = reads.split(",") if reads else ["input"] * self._cascade.n_stages
         self._batching = Batching(
             max_batch_size=config["max_batch_size"],
             buckets=tuple(int(size) for size in numbers_of(parameters.get("buckets", ""))),
@@ -51,16 +54,17 @@ class TritonPythonModel:
 
     async def execute(self, requests: list[Any]) -> list[Any]:
         """One response for each request."""
-        x, rows = gathered(requests)
-        decision = await self._decided(x)
+        x, rows = gathered_inputs(requests, list(dict.fromkeys(self._reads)))
+        decision = await self._decided(x, sum(rows))
         self._exits.add(decision.stage)
         return responses(outputs_of(decision, self._cascade), rows)
 
-    async def _decided(self, x: NDArray[Any]) -> Decision:
-        steps = decision_steps(self._cascade, n_samples=len(x))
+    async def _decided(self, x: Mapping[str, NDArray[Any]], n_samples: int) -> Decision:
+        steps = decision_steps(self._cascade, n_samples=n_samples)
         j, left = next(steps)
         while True:
-            samples = x if len(left) == len(x) else x[left]
+            samples = x[self._reads[j]]
+            samples = samples if len(left) == n_samples else samples[left]
             probabilities = await self._outputs(self._cascade.members[j], samples)
             try:
                 j, left = steps.send(probabilities)

@@ -14,7 +14,7 @@ import numpy as np
 from ...processors import usable_processors
 from ...runtime.device import Device
 from ...runtime.ort_opening import open_session
-from .triton_batch import gathered, parameters_of, responses
+from .triton_batch import gathered_inputs, parameters_of, responses
 
 
 class TritonPythonModel:
@@ -26,6 +26,7 @@ class TritonPythonModel:
         parameters = parameters_of(config)
         is_gpu = args["model_instance_kind"] == "GPU"
         device = f"cuda:{args['model_instance_device_id']}" if is_gpu else "cpu"
+        self._inputs = [tensor["name"] for tensor in config["input"]]
         self._names = [output["name"] for output in config["output"]]
         self._shapes = [(-1, *output["dims"]) for output in config["output"]]
         self._session = open_session(
@@ -37,7 +38,7 @@ class TritonPythonModel:
 
     def execute(self, requests: list[Any]) -> list[Any]:
         """One response for each request."""
-        x, rows = gathered(requests)
-        found = self._session.run(self._names, {"input": x})
+        x, rows = gathered_inputs(requests, self._inputs)
+        found = self._session.run(self._names, x)
         arrays = [np.asarray(a).reshape(s) for a, s in zip(found, self._shapes, strict=True)]
         return responses(dict(zip(self._names, arrays, strict=True)), rows)

@@ -1,6 +1,7 @@
 """The Triton model that turns images into samples: image files, or pixels uint8 [height, width, 3].
 
-`preprocessing.json` lies beside the model file.
+It has an output for each input of the cascade; `NAME.preprocessing.json` beside the model file says
+how.
 """
 
 from __future__ import annotations
@@ -26,11 +27,16 @@ class TritonPythonModel:
     """See the documentation of Triton's Python backend."""
 
     def initialize(self, args: dict[str, str]) -> None:
-        """Reads the preprocessing."""
+        """Reads the preprocessings."""
         folder = Path(args["model_repository"], args["model_version"])
-        self._preprocessing = Preprocessing.load(folder / "preprocessing.json")
-        config = json.loads(args["model_config"])
-        self._dtype = pb_utils.triton_string_to_numpy(config["output"][0]["data_type"])
+        outputs = {output["name"]: output for output in json.loads(args["model_config"])["output"]}
+        self._preprocessings = {
+            name: Preprocessing.load(folder / f"{name}.preprocessing.json") for name in outputs
+        }
+        self._dtypes = {
+            name: pb_utils.triton_string_to_numpy(output["data_type"])
+            for name, output in outputs.items()
+        }
 
     def execute(self, requests: list[Any]) -> list[Any]:
         """One response for each request; an image that cannot be read fails its request alone."""
@@ -39,13 +45,20 @@ class TritonPythonModel:
     def _answer(self, request: Any) -> Any:
         images = pb_utils.get_input_tensor_by_name(request, IMAGE).as_numpy()
         try:
-            samples = np.stack([self._sample(image) for image in images])
+            tensors = [
+                pb_utils.Tensor(name, self._samples(images, steps).astype(self._dtypes[name]))
+                for name, steps in self._preprocessings.items()
+            ]
         except DataError as cause:
             error = pb_utils.TritonError(str(cause), pb_utils.TritonError.INVALID_ARG)
             return pb_utils.InferenceResponse(error=error)
-        return pb_utils.InferenceResponse([pb_utils.Tensor("input", samples.astype(self._dtype))])
+        return pb_utils.InferenceResponse(tensors)
 
-    def _sample(self, image: NDArray[Any]) -> FloatArray:
-        if image.dtype == np.uint8:
-            return sample_of_pixels(image, self._preprocessing)
-        return read_sample(io.BytesIO(image.item()), self._preprocessing, where="image")
+    def _samples(self, images: NDArray[Any], steps: Preprocessing) -> FloatArray:
+        return np.stack([_sample(image, steps) for image in images])
+
+
+def _sample(image: NDArray[Any], steps: Preprocessing) -> FloatArray:
+    if image.dtype == np.uint8:
+        return sample_of_pixels(image, steps)
+    return read_sample(io.BytesIO(image.item()), steps, where="image")

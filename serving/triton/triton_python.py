@@ -17,7 +17,7 @@ from ...runtime.executor import Runner
 from ...runtime.loading import Placement, open_members
 from .triton_batch import (
     ExitCounter,
-    gathered,
+    gathered_inputs,
     numbers_of,
     outputs_of,
     parameters_of,
@@ -41,6 +41,7 @@ class TritonPythonModel:
             device=f"cuda:{args['model_instance_device_id']}" if is_gpu else "cpu",
             n_threads=int(parameters["threads"]) if "threads" in parameters else None,
         )
+        self._inputs = [entry.name for entry in manifest.inputs]
         self._runner = Runner(
             replace(manifest.cascade, thresholds=numbers_of(parameters["thresholds"])),
             open_members(bundle, manifest, placement),
@@ -54,7 +55,7 @@ class TritonPythonModel:
 
     def execute(self, requests: list[Any]) -> list[Any]:
         """One response for each request."""
-        x, rows = gathered(requests)
+        x, rows = gathered_inputs(requests, self._inputs)
         prediction = self._runner(x)
         decision = Decision(
             probabilities=prediction.probabilities, label=prediction.label, stage=prediction.stage

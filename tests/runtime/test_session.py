@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -9,6 +11,7 @@ from encas.runtime.session import (
     FakeSession,
     HostSamples,
     NullSession,
+    RereadSession,
     SessionInfo,
     checked_batch,
     random_batch,
@@ -50,6 +53,18 @@ def test_fake_session_answers_from_its_rows_and_remembers_how_many():
     assert session.run(held.take(np.array([1]), 1)).tolist() == OUTPUTS[[2]].tolist()
     session.warm_up([1, 2])
     assert session.calls == [2, 0, 1]
+
+
+def test_session_read_as_another_input_is_the_same_but_for_that():
+    inner = FakeSession(OUTPUTS, name="a")
+    session = RereadSession(inner, "input_2")
+    assert session.info == replace(inner.info, reads="input_2")
+    held = session.hold(np.array([1, 2]))
+    assert session.run(held.take(np.array([1]), 1)).tolist() == OUTPUTS[[2]].tolist()
+    session.warm_up([1])
+    assert inner.calls == [1]
+    again = RereadSession(session, "input")
+    assert (again.info, again._session) == (inner.info, inner)
 
 
 def test_null_session_gives_the_first_rows_whatever_it_is_asked():

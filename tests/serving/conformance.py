@@ -3,9 +3,9 @@
     python conformance.py --http HOST:PORT --grpc HOST:PORT --model NAME --expected FILE.npz
 
 FILE.npz holds x [n, ...], label [n], stage [n] and probabilities [n, n_classes]: samples and what
-the model answers. The script knows no server: it runs unchanged against any that speaks the
-protocol. It prints a JSON object of check -> "ok", "skipped: why" or what went wrong, and exits 1
-if anything did.
+the model answers; and x_2, x_3, ... where it has the inputs input_2, input_3, ..., too. The script
+knows no server: it runs unchanged against any that speaks the protocol. It prints a JSON object of
+check -> "ok", "skipped: why" or what went wrong, and exits 1 if anything did.
 """
 
 import argparse
@@ -30,6 +30,19 @@ CHECKS = {}
 
 
 @dataclass
+class Samples:
+    """Rows of every input, by its name."""
+
+    arrays: dict
+
+    def __len__(self):
+        return len(self.arrays["input"])
+
+    def __getitem__(self, rows):
+        return Samples({name: array[rows] for name, array in self.arrays.items()})
+
+
+@dataclass
 class Context:
     """A client library, a client of it, the model and what it answers."""
 
@@ -37,7 +50,7 @@ class Context:
     client: object
     address: str
     model: str
-    x: np.ndarray
+    x: Samples
     label: np.ndarray
     stage: np.ndarray
     probabilities: np.ndarray
@@ -61,8 +74,11 @@ class Context:
         value = value.get(key, value) if key else value
         return _numbers(value)
 
-    def input(self, x, **binary):
-        tensor = self.library.InferInput("input", list(x.shape), "FP32")
+    def inputs(self, x, **binary):
+        return [self.tensor(name, array, **binary) for name, array in x.arrays.items()]
+
+    def tensor(self, name, x, **binary):
+        tensor = self.library.InferInput(name, list(x.shape), "FP32")
         tensor.set_data_from_numpy(np.ascontiguousarray(x), **(binary if self.is_http else {}))
         return tensor
 
@@ -72,7 +88,7 @@ class Context:
         return self.library.InferRequestedOutput(name, **options)
 
     def infer(self, x, **options):
-        return self.client.infer(self.model, [self.input(x)], **options)
+        return self.client.infer(self.model, self.inputs(x), **options)
 
     def check(self, result, rows):
         """Whether a result is the expected answer for the samples `rows`."""
@@ -127,7 +143,7 @@ def model_metadata(c):
     assert metadata["name"] == c.model
     assert metadata["versions"] == ["1"]
     shapes = {t["name"]: (t["datatype"], t["shape"]) for t in metadata["inputs"]}
-    assert shapes == {"input": ("FP32", [-1, *c.x.shape[1:]])}
+    assert shapes == {n: ("FP32", [-1, *x.shape[1:]]) for n, x in c.x.arrays.items()}
     shapes = {t["name"]: (t["datatype"], t["shape"]) for t in metadata["outputs"]}
     n_classes = c.probabilities.shape[1]
     assert shapes["probabilities"] == ("FP32", [-1, n_classes])
@@ -141,7 +157,9 @@ def model_config(c):
     config = c.json(c.client.get_model_config, "config")
     assert config["name"] == c.model
     assert config["max_batch_size"] >= 1
-    assert [t["name"] for t in config["input"]] == ["input"]
+    assert {t["name"]: t["dims"] for t in config["input"]} == {
+        name: list(x.shape[1:]) for name, x in c.x.arrays.items()
+    }
     assert {"probabilities", "label", "stage"} <= {t["name"] for t in config["output"]}
     c.refused(lambda: c.client.get_model_config("no_such_model"), "not found", "unknown model")
 
@@ -164,12 +182,12 @@ def infer_as_json(c):
         raise NotHere("gRPC has no JSON")
     names = ("probabilities", "label", "stage")
     outputs = [c.output(name, binary=False) for name in names]
-    tensor = c.input(c.x[:3], binary_data=False)
-    result = c.client.infer(c.model, [tensor], outputs=outputs)
+    tensors = c.inputs(c.x[:3], binary_data=False)
+    result = c.client.infer(c.model, tensors, outputs=outputs)
     c.check(result, slice(0, 3))
     assert "data" in result.get_response()["outputs"][0]
     outputs = [c.output("probabilities"), c.output("label", binary=False), c.output("stage")]
-    c.check(c.client.infer(c.model, [tensor], outputs=outputs), slice(0, 3))
+    c.check(c.client.infer(c.model, tensors, outputs=outputs), slice(0, 3))
 
 
 @check
@@ -211,7 +229,7 @@ def compression(c):
 def async_infer(c):
     if c.is_http:
         client = c.library.InferenceServerClient(c.address, concurrency=8)
-        waiting = [client.async_infer(c.model, [c.input(c.x[i : i + 1])]) for i in range(16)]
+        waiting = [client.async_infer(c.model, c.inputs(c.x[i : i + 1])) for i in range(16)]
         for i, request in enumerate(waiting):
             c.check(request.get_result(timeout=DEADLINE_S), slice(i, i + 1))
         client.close()
@@ -220,7 +238,7 @@ def async_infer(c):
     for i in range(16):
         c.client.async_infer(
             c.model,
-            [c.input(c.x[i : i + 1])],
+            c.inputs(c.x[i : i + 1]),
             lambda result, error, i=i: answers.put((i, result, error)),
         )
     for _ in range(16):
@@ -235,8 +253,8 @@ def asyncio_client(c):
         library = tritonclient.http.aio if c.is_http else tritonclient.grpc.aio
         async with library.InferenceServerClient(c.address) as client:
             assert await client.is_server_ready()
-            tensors = [c.input(c.x[i : i + 1]) for i in range(8)]
-            return await asyncio.gather(*(client.infer(c.model, [t]) for t in tensors))
+            requests = [c.inputs(c.x[i : i + 1]) for i in range(8)]
+            return await asyncio.gather(*(client.infer(c.model, r) for r in requests))
 
     for i, result in enumerate(asyncio.run(asyncio.wait_for(ask(), DEADLINE_S))):
         c.check(result, slice(i, i + 1))
@@ -250,10 +268,10 @@ def stream_infer(c):
     client = c.library.InferenceServerClient(c.address)
     client.start_stream(lambda result, error: answers.put((result, error)))
     for i in range(8):
-        client.async_stream_infer(c.model, [c.input(c.x[i : i + 1])], request_id=str(i))
-    client.async_stream_infer("no_such_model", [c.input(c.x[:1])])
+        client.async_stream_infer(c.model, c.inputs(c.x[i : i + 1]), request_id=str(i))
+    client.async_stream_infer("no_such_model", c.inputs(c.x[:1]))
     client.async_stream_infer(
-        c.model, [c.input(c.x[8:9])], request_id="8", enable_empty_final_response=True
+        c.model, c.inputs(c.x[8:9]), request_id="8", enable_empty_final_response=True
     )
     seen, refusals = set(), 0
     for _ in range(10):
@@ -271,32 +289,45 @@ def stream_infer(c):
 
 @check
 def refusals(c):
-    x, wrong = c.x[:1], c.library.InferInput
-    doubles = wrong("input", list(x.shape), "FP64")
-    doubles.set_data_from_numpy(x.astype(np.float64))
-    named = wrong("inputs", list(x.shape), "FP32")
-    named.set_data_from_numpy(x)
-    flat = x.reshape(1, -1)
-    too_many = np.repeat(x, c.max_batch_size + 1, axis=0)
-    client, model = c.client, c.model
-    c.refused(lambda: client.infer("no_such_model", [c.input(x)]), "not found", "unknown")
-    c.refused(lambda: client.infer(model, [c.input(x)], model_version="7"), "not found")
-    c.refused(lambda: client.infer(model, [doubles]), "data-type", "data type")
-    c.refused(lambda: client.infer(model, [named]), "unexpected inference input")
-    c.refused(lambda: client.infer(model, [c.input(flat)]), "shape")
-    c.refused(lambda: client.infer(model, [c.input(too_many)]), "batch-size")
-    c.refused(lambda: client.infer(model, []), "expected 1 input", "expected 1 inputs")
+    x, client, model = c.x[:1], c.client, c.model
+    first, others = x.arrays["input"], c.inputs(x)[1:]
+    doubles = c.library.InferInput("input", list(first.shape), "FP64")
+    doubles.set_data_from_numpy(first.astype(np.float64))
+    too_many = x[np.zeros(c.max_batch_size + 1, int)]
+    c.refused(lambda: client.infer("no_such_model", c.inputs(x)), "not found", "unknown")
+    c.refused(lambda: client.infer(model, c.inputs(x), model_version="7"), "not found")
+    c.refused(lambda: client.infer(model, [doubles, *others]), "data-type", "data type")
+    named = [c.tensor("inputs", first), *others]
+    c.refused(lambda: client.infer(model, named), "unexpected inference input")
+    flat = [c.tensor("input", first.reshape(1, -1)), *others]
+    c.refused(lambda: client.infer(model, flat), "shape")
+    c.refused(lambda: c.infer(too_many), "batch-size")
+    c.refused(lambda: client.infer(model, []), f"expected {len(x.arrays)} input")
     c.refused(lambda: c.infer(x, outputs=[c.output("nonsense")]), "unexpected inference output")
+    for i in range(len(x.arrays) if others else 0):
+        _refuses_without(c, i)
     c.check(c.infer(x), slice(0, 1))
+
+
+def _refuses_without(c, i):
+    """Whether a request is refused that lacks an input, or has more rows of it than of others."""
+    tensors = c.inputs(c.x[:1])
+    lacking, more = tensors[:i] + tensors[i + 1 :], c.inputs(c.x[:2])
+    c.refused(lambda: c.client.infer(c.model, lacking), f"expected {len(tensors)} inputs")
+    uneven = [more[i] if j == i else tensor for j, tensor in enumerate(tensors)]
+    c.refused(lambda: c.client.infer(c.model, uneven), "batch size")
 
 
 @check
 def truncated_tensor(c):
-    tensor = c.input(c.x[:2])
-    tensor._raw_data = tensor._raw_content = c.x[:2].tobytes()[:-4]
-    if c.is_http:
-        tensor._parameters["binary_data_size"] = len(tensor._raw_data)
-    c.refused(lambda: c.client.infer(c.model, [tensor]), "byte size", "size")
+    for i in range(len(c.x.arrays)):
+        tensors = c.inputs(c.x[:2])
+        tensor = tensors[i]
+        content = c.x[:2].arrays[tensor.name()].tobytes()[:-4]
+        tensor._raw_data = tensor._raw_content = content
+        if c.is_http:
+            tensor._parameters["binary_data_size"] = len(content)
+        c.refused(lambda tensors=tensors: c.client.infer(c.model, tensors), "byte size", "size")
 
 
 @check
@@ -353,23 +384,26 @@ def thresholds_without_a_new_bundle(c):
 
 @check
 def system_shared_memory(c):
-    x, n_classes = c.x[:2], c.probabilities.shape[1]
-    n_bytes = 2 * n_classes * 4
+    arrays, n_classes = c.x[:2].arrays, c.probabilities.shape[1]
+    n_bytes, x_bytes = 2 * n_classes * 4, sum(x.nbytes for x in arrays.values())
     name = f"/encas_{uuid.uuid4().hex[:12]}"
-    region = shared_memory.create_shared_memory_region("all", name, x.nbytes + n_bytes)
+    region = shared_memory.create_shared_memory_region("all", name, x_bytes + n_bytes)
     try:
-        shared_memory.set_shared_memory_region(region, [x])
+        shared_memory.set_shared_memory_region(region, list(arrays.values()))
         c.client.unregister_system_shared_memory()
-        c.client.register_system_shared_memory("all", name, x.nbytes + n_bytes)
-        tensor = c.library.InferInput("input", list(x.shape), "FP32")
-        tensor.set_shared_memory("all", x.nbytes)
+        c.client.register_system_shared_memory("all", name, x_bytes + n_bytes)
+        tensors, offset = [], 0
+        for key, x in arrays.items():
+            tensors.append(c.library.InferInput(key, list(x.shape), "FP32"))
+            tensors[-1].set_shared_memory("all", x.nbytes, offset=offset)
+            offset += x.nbytes
         output = c.output("probabilities")
-        output.set_shared_memory("all", n_bytes, offset=x.nbytes)
+        output.set_shared_memory("all", n_bytes, offset=x_bytes)
         outputs = [output, c.output("label")]
-        result = c.client.infer(c.model, [tensor], outputs=outputs)
+        result = c.client.infer(c.model, tensors, outputs=outputs)
         _equal(result.as_numpy("label").ravel(), c.label[:2])
         answer = shared_memory.get_contents_as_numpy(
-            region, np.float32, [2, n_classes], offset=x.nbytes
+            region, np.float32, [2, n_classes], offset=x_bytes
         )
         assert np.abs(answer - c.probabilities[:2]).max() <= TOLERANCE
         status = c.client.get_system_shared_memory_status()
@@ -377,7 +411,7 @@ def system_shared_memory(c):
         c.refused(lambda: c.client.register_system_shared_memory("x", "/no_such_key", 8), "unable")
         c.refused(lambda: c.client.get_system_shared_memory_status("nope"), "unable to find")
         c.client.unregister_system_shared_memory("all")
-        c.refused(lambda: c.client.infer(c.model, [tensor]), "unable to find")
+        c.refused(lambda: c.client.infer(c.model, tensors), "unable to find")
     finally:
         c.client.unregister_system_shared_memory()
         shared_memory.destroy_shared_memory_region(region)
@@ -471,7 +505,9 @@ def main(arguments=None):
     parser.add_argument("--skip", action="append", default=[], metavar="CHECK=WHY")
     options = parser.parse_args(arguments)
     expected = np.load(options.expected, allow_pickle=False)
-    values = {key: expected[key] for key in ("x", "label", "stage", "probabilities")}
+    values = {key: expected[key] for key in ("label", "stage", "probabilities")}
+    arrays = {f"input{key[1:]}": expected[key] for key in expected.files if key[0] == "x"}
+    values["x"] = Samples(arrays)
     skips = dict(skip.split("=", 1) for skip in options.skip)
     results = {}
     for library, address in ((tritonclient.http, options.http), (tritonclient.grpc, options.grpc)):

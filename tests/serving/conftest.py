@@ -15,12 +15,14 @@ import onnx
 import pytest
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
+from view_bundle import views, write_view_bundle
 
 from encas.bundle_files import file_entry
 from encas.cascade import Cascade
 from encas.entries import FileEntry, GraphEntry, MemberEntry
 from encas.export.graph import cascade_graph
 from encas.manifest import Manifest
+from encas.runtime.executor import Prediction
 from encas.runtime.loading import load
 
 SHAPE, N_CLASSES = (1, 4, 4), 5
@@ -89,6 +91,19 @@ def bundles(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("bundles")
     write_bundle(folder / "three", name="three")
     write_bundle(folder / "two", name="two", seeds=(0, 2), thresholds=(0.7,))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def view_bundles(tmp_path_factory) -> Path:
+    """Bundles whose members read images at 4, 6 and 8 pixels; see view_bundle.py.
+
+    `both` has the inputs of 4 and 6 pixels, `small` that of 4, `other` those of 6 and 8.
+    """
+    folder = tmp_path_factory.mktemp("views")
+    write_view_bundle(folder / "both", ("4a", "6a", "4b"), (0.75, 0.6))
+    write_view_bundle(folder / "small", ("4a", "4b"), (0.7,))
+    write_view_bundle(folder / "other", ("6a", "8a"), (0.7,))
     return folder
 
 
@@ -164,11 +179,12 @@ def server(tmp_path) -> Iterator[Callable[..., Running]]:
 
 
 @pytest.fixture(scope="session")
-def served(bundles, tmp_path_factory) -> Iterator[Running]:
-    """One server of both bundles for many tests."""
+def served(bundles, view_bundles, tmp_path_factory) -> Iterator[Running]:
+    """One server of `three`, `two` and `both`, for many tests."""
     folder = tmp_path_factory.mktemp("served")
+    models = (bundles / "three", bundles / "two", view_bundles / "both")
     limits = ("--max-batch-size", 16, "--max-queue", 64, "--max-request-mb", 1)
-    with start_server(folder, bundles / "three", bundles / "two", *limits) as running:
+    with start_server(folder, *models, *limits) as running:
         yield running
         assert running.end() == 0
 
@@ -179,12 +195,25 @@ def expected(bundle, tmp_path_factory) -> Path:
     x = samples(40)
     prediction = load(bundle)(x)
     assert set(prediction.stage) == {1, 2, 3}
-    file = tmp_path_factory.mktemp("expected") / "expected.npz"
+    return save_expected(tmp_path_factory.mktemp("expected"), {"input": x}, prediction)
+
+
+@pytest.fixture(scope="session")
+def expected_views(view_bundles, tmp_path_factory) -> Path:
+    """The same for the bundle `both`, which has two inputs."""
+    x = views(40)
+    prediction = load(view_bundles / "both")(x)
+    assert set(prediction.stage) == {1, 2, 3}
+    return save_expected(tmp_path_factory.mktemp("expected"), x, prediction)
+
+
+def save_expected(folder: Path, x: dict[str, NDArray], prediction: Prediction) -> Path:
+    arrays = {name.replace("input", "x"): array for name, array in x.items()}
     np.savez(
-        file,
-        x=x,
+        folder / "expected.npz",
+        **arrays,
         label=prediction.label,
         stage=prediction.stage,
         probabilities=prediction.probabilities,
     )
-    return file
+    return folder / "expected.npz"

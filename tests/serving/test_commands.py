@@ -56,7 +56,7 @@ def test_client_with_a_limit_finds_the_accuracy_of_all_samples(encas, served, da
 def test_client_without_a_model_names_the_choice(encas, served, data):
     ran = encas("client", served.http, "--data", f"npz:{data}")
     assert ran.code == 1
-    assert "choose one of its models with --model: three, two" in ran.err
+    assert "choose one of its models with --model: both, three, two" in ran.err
 
 
 def test_client_counts_refusals(encas, served, tmp_path):

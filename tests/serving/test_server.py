@@ -19,9 +19,14 @@ import pytest
 import tritonclient.grpc
 import tritonclient.http
 from tritonclient.utils import InferenceServerException
+from view_bundle import views
 
+from encas.data.dataset import Dataset
 from encas.runtime.loading import load
+from encas.serving.load_client import ClientOptions, ask_server
+from encas.serving.model_classes import served_classes
 from encas.serving.server import ServerOptions, run_server
+from encas.serving.server_url import ServerUrl
 from encas.serving.service.network import NetworkOptions
 from encas.serving.service.opening import ModelOptions
 from encas.serving.service.queueing import QueueLimits
@@ -40,6 +45,17 @@ def infer(server, x, model="three", **headers):
     return status, json.loads(body)
 
 
+def dataset_of(x, **values):
+    return Dataset(
+        name="it",
+        label=np.zeros(len(x), np.int64),
+        sample_shape=x.shape[1:],
+        dtype=str(x.dtype),
+        read=lambda rows: x[rows],
+        **values,
+    )
+
+
 def outputs(answer):
     return {tensor["name"]: np.array(tensor["data"]) for tensor in answer["outputs"]}
 
@@ -50,9 +66,10 @@ def metric(server, pattern):
     return float(found[1]) if found else 0.0
 
 
-def test_tritonclient_finds_everything_it_may_expect(served, expected):
+@pytest.mark.parametrize("model", ["three", "both"])
+def test_tritonclient_finds_everything_it_may_expect(served, expected, expected_views, model):
     command = [sys.executable, CONFORMANCE, "--http", served.http, "--grpc", served.grpc]
-    command += ["--model", "three", "--expected", expected]
+    command += ["--model", model, "--expected", expected if model == "three" else expected_views]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     results = json.loads(done.stdout)
     failed = {key: what for key, what in results.items() if what != "ok"}
@@ -102,6 +119,47 @@ def test_many_clients_at_once_get_their_own_answers(served, expected):
     assert failures == []
     n_batches = metric(served, r'encas_batch_rows_count{model="three"}') - before
     assert 0 < n_batches <= 240
+
+
+@pytest.mark.parametrize("protocol", ["http", "grpc"])
+def test_client_sends_every_input_and_learns_labels_stages_and_classes(
+    served, view_bundles, protocol
+):
+    x = views(40, seed=4)
+    prediction = load(view_bundles / "both")(x)
+    data = dataset_of(x["input"], further={"input_2": dataset_of(x["input_2"])})
+    url = ServerUrl.parse(f"{protocol}://{getattr(served, protocol)}")
+    options = ClientOptions(model="both", batch_size=3, concurrency=4)
+    report = ask_server(url, data, options)
+    assert report.refusals == {}
+    np.testing.assert_array_equal(report.label, prediction.label)
+    np.testing.assert_array_equal(report.stage, prediction.stage)
+    assert served_classes(url, options, model="both", dataset=data).names == ("ant", "bee", "cat")
+    alone = ask_server(url, dataset_of(x["input"]), options)
+    (reason,) = alone.refusals
+    assert "expected 2 inputs but got 1 for model 'both' (missing: 'input_2')" in reason
+
+
+def test_front_of_different_inputs_answers_over_http(server, view_bundles):
+    folders = [view_bundles / name for name in ("both", "small", "other")]
+    running = server(*folders, "--policy", "slo", "--p99-ms", 5000, "--max-batch-size", 8)
+    status, _, body = running.ask("GET", "/v2/models/front")
+    sizes = {item["name"]: item["shape"][-1] for item in json.loads(body)["inputs"]}
+    assert (status, set(sizes.values()), len(sizes)) == (200, {4, 6, 8}, 3)
+    by_size = dict(zip((4, 6, 8), views(5, (4, 6, 8)).values(), strict=True))
+    tensors = [
+        {"name": name, "datatype": "FP32", "shape": [5, 1, size, size]}
+        | {"data": by_size[size].ravel().tolist()}
+        for name, size in sizes.items()
+    ]
+    status, _, body = running.ask("POST", "/v2/models/front/infer", json.dumps({"inputs": tensors}))
+    answer = json.loads(body)
+    assert status == 200, answer
+    chosen = answer["parameters"]["cascade"]
+    own = {"both": (4, 6), "small": (4,), "other": (6, 8)}[chosen]
+    given = {name: by_size[size] for name, size in zip(("input", "input_2"), own, strict=False)}
+    prediction = load(view_bundles / chosen)(given)
+    np.testing.assert_array_equal(outputs(answer)["stage"], prediction.stage)
 
 
 def test_metrics_count_requests_exits_and_batches(served):

@@ -25,6 +25,7 @@ import tritonclient.http
 from local_triton import SHARED_MEMORY, TritonInstallation, local_triton
 from PIL import Image
 from tritonclient.utils import InferenceServerException
+from view_bundle import steps_of
 
 from encas.data.images import sample_of_pixels
 from encas.data.preprocessing import Preprocessing
@@ -65,14 +66,15 @@ def start(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def servers(start, bundles):
+def servers(start, bundles, view_bundles):
     """One server for each layout, each started when first asked for."""
     running = {}
 
     def server(layout):
         if layout not in running:
             options = options_of(layout, max_delay_ms=30.0 if layout == "bls" else 0.0)
-            running[layout] = start([bundles / "three", bundles / "two"], options)
+            sources = [bundles / "three", bundles / "two", view_bundles / "both"]
+            running[layout] = start(sources, options)
         return running[layout]
 
     return server
@@ -111,11 +113,14 @@ def with_thresholds(client, model, text):
     client.load_model(model, config=json.dumps(config))
 
 
+@pytest.mark.parametrize("model", ["three", "both"])
 @pytest.mark.parametrize("layout", ["graph", "bls", "python"])
-def test_tritonclient_finds_everything_it_may_expect(servers, expected, layout):
+def test_tritonclient_finds_everything_it_may_expect(
+    servers, expected, expected_views, layout, model
+):
     server = servers(layout)
     command = [sys.executable, CONFORMANCE, "--http", server.http, "--grpc", server.grpc]
-    command += ["--model", "three", "--expected", expected]
+    command += ["--model", model, "--expected", expected if model == "three" else expected_views]
     skips = {"stream_infer": "HTTP has no streams", "infer_as_json": "gRPC has no JSON"}
     if layout == "graph":
         why = "the thresholds are in the ONNX file"
@@ -288,6 +293,24 @@ def test_ensemble_takes_pixels(start, pictured):
             answer = triton.infer("three_ensemble", [tensor_of(pixels[None], "image", "UINT8")])
             np.testing.assert_array_equal(answer.as_numpy("label")[:, 0], prediction.label)
             np.testing.assert_array_equal(answer.as_numpy("stage")[:, 0], prediction.stage)
+
+
+@pytest.mark.parametrize("around", ["graph", "bls", "python"])
+def test_ensemble_prepares_images_for_every_input(start, view_bundles, around):
+    server = start([view_bundles / "both"], options_of("ensemble", around=around))
+    images = pictures(5)
+    x = {
+        name: np.stack(
+            [sample_of_pixels(image, Preprocessing.of(steps_of(size))) for image in images]
+        )
+        for name, size in (("input", 4), ("input_2", 6))
+    }
+    expected = load(view_bundles / "both")(x)
+    files = np.array([[file_of(image)] for image in images], object)
+    with tritonclient.http.InferenceServerClient(server.http) as triton:
+        answer = triton.infer("both_ensemble", [tensor_of(files, "image", "BYTES")])
+    np.testing.assert_array_equal(answer.as_numpy("label")[:, 0], expected.label)
+    np.testing.assert_array_equal(answer.as_numpy("stage")[:, 0], expected.stage)
 
 
 def test_answers_under_concurrency_are_not_mixed_up(servers, expected):

@@ -1,7 +1,7 @@
 """A catalogue of real bundles in this process, and requests for their models."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +54,15 @@ def request_for(x: np.ndarray, model: str = "three") -> InferRequest:
     """A request for float32 samples [n, ...]."""
     tensor = InputTensor(name="input", datatype="FP32", shape=x.shape, content=x.tobytes())
     return InferRequest(model=model, inputs=(tensor,))
+
+
+def request_for_all(x: Mapping[str, np.ndarray], model: str) -> InferRequest:
+    """A request for float32 samples [n, ...] of several inputs, by name."""
+    tensors = [
+        InputTensor(name=name, datatype="FP32", shape=array.shape, content=array.tobytes())
+        for name, array in x.items()
+    ]
+    return InferRequest(model=model, inputs=tuple(tensors))
 
 
 def samples(n: int, seed: int = 0) -> np.ndarray:

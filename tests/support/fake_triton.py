@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -105,6 +106,7 @@ def arguments(repository, name):
     values = {
         "max_batch_size": config.max_batch_size,
         "parameters": {k: {"string_value": v.string_value} for k, v in config.parameters.items()},
+        "input": [{"name": tensor.name} for tensor in config.input],
         "output": [
             {"name": o.name, "dims": list(o.dims), "data_type": "TYPE_FP32"} for o in config.output
         ],
@@ -129,6 +131,14 @@ def samples(*sizes):
     """Random samples of some requests."""
     rng = np.random.default_rng(3)
     return [rng.normal(0, 1, (n, *SHAPE)).astype(np.float32) for n in sizes]
+
+
+def requests_of(x, *sizes):
+    """Samples of several inputs, by name, as requests of so many rows each."""
+    starts = np.cumsum((0, *sizes))
+    return [
+        {name: array[start:stop] for name, array in x.items()} for start, stop in pairwise(starts)
+    ]
 
 
 def joined(responses, name):

@@ -49,6 +49,7 @@ def small_face(limits: QueueLimits = LIMITS, **values: Any) -> ModelFace:
     given = {
         "name": "echo",
         "manifest": small_manifest(),
+        "inputs": values.get("manifest", small_manifest()).inputs,
         "cascade": CASCADE,
         "limits": limits,
         "device": "cpu",

@@ -72,6 +72,15 @@ def test_typed_contents_are_those_of_the_data_type(datatype, contents, numbers):
     assert tensor.content == numbers
 
 
+def test_typed_contents_of_several_inputs_are_each_ones_own():
+    message = message_of(
+        tensor_of(name="a", contents={"fp32_contents": [1.5, 2]}),
+        tensor_of(name="b", datatype="UINT8", contents={"uint_contents": [1, 255]}),
+    )
+    found = {tensor.name: tensor.content for tensor in decoded_message(message).inputs}
+    assert found == {"a": [1.5, 2.0], "b": [1, 255]}
+
+
 def test_regions_need_no_content_and_may_stand_among_raw_contents():
     in_region = tensor_of(name="r", parameters=region_parameters())
     first, second, third = decoded_message(

@@ -1,9 +1,19 @@
+import jsonschema
+import pytest
+from small_service import small_face
+
+from encas.entries import InputEntry
 from encas.serving.http.answers import STATUS
 from encas.serving.http.app import http_app
 from encas.serving.http.infer import is_infer_path
 from encas.serving.http.openapi import openapi_document
-from encas.serving.protocol.parameters import MAX_RANK
+from encas.serving.protocol.parameters import MAX_RANK, MAX_TENSORS
 from encas.version import __version__
+
+INPUTS = tuple(
+    InputEntry(name=name, dtype="float32", shape=(size,))
+    for name, size in (("input", 3), ("input_2", 5))
+)
 
 
 def calls():
@@ -45,7 +55,25 @@ def test_openapi_document_explains_every_name_in_a_path():
 
 def test_openapi_document_says_the_limits_and_the_version():
     document = openapi_document()
-    request = document["components"]["schemas"]["Request"]["properties"]["inputs"]["items"]
-    assert request["properties"]["shape"]["maxItems"] == MAX_RANK
+    inputs = document["components"]["schemas"]["Request"]["properties"]["inputs"]
+    assert inputs["items"]["properties"]["shape"]["maxItems"] == MAX_RANK
+    assert (inputs["minItems"], inputs["maxItems"]) == (1, MAX_TENSORS)
     assert document["info"]["version"] == __version__
     assert document["security"] == [{}, {"token": []}]
+
+
+def test_openapi_document_has_every_input_of_a_model_and_of_a_request():
+    document = openapi_document()
+    for path in ("/v2/models/{model}", "/v2/models/{model}/versions/{version}"):
+        answer = document["paths"][path]["get"]["responses"]["200"]
+        schema = answer["content"]["application/json"]["schema"]
+        jsonschema.validate(small_face(inputs=INPUTS).metadata(), schema)
+    tensors = [{"name": e.name, "datatype": "FP32", "shape": [1, *e.shape]} for e in INPUTS]
+    schemas = document["components"]["schemas"]
+    jsonschema.validate({"inputs": tensors}, schemas["Request"])
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate({"inputs": []}, schemas["Request"])
+    assert (
+        "Every input of the model once"
+        in (schemas["Request"]["properties"]["inputs"]["description"])
+    )

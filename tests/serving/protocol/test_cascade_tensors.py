@@ -29,7 +29,7 @@ def cascade_of(*thresholds):
     [("float32", "TYPE_FP32"), ("float16", "TYPE_FP16"), ("uint8", "TYPE_UINT8")],
 )
 def test_input_is_one_sample_of_the_manifest(dtype, data_type):
-    (tensor,) = input_tensors(manifest_of(input_dtype=dtype))
+    (tensor,) = input_tensors(manifest_of(input_dtype=dtype).inputs)
     assert (tensor.name, tensor.data_type, tensor.dims) == ("input", data_type, (1, 8))
 
 

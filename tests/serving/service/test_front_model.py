@@ -3,7 +3,15 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from bundle_catalog import OPTIONS, output_of, request_for, samples, with_catalog
+from bundle_catalog import (
+    OPTIONS,
+    output_of,
+    request_for,
+    request_for_all,
+    samples,
+    with_catalog,
+)
+from view_bundle import views
 
 from encas.entries import Expected
 from encas.errors import ServingError
@@ -218,3 +226,69 @@ def test_front_of_bundles_with_different_confidences_is_refused(bundles, tmp_pat
     replace(manifest, cascade=cascade, graph=None).save(tmp_path / "two")
     with pytest.raises(ServingError, match="differ in their samples, classes or confidence"):
         with_catalog(tmp_path, None, front=FRONT)
+
+
+VIEWS = ("both", "other", "small")
+
+
+@pytest.fixture
+def rated_views(view_bundles, tmp_path):
+    """Rates the bundles of several inputs: the accuracies in the order of `VIEWS`."""
+
+    def rate(*accuracies):
+        for name, accuracy in zip(VIEWS, accuracies, strict=True):
+            shutil.copytree(view_bundles / name, tmp_path / name)
+            manifest = Manifest.load(tmp_path / name)
+            reach = (1.0,) * manifest.cascade.n_stages
+            replace(manifest, expected=(expectation(accuracy, reach),)).save(tmp_path / name)
+        return tmp_path
+
+    return rate
+
+
+@pytest.mark.parametrize(
+    ("accuracies", "dearest", "sizes"),
+    [
+        ((0.9, 0.8, 0.7), "both", {"input": 4, "input_2": 6, "input_3": 8}),
+        ((0.8, 0.9, 0.7), "other", {"input": 6, "input_2": 8, "input_3": 4}),
+        ((0.8, 0.7, 0.9), "small", {"input": 4, "input_2": 6, "input_3": 8}),
+    ],
+)
+def test_front_takes_the_inputs_of_all_and_hands_each_cascade_its_own(
+    rated_views, accuracies, dearest, sizes
+):
+    folder, by_size = rated_views(*accuracies), views(9, (4, 6, 8))
+    by_size = dict(zip((4, 6, 8), by_size.values(), strict=True))
+    own = {"both": (4, 6), "other": (6, 8), "small": (4,)}[dearest]
+    names = ("input", "input_2")[: len(own)]
+    expected = load(folder / dearest)(
+        {name: by_size[size] for name, size in zip(names, own, strict=True)}
+    )
+
+    async def work(catalog):
+        model = catalog.model("front")
+        shapes = {item["name"]: item["shape"][-1] for item in model.face.metadata()["inputs"]}
+        x = {name: by_size[size] for name, size in sizes.items()}
+        return shapes, await model.infer(request_for_all(x, "front"))
+
+    shapes, answer = with_catalog(folder, work, names=VIEWS, front=FRONT)
+    assert shapes == sizes
+    assert answer.parameters == {"cascade": dearest}
+    np.testing.assert_array_equal(output_of(answer, "label")[:, 0], expected.label)
+    np.testing.assert_array_equal(output_of(answer, "stage")[:, 0], expected.stage)
+
+
+def test_front_of_cascades_with_one_input_is_called_with_arrays(rated):
+    async def work(catalog):
+        return [entry.name for entry in catalog.model("front").face.inputs]
+
+    assert with_catalog(rated, work, front=FRONT) == ["input"]
+
+
+def test_front_of_samples_that_come_ready_in_several_shapes_is_refused(view_bundles, tmp_path):
+    for name in ("both", "small"):
+        shutil.copytree(view_bundles / name, tmp_path / name)
+    manifest = Manifest.load(tmp_path / "small")
+    replace(manifest, preprocessing=None).save(tmp_path / "small")
+    with pytest.raises(ServingError, match="differ in their samples, classes or confidence"):
+        with_catalog(tmp_path, None, names=("both", "small"), front=FRONT)

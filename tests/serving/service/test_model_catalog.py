@@ -8,7 +8,15 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from bundle_catalog import OPTIONS, output_of, request_for, samples, with_catalog
+from bundle_catalog import (
+    OPTIONS,
+    output_of,
+    request_for,
+    request_for_all,
+    samples,
+    with_catalog,
+)
+from view_bundle import rows_of, views
 
 from encas.runtime.loading import load
 from encas.serving.protocol.protocol import Refusal
@@ -107,3 +115,25 @@ def test_unloaded_model_lets_go_of_its_sessions(bundles):
 
     # The bundle `two` still uses the first and the third member.
     assert with_catalog(bundles, work) == [False, True, False]
+
+
+@pytest.mark.parametrize("backend", ["staged", "graph"])
+def test_requests_of_several_inputs_that_run_together_get_their_own_rows(view_bundles, backend):
+    x = views(12)
+    expected = load(view_bundles / "both")(x)
+    parts = [slice(0, 5), slice(5, 6), slice(6, 12)]
+
+    async def work(catalog):
+        model = catalog.model("both")
+        requests = [request_for_all(rows_of(x, part), "both") for part in parts]
+        answers = await asyncio.gather(*(model.infer(request) for request in requests))
+        return answers, model.statistics.to_json("both", "1")
+
+    # The batch is full and due when all three are there, and not before.
+    limits = replace(OPTIONS.limits, max_delay_s=3600.0, max_batch_size=len(x["input"]))
+    options = replace(OPTIONS, backend=backend, limits=limits)
+    answers, counts = with_catalog(view_bundles, work, names=("both",), options=options)
+    for part, answer in zip(parts, answers, strict=True):
+        np.testing.assert_array_equal(output_of(answer, "stage")[:, 0], expected.stage[part])
+        np.testing.assert_array_equal(output_of(answer, "label")[:, 0], expected.label[part])
+    assert (counts["inference_count"], counts["execution_count"]) == (12, 1)

@@ -3,6 +3,7 @@ import pytest
 from small_service import CASCADE, LIMITS, SURE, UNSURE, small_face, small_manifest
 
 from encas.cascade import Cascade, confidence_of
+from encas.entries import InputEntry
 from encas.serving.protocol.model_config_text import message_of
 from encas.serving.service.queueing import QueueLimits
 from encas.serving.service.request_batch import RequestAnswer
@@ -38,6 +39,23 @@ def test_metadata_of_bytes_says_so():
     face = small_face(manifest=small_manifest(input_dtype="uint8", input_shape=(8, 8, 3)))
     assert face.metadata()["inputs"] == [
         {"name": "input", "datatype": "UINT8", "shape": [-1, 8, 8, 3]}
+    ]
+
+
+def test_metadata_and_config_have_every_input():
+    inputs = (
+        InputEntry(name="input", dtype="float32", shape=(3,)),
+        InputEntry(name="input_2", dtype="uint8", shape=(8, 8, 3)),
+    )
+    face = small_face(inputs=inputs)
+    assert face.metadata()["inputs"] == [
+        {"name": "input", "datatype": "FP32", "shape": [-1, 3]},
+        {"name": "input_2", "datatype": "UINT8", "shape": [-1, 8, 8, 3]},
+    ]
+    found = message_of(face.config).input
+    assert [(tensor.name, list(tensor.dims)) for tensor in found] == [
+        ("input", [3]),
+        ("input_2", [8, 8, 3]),
     ]
 
 

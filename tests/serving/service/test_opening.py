@@ -5,6 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from bundle_catalog import OPTIONS, samples
+from view_bundle import views
 
 from encas.errors import CascadeError, ManifestError, ServingError
 from encas.runtime.loading import load
@@ -34,6 +35,17 @@ def test_sessions_of_other_shapes_are_not_shared(bundles):
     wrong = SimpleNamespace(info=info)
     opened = open_bundle(bundles / "two", OPTIONS, known={info.sha256: wrong})
     assert opened.sessions[0] is not wrong
+
+
+def test_member_that_another_bundle_reads_as_another_input_is_loaded_once(view_bundles):
+    both = open_bundle(view_bundles / "both", OPTIONS, known={})
+    known = {session.info.sha256: session for session in both.sessions}
+    other = open_bundle(view_bundles / "other", OPTIONS, known=known)
+    assert [session.info.reads for session in other.sessions] == ["input", "input_2"]
+    assert other.sessions[0]._session is both.sessions[1]
+    x = views(9, (6, 8))
+    expected = load(view_bundles / "other")(x)
+    np.testing.assert_array_equal(other.predictor(x).probabilities, expected.probabilities)
 
 
 def test_source_is_named_by_the_user_or_by_its_manifest(bundle):

@@ -47,6 +47,26 @@ def test_samples_of_a_request_alone_are_not_copied():
     assert run(work)
 
 
+def test_samples_of_several_inputs_are_put_together_input_by_input():
+    def ticket(future, *numbers):
+        made = ticket_of(future)
+        made.samples = {"input": np.array(numbers), "input_2": -np.array([numbers]).T}
+        return made
+
+    def work(future):
+        tickets = [ticket(future, 1, 2), ticket(future, 3)]
+        alone = Batch.of(tickets[:1], n_rows=2, now_s=0.0)
+        assert alone.samples() is tickets[0].samples
+        return Batch.of(tickets, n_rows=3, now_s=0.0)
+
+    batch = run(work)
+    assert ([t.n_rows for t in batch.tickets], batch.load.batch_rows) == ([2, 1], 3)
+    assert {name: x.tolist() for name, x in batch.samples().items()} == {
+        "input": [1, 2, 3],
+        "input_2": [[-1], [-2], [-3]],
+    }
+
+
 def test_every_request_gets_its_own_rows():
     def work(future):
         tickets = [ticket_of(future, *range(n)) for n in (2, 1, 3)]

@@ -1,9 +1,13 @@
 import json
+import shutil
+from dataclasses import replace
 
 import pytest
 from fake_triton import HOW, config_of
+from view_bundle import steps_of
 
 from encas.errors import ServingError
+from encas.manifest import Manifest
 from encas.serving.protocol.model_config_text import message_of
 from encas.serving.triton.ensemble_layout import ensemble_folders
 from encas.serving.triton.layout_options import LayoutOptions
@@ -58,7 +62,7 @@ def test_ensemble_joins_every_tensor_to_one_of_its_own(pictured):
 
 def test_ensemble_brings_the_preprocessing_and_the_names(pictured, tmp_path):
     before, after, whole = folders_of(pictured)
-    assert json.loads(before.files["1/preprocessing.json"]) == HOW
+    assert json.loads(before.files["1/input.preprocessing.json"]) == HOW
     assert json.loads(after.files["1/classes.json"]) == ["ant", "bee", "cat", "dog", "eel"]
     assert whole.files["classes.txt"] == "ant\nbee\ncat\ndog\neel\n"
     # Triton wants the folder of a version, though there is nothing in it.
@@ -84,3 +88,25 @@ def test_images_are_made_on_a_cpu_in_as_many_copies_as_were_asked_for(pictured):
     for folder in (before, after):
         (group,) = folder.config.instance_group
         assert (group.kind, group.count) == ("KIND_CPU", 3)
+
+
+def test_ensemble_joins_every_input_to_a_tensor_of_its_own(view_bundles):
+    before, _, whole = folders_of(view_bundles / "both")
+    first, second, _ = whole.config.ensemble_scheduling.step
+    assert first.output_map == {"input": "sample", "input_2": "sample_2"}
+    assert second.input_map == first.output_map
+    found = {tensor.name: tensor.dims for tensor in before.config.output}
+    assert found == {"input": (1, 4, 4), "input_2": (1, 6, 6)}
+    for name, size in (("input", 4), ("input_2", 6)):
+        how = json.loads(before.files[f"1/{name}.preprocessing.json"])
+        assert how == steps_of(size)
+    message_of(whole.config)
+
+
+def test_ensemble_that_cannot_make_one_of_the_inputs_is_refused(view_bundles, tmp_path):
+    shutil.copytree(view_bundles / "both", tmp_path / "both")
+    manifest = Manifest.load(tmp_path / "both")
+    further = tuple(replace(entry, preprocessing=None) for entry in manifest.further_inputs)
+    replace(manifest, further_inputs=further).save(tmp_path / "both")
+    with pytest.raises(ServingError, match="how images become samples of 'input_2'"):
+        folders_of(tmp_path / "both")

@@ -159,3 +159,47 @@ def test_member_that_gives_other_tensors_is_refused(bundle, tmp_path):
     replace(manifest, members=members).save(tmp_path / "three")
     with pytest.raises(ServingError, match="m2 has tensors 'input' and 'y'; only the layout"):
         model_folders(source_of(tmp_path / "three", layout="bls"))
+
+
+BOTH = {"input": [1, 4, 4], "input_2": [1, 6, 6]}
+
+
+def inputs_of(folder):
+    return {tensor.name: list(tensor.dims) for tensor in config_of(folder).input}
+
+
+@pytest.mark.parametrize("layout", ["graph", "bls", "python", "ensemble"])
+@pytest.mark.parametrize("target", ["cpu", "gpu"])
+def test_every_layout_lists_every_input_of_a_cascade(view_bundles, tmp_path, layout, target):
+    options = LayoutOptions(layout=layout, target=target)
+    written = write_repository([view_bundles / "both"], tmp_path / "models", options)
+    assert inputs_of(written.path / "both") == BOTH
+
+
+def test_members_of_bls_have_the_input_that_they_read(view_bundles, tmp_path):
+    options = LayoutOptions(layout="bls", target="cpu")
+    bundles = [view_bundles / name for name in ("both", "small")]
+    written = write_repository(bundles, tmp_path / "models", options)
+    assert inputs_of(written.path / "6a") == {"input": [1, 6, 6]}
+    assert inputs_of(written.path / "4a") == inputs_of(written.path / "4b") == {"input": [1, 4, 4]}
+    found = parameters(config_of(written.path / "both"))
+    assert (found["members"], found["reads"]) == ("4a,6a,4b", "input,input_2,input")
+    assert "reads" not in parameters(config_of(written.path / "small"))
+
+
+def test_graph_of_several_inputs_has_those_of_its_configuration(view_bundles, tmp_path):
+    options = LayoutOptions(target="cpu", max_batch_size=4)
+    written = write_repository([view_bundles / "both"], tmp_path / "models", options)
+    session = onnxruntime.InferenceSession(str(written.path / "both/1/model.onnx"))
+    # ONNX Runtime tells only of inputs that have no value of their own.
+    assert {tensor.name: tensor.shape[1:] for tensor in session.get_inputs()} == BOTH
+    for warmup in config_of(written.path / "both").model_warmup:
+        files = {name: content.input_data_file for name, content in warmup.inputs.items()}
+        assert files == {"input": "nan", "input_2": "nan_input_2"}
+        assert {name: list(c.dims) for name, c in warmup.inputs.items()} == BOTH
+    nans = {
+        name: np.frombuffer((written.path / "both/warmup" / file).read_bytes(), np.float32)
+        for name, file in files.items()
+    }
+    samples = {name: nan.reshape(1, *BOTH[name]) for name, nan in nans.items()}
+    assert session.run(["stage"], samples)[0].tolist() == [3]

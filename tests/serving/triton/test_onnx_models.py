@@ -88,7 +88,7 @@ def test_model_without_exits_or_nan_is_warmed_up_with_zeros(data_type, is_cascad
 def test_warm_up_of_a_batch_of_one_alone_comes_once():
     config, _ = made(max_batch_size=1)
     assert [warmup.name for warmup in config.model_warmup] == ["rows_1"]
-    assert warm_up(plain_config().input[0], 7).batch_size == 7
+    assert warm_up(plain_config().input, 7, {}).batch_size == 7
 
 
 def test_numbers_are_reshaped_by_the_onnx_backend_and_not_by_python():

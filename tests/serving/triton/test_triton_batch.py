@@ -64,3 +64,14 @@ def test_parameters_and_numbers_are_read_from_their_texts(module):
     assert module.numbers_of("0.5, 1 ,") == (0.5, 1.0)
     with pytest.raises(ValueError, match="could not convert"):
         module.numbers_of("a")
+
+
+def test_every_input_of_all_requests_goes_together(module):
+    rows = ({"a": [[1], [2]], "b": [3, 4]}, {"a": [[5]], "b": [6]})
+    requests = [{name: np.array(x) for name, x in row.items()} for row in rows]
+    x, rows = module.gathered_inputs(requests, ["a", "b"])
+    assert {name: array.tolist() for name, array in x.items()} == {
+        "a": [[1], [2], [5]],
+        "b": [3, 4, 6],
+    }
+    assert rows == [2, 1]

@@ -3,7 +3,8 @@ import json
 
 import numpy as np
 import pytest
-from fake_triton import FakeTriton, joined, samples, written
+from fake_triton import FakeTriton, joined, requests_of, samples, written
+from view_bundle import views
 
 from encas.cascade import Cascade, decide
 from encas.runtime.loading import load
@@ -106,3 +107,18 @@ def test_bls_calls_no_member_that_no_row_is_left_for(triton, own_module):
     model = model_of(triton, own_module("triton_bls"), thresholds="0,0")
     assert set(answers_of(model)["stage"].ravel()) == {1}
     assert triton.calls == [("a", 30)]
+
+
+def test_bls_hands_each_member_the_input_that_it_reads(triton, loaded, view_bundles, tmp_path):
+    bundle, x = view_bundles / "both", views(24)
+    runner = load(bundle)
+    triton.models = {s.info.name: s.run for s in runner.sessions}
+    model = loaded(written(bundle, tmp_path, layout="bls"), "both")
+    responses = asyncio.run(model.execute(requests_of(x, 3, 1, 20)))
+    expected = runner(x)
+    assert set(expected.stage) == {1, 2, 3}
+    assert [len(r.tensors["label"]) for r in responses] == [3, 1, 20]
+    np.testing.assert_array_equal(joined(responses, "stage")[:, 0], expected.stage)
+    np.testing.assert_array_equal(joined(responses, "probabilities"), expected.probabilities)
+    left = [24, int((expected.stage > 1).sum()), int((expected.stage > 2).sum())]
+    assert triton.calls == [("4a", left[0]), ("6a", left[1]), ("4b", left[2])]

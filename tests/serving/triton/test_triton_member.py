@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
-from fake_triton import arguments, joined, samples, written
+from fake_triton import arguments, joined, requests_of, samples, written
+from view_bundle import views
 
 from encas.errors import SessionError
 from encas.processors import usable_processors
@@ -43,3 +44,11 @@ def test_member_that_is_no_model_does_not_load(triton, own_module, bundle, tmp_p
     model = own_module("triton_member").TritonPythonModel()
     with pytest.raises(SessionError, match="m1"):
         model.initialize(arguments(repository, "m1"))
+
+
+def test_graph_in_the_python_backend_takes_every_input(triton, loaded, view_bundles, tmp_path):
+    bundle, x = view_bundles / "both", views(20)
+    responses = loaded(written(bundle, tmp_path), "both").execute(requests_of(x, 12, 8))
+    expected = load(bundle)(x)
+    assert set(expected.stage) == {1, 2, 3}
+    np.testing.assert_array_equal(joined(responses, "stage")[:, 0], expected.stage)

@@ -4,6 +4,7 @@ import json
 import numpy as np
 from fake_triton import HOW, FakeTriton, written
 from PIL import Image
+from view_bundle import steps_of
 
 from encas.data.images import sample_of_pixels
 from encas.data.preprocessing import Preprocessing
@@ -29,9 +30,9 @@ def test_preprocessing_makes_samples_and_refuses_what_is_no_image(
 
 def test_preprocessing_gives_the_type_of_its_configuration(own_module, tmp_path):
     (tmp_path / "1").mkdir()
-    (tmp_path / "1" / "preprocessing.json").write_text(json.dumps(HOW))
+    (tmp_path / "1" / "input.preprocessing.json").write_text(json.dumps(HOW))
     model = own_module("triton_preprocess").TritonPythonModel()
-    config = {"output": [{"data_type": "TYPE_FP16"}]}
+    config = {"output": [{"name": "input", "data_type": "TYPE_FP16"}]}
     place = {"model_repository": str(tmp_path), "model_version": "1"}
     model.initialize({"model_config": json.dumps(config), **place})
     pixels = np.full((2, 4, 4, 3), 255, np.uint8)
@@ -39,3 +40,15 @@ def test_preprocessing_gives_the_type_of_its_configuration(own_module, tmp_path)
     found = response.tensors["input"]
     assert (found.dtype, found.shape) == (np.float16, (2, 1, 4, 4))
     assert set(found.ravel().tolist()) == {2.0}
+
+
+def test_preprocessing_prepares_an_image_for_every_input(triton, loaded, view_bundles, tmp_path):
+    repository = written(view_bundles / "both", tmp_path, layout="ensemble")
+    pixels = np.random.default_rng(0).integers(0, 256, (9, 7, 3), dtype=np.uint8)
+    model = loaded(repository, "both_preprocess")
+    good, bad = model.execute([{"image": pixels[None]}, {"image": np.array([[b"no"]], object)}])
+    assert list(good.tensors) == ["input", "input_2"]
+    for name, size in (("input", 4), ("input_2", 6)):
+        expected = sample_of_pixels(pixels, Preprocessing.of(steps_of(size)))
+        np.testing.assert_array_equal(good.tensors[name], expected[None])
+    assert bad.has_error()

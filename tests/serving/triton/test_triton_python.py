@@ -2,7 +2,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from fake_triton import arguments, joined, samples, written
+from fake_triton import arguments, joined, requests_of, samples, written
+from view_bundle import views
 
 from encas.errors import ManifestError
 from encas.processors import usable_processors
@@ -52,3 +53,12 @@ def test_python_layout_whose_bundle_was_changed_does_not_load(triton, own_module
     model = own_module("triton_python").TritonPythonModel()
     with pytest.raises(ManifestError, match=r"m1\.onnx: expected \d+ bytes"):
         model.initialize(arguments(repository, "three"))
+
+
+def test_python_layout_takes_every_input_of_the_bundle(triton, loaded, view_bundles, tmp_path):
+    bundle, x = view_bundles / "both", views(20)
+    repository = written(bundle, tmp_path, layout="python")
+    responses = loaded(repository, "both").execute(requests_of(x, 12, 8))
+    expected = load(bundle)(x)
+    np.testing.assert_array_equal(joined(responses, "stage")[:, 0], expected.stage)
+    np.testing.assert_array_equal(joined(responses, "probabilities"), expected.probabilities)
