@@ -73,7 +73,7 @@ def test_report_of_other_classes_is_refused_and_of_fewer_names_said(files, front
     pools = (files / "pool",)
     report(named("a", "b", "c"), out=files / "r.html", pools=pools, on_note=notes.append)
     assert notes[0].endswith("states no class names: its classes are taken in the order of "
-                             f"pool {front.pool.name}")  # fmt: skip
+                             f"the front's pool {front.pool.name}")  # fmt: skip
 
 
 def test_command_writes_a_report(encas, files):
