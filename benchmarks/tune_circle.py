@@ -2,8 +2,8 @@
 
     python benchmarks/tune_circle.py --data ../shared/data --pool cifar --batch-size 8
 
---pool cifar: four real ResNets on 3,000 test images. --pool digits: the 24 small networks of the
-demo, trained on scikit-learn's digits. All cascades that are compared are timed in turns, and the
+--pool cifar: four real ResNets on 3,000 test images. --pool digits: the networks of the demo,
+trained on drawn digits. All cascades that are compared are timed in turns, and the
 front is what of these is not dominated: "as fast everywhere" is so by construction, where it is
 faster, and how often what was predicted to be faster is not, is found out. Prints JSON.
 """

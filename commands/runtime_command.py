@@ -134,6 +134,7 @@ def profile(
 @click.command()
 @click.argument("bundle", metavar="BUNDLE", type=click.Path(path_type=Path))
 @option("--data", metavar="DATA")
+@limit_options
 @option(
     "--profile",
     "profile_file",
@@ -144,10 +145,12 @@ def profile(
 @protocol_options
 @placement_options
 @json_option
-def bench(
+def bench(  # noqa: PLR0913 - one argument for each option
     bundle: Path,
     *,
     data: str | None,
+    limit: int | None,
+    seed: int,
     profile_file: Path | None,
     backend: Backend,
     batch_sizes: tuple[int, ...],
@@ -173,7 +176,14 @@ def bench(
     known = LatencyProfile.load(profile_file) if profile_file else None
     with shown_progress(f"loading {bundle}") as show:
         results = bench_bundle(
-            bundle, batch_sizes, options=options, data=data, profile=known, on_progress=show
+            bundle,
+            batch_sizes,
+            options=options,
+            data=data,
+            limit=limit,
+            seed=seed,
+            profile=known,
+            on_progress=show,
         )
     emit(as_json, {"bench": [_bench_json(one) for one in results]}, _bench_table(results))
 

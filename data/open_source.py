@@ -3,6 +3,7 @@
 FOLDER or FILE.zip             images in ImageFolder layout: one folder for each class
 npz:FILE                       x uint8 [N, H, W, 3] (images) or float [N, ...] (samples), label [N]
 digits[:SPLIT]                 scikit-learn's digits, float32 [N, 1, 8, 8] in 0..1
+digits32[:SPLIT]               the same, each drawn somewhere on float32 [N, 1, 32, 32]
 cifar10[:SPLIT[:DIR]]          CIFAR-10 as torchvision stores it; SPLIT train or test
 cifar100[:SPLIT[:DIR]]         CIFAR-100 likewise
 imagenet:DIR                   ImageNet validation: class folders, or flat files with a devkit

@@ -3,6 +3,7 @@
 FOLDER or FILE.zip     images in ImageFolder layout: one folder for each class
 npz:FILE               x uint8 [N, H, W, 3] (images) or float [N, ...] (samples), label [N]
 digits[:SPLIT]         scikit-learn's digits, float32 [N, 1, 8, 8] in 0..1
+digits32[:SPLIT]       the same, each drawn somewhere on float32 [N, 1, 32, 32]
 """
 
 from __future__ import annotations
@@ -58,6 +59,14 @@ def _open_digits(split: str, preprocessing: Preprocessing | None) -> Dataset:
 
     _refuse_preprocessing(preprocessing, "digits")
     x, label = digits(split or None)
+    return _in_memory(x, label, classes=tuple("0123456789"))
+
+
+def _open_drawn_digits(split: str, preprocessing: Preprocessing | None) -> Dataset:
+    from .drawn_digits import drawn_digits  # noqa: PLC0415 - scikit-learn is optional
+
+    _refuse_preprocessing(preprocessing, "digits32")
+    x, label = drawn_digits(split or None)
     return _in_memory(x, label, classes=tuple("0123456789"))
 
 
@@ -155,4 +164,8 @@ def _npz_faults(x: NDArray[Any], label: NDArray[Any]) -> list[str]:
     return faults
 
 
-PLAIN_KINDS: Mapping[str, DataKind] = {"npz": _open_npz, "digits": _open_digits}
+PLAIN_KINDS: Mapping[str, DataKind] = {
+    "npz": _open_npz,
+    "digits": _open_digits,
+    "digits32": _open_drawn_digits,
+}

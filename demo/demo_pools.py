@@ -1,4 +1,4 @@
-"""The pools of the demo: 24 small networks trained on digits, their outputs on three splits."""
+"""The pools of the demo: networks trained on drawn digits, their outputs on three splits."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..data.digits import digits
+from ..data.drawn_digits import drawn_digits
 from ..pools.model import Model
 from ..pools.pool import Pool
 from ..progress import OnProgress, unheard
-from .digit_networks import RECIPES, DigitRecipe, TrainedNetwork, logits_of, train_pool
+from .digit_networks import RECIPES, DigitRecipe, TrainedNetwork
+from .digit_training import logits_of, train_pool
 
 SPLITS = ("search", "selection", "test")
 CLASSES = tuple("0123456789")
@@ -19,10 +20,11 @@ SEED_STRIDE = 1000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DemoTraining:
-    """How networks are trained: the seed, and the passes over the 600 training samples."""
+    """How networks are trained: the seed, how often each of the 600 digits is drawn, the passes."""
 
     seed: int = 0
-    epochs: int = 40
+    n_drawings: int = 40
+    epochs: int = 1
 
 
 DEFAULT_TRAINING = DemoTraining()
@@ -41,9 +43,10 @@ def train_networks(
     on_progress: OnProgress = unheard,
 ) -> tuple[TrainedNetwork, ...]:
     """Trains networks on the split "train"; those whose weights lie in `out` are done."""
-    x, label = digits("train")
+    x, label = drawn_digits("train", n_drawings=settings.n_drawings)
+    name = f"seed-{settings.seed}-drawings-{settings.n_drawings}-epochs-{settings.epochs}"
     return train_pool(
-        out / "networks" / f"seed-{settings.seed}-epochs-{settings.epochs}",
+        out / "networks" / name,
         x,
         label,
         recipes=recipes,
@@ -59,7 +62,7 @@ def make_pools(out: Path, networks: tuple[TrainedNetwork, ...]) -> Mapping[str, 
 
 
 def _make_pool(out: Path, split: str, networks: tuple[TrainedNetwork, ...]) -> Pool:
-    x, label = digits(split)
+    x, label = drawn_digits(split)
     path = pool_path(out, split)
     models = [
         Model(
@@ -74,8 +77,8 @@ def _make_pool(out: Path, split: str, networks: tuple[TrainedNetwork, ...]) -> P
         outputs=[logits_of(network.load(), x) for network in networks],
         label=label,
         models=models,
-        name=f"digits:{split}",
+        name=f"digits32:{split}",
         classes=CLASSES,
-        data=f"digits:{split}",
+        data=f"digits32:{split}",
     )
     return pool.save(path, overwrite=True)

@@ -1,27 +1,22 @@
-"""Small networks for the 8 x 8 pixels of scikit-learn's digits: the pool that the demo trains.
+"""Networks for scikit-learn's digits: the pool that the demo trains.
 
-They differ where real pools differ: in resolution, in kind, in width and in depth, from 160 to
-85,000 MACs. Each takes samples [n, 1, 8, 8] and shrinks them itself, so that all members of a
-cascade share one input. A SPEC rebuilds each from its weights:
-`torch:encas.demo.digit_networks:network?family=dense&width=8&depth=1&size=4&weights=PATH`.
+They differ where real pools differ: in resolution, in kind, in width and in depth, from 160 MACs to
+26 million. Each takes samples [n, 1, side, side] and shrinks them itself, so that all members of a
+cascade share one input: 8 pixels (digits) or 32 (digits32). A SPEC rebuilds each from its weights:
+`torch:encas.demo.digit_networks:network?family=dense&width=8&depth=1&size=4&side=32&weights=PATH`.
 """
 
 from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Generator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeAlias, get_args
 from urllib.parse import urlencode
 
-import numpy as np
-
-from ..arrays import FloatArray, IntArray
 from ..errors import DataError, MissingExtraError
-from ..progress import OnProgress, counted, unheard
+from .digit_blocks import BLOCKS, staged
 
 try:
     import torch
@@ -31,13 +26,11 @@ try:
 except ImportError as error:
     raise MissingExtraError("training the networks of the demo", extra="export") from error
 
-Family: TypeAlias = Literal["dense", "convolution"]
+Family: TypeAlias = Literal["dense", "convolution", "plain", "mobile", "residual"]
 
 N_CLASSES = 10
-SIDE = 8
-BATCH_SIZE = 60
-LEARNING_RATE = 0.02
-SHIFTED_SHARE = 0.3
+SIDE = 32
+SMALL_SIDE = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,10 +38,12 @@ class DigitRecipe:
     """One network of the pool.
 
     Args:
-        family: fully connected layers, or 3 x 3 convolutions before one such layer.
-        width: units or channels of each hidden layer.
-        depth: hidden layers; 0 in the family "dense" is a linear classifier.
-        size: the resolution in pixels that the network works at, 4, 5 or 8.
+        family: fully connected layers, 3 x 3 convolutions before one such layer, or three stages
+            of blocks.
+        width: units or channels of each hidden layer, or of the first stage.
+        depth: hidden layers, or blocks of each stage; 0 in the family "dense" is a linear
+            classifier.
+        size: the resolution in pixels that the network works at: 4, 5, 8, 16 or 32.
     """
 
     family: Family
@@ -65,7 +60,9 @@ class DigitRecipe:
 
     def build(self) -> nn.Module:
         """The untrained network."""
-        return network(family=self.family, width=self.width, depth=self.depth, size=self.size)
+        return network(
+            family=self.family, width=self.width, depth=self.depth, size=self.size, side=SIDE
+        )
 
 
 def _recipes(family: Family, *shapes: tuple[int, int, int]) -> tuple[DigitRecipe, ...]:
@@ -79,6 +76,9 @@ RECIPES = (
     *_recipes("convolution", (2, 1, 8), (4, 1, 8), (8, 1, 8), (16, 1, 8)),
     *_recipes("convolution", (2, 2, 8), (4, 2, 8), (8, 2, 8), (16, 2, 8)),
     *_recipes("convolution", (4, 3, 8), (8, 3, 8), (16, 3, 8)),
+    *_recipes("plain", (4, 1, 16), (8, 1, 16), (16, 1, 16)),
+    *_recipes("mobile", (8, 1, 16), (16, 1, 16)),
+    *_recipes("residual", (8, 1, 16), (16, 1, 16), (16, 2, 16), (16, 1, 32), (16, 2, 32)),
 )
 
 
@@ -105,6 +105,7 @@ class TrainedNetwork:
             "width": self.recipe.width,
             "depth": self.recipe.depth,
             "size": self.recipe.size,
+            "side": SIDE,
             "input_shape": f"1x{SIDE}x{SIDE}",
             "weights": os.path.relpath(self.weights, base),
         }
@@ -118,110 +119,47 @@ class TrainedNetwork:
 
 
 class Shrink(nn.Module):
-    """Makes samples [n, 1, 8, 8] smaller, to [n, 1, size, size]."""
+    """Makes samples [n, 1, side, side] smaller, to [n, 1, size, size]."""
 
-    def __init__(self, size: int) -> None:
+    def __init__(self, size: int, side: int) -> None:
         super().__init__()
         self.size = size
+        self.side = side
 
     def forward(self, x: Tensor) -> Tensor:
-        """The samples at the wanted size: as they are, 2 x 2 means, or interpolated."""
-        if self.size == SIDE:
-            return x
-        if self.size * 2 == SIDE:
-            return functional.avg_pool2d(x, 2)
+        """The samples at the wanted size: as they are, means of squares, or interpolated."""
+        if self.side % self.size == 0:
+            return x if self.size == self.side else functional.avg_pool2d(x, self.side // self.size)
+        if self.side > SMALL_SIDE:
+            x = functional.avg_pool2d(x, self.side // SMALL_SIDE)
         return functional.interpolate(x, size=(self.size, self.size), mode="bilinear")
 
 
-def network(*, family: Family, width: int, depth: int, size: int) -> nn.Module:
-    """The untrained network of a recipe: samples [n, 1, 8, 8] in 0..1 to logits [n, 10].
+def network(
+    *, family: Family, width: int, depth: int, size: int, side: int = SMALL_SIDE
+) -> nn.Module:
+    """The untrained network of a recipe: samples [n, 1, side, side] in 0..1 to logits [n, 10].
 
     Raises:
         DataError: there is no such network.
     """
-    if family not in get_args(Family) or not 2 <= size <= SIDE or depth < (family != "dense"):
+    is_known = family in get_args(Family) and side in (SMALL_SIDE, SIDE)
+    if not is_known or not 2 <= size <= side or depth < (family != "dense"):
         raise DataError(f"no network of family {family!r}, depth {depth} and size {size}")
+    if family in BLOCKS:
+        layers = staged(family, width=width, depth=depth, n_classes=N_CLASSES)
+        return nn.Sequential(Shrink(size, side), *layers)
     if family == "dense":
         widths = [size * size] + [width] * depth
         hidden = [(nn.Linear(a, b), nn.ReLU()) for a, b in itertools.pairwise(widths)]
         layers = [nn.Flatten(), *itertools.chain(*hidden), nn.Linear(widths[-1], N_CLASSES)]
-        return nn.Sequential(Shrink(size), *layers)
+        return nn.Sequential(Shrink(size, side), *layers)
     convolutions: list[nn.Module] = []
     for index, channels in enumerate([1] + [width] * (depth - 1)):
         convolutions += [nn.Conv2d(channels, width, 3, padding=1), nn.ReLU()]
         convolutions += [nn.MaxPool2d(2)] if index == 0 else []
     classifier = nn.Linear(width * (size // 2) ** 2, N_CLASSES)
-    return nn.Sequential(Shrink(size), *convolutions, nn.Flatten(), classifier)
-
-
-def train(
-    recipe: DigitRecipe, x: FloatArray, label: IntArray, *, seed: int, epochs: int
-) -> nn.Module:
-    """Trains the network of `recipe` on samples x [n, 1, 8, 8] and their labels [n].
-
-    Adam with a one-cycle learning rate; three samples in ten are moved by up to one pixel.
-    The same seed on the same machine gives the same network.
-    """
-    generator = torch.Generator().manual_seed(seed)
-    with _one_thread(), torch.random.fork_rng(devices=()):
-        torch.manual_seed(seed)
-        model = recipe.build().train()
-        samples, labels = torch.tensor(x), torch.tensor(label)
-        n_steps = epochs * len(samples.split(BATCH_SIZE))
-        optimizer = torch.optim.Adam(model.parameters(), LEARNING_RATE)
-        schedule = torch.optim.lr_scheduler.OneCycleLR(
-            optimizer, LEARNING_RATE, total_steps=n_steps
-        )
-        for _ in range(epochs):
-            order = torch.randperm(len(samples), generator=generator)
-            for rows in order.split(BATCH_SIZE):
-                logits = model(_some_shifted(samples[rows], generator))
-                optimizer.zero_grad()
-                functional.cross_entropy(logits, labels[rows]).backward()
-                optimizer.step()
-                schedule.step()
-    return model.eval()
-
-
-def train_pool(
-    folder: Path,
-    x: FloatArray,
-    label: IntArray,
-    *,
-    recipes: tuple[DigitRecipe, ...] = RECIPES,
-    seed: int = 0,
-    epochs: int = 40,
-    on_progress: OnProgress = unheard,
-) -> tuple[TrainedNetwork, ...]:
-    """Trains every recipe that `folder` has no weights of yet, and writes NAME.pt for each.
-
-    Args:
-        folder: where the weights lie; it must be the work of the same data, seed and epochs.
-        x: float32 [n, 1, 8, 8] in 0..1.
-        label: int64 [n] in 0..9.
-        recipes: what to train.
-        seed: recipe i is trained with seed + i.
-        epochs: passes over the data.
-        on_progress: hears how many networks are trained.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    networks: list[TrainedNetwork] = []
-    training = counted(recipes, what="training networks", unit="networks", on_progress=on_progress)
-    for index, recipe in enumerate(training):
-        path = folder / f"{recipe.name}.pt"
-        if not path.is_file():
-            model = train(recipe, x, label, seed=seed + index, epochs=epochs)
-            partial = path.with_suffix(".partial")
-            torch.save(model.state_dict(), partial)
-            partial.replace(path)
-        networks.append(_trained(recipe, path))
-    return tuple(networks)
-
-
-def logits_of(model: nn.Module, x: FloatArray) -> FloatArray:
-    """What `model` answers to samples x [n, 1, 8, 8], as logits, float32 [n, 10]."""
-    with _one_thread(), torch.no_grad():
-        return np.asarray(model(torch.tensor(x)).numpy(), np.float32)
+    return nn.Sequential(Shrink(size, side), *convolutions, nn.Flatten(), classifier)
 
 
 def macs_of(model: nn.Module) -> int:
@@ -229,30 +167,3 @@ def macs_of(model: nn.Module) -> int:
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         model(torch.zeros(1, 1, SIDE, SIDE))
     return counter.get_total_flops() // 2
-
-
-def _trained(recipe: DigitRecipe, path: Path) -> TrainedNetwork:
-    model = recipe.build()
-    params = sum(p.numel() for p in model.parameters())
-    return TrainedNetwork(recipe=recipe, weights=path, macs=macs_of(model), params=params)
-
-
-def _some_shifted(x: Tensor, generator: torch.Generator) -> Tensor:
-    n = len(x)
-    padded = functional.pad(x, (1, 1, 1, 1))[:, 0]
-    offsets = torch.randint(0, 3, (2, n, 1), generator=generator) + torch.arange(SIDE)
-    rows, columns = offsets[0][:, :, None], offsets[1][:, None, :]
-    shifted = padded[torch.arange(n)[:, None, None], rows, columns][:, None]
-    moved = torch.rand(n, generator=generator) < SHIFTED_SHARE
-    return torch.where(moved[:, None, None, None], shifted, x)
-
-
-@contextmanager
-def _one_thread() -> Generator[None]:
-    """Networks this small lose time on a second thread."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

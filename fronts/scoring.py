@@ -17,7 +17,7 @@ from ..evaluate.class_metrics import TOP1
 from ..evaluate.counts import Counts
 from ..evaluate.dense import decide_on
 from ..evaluate.genome import cascades_of, genes_of
-from ..evaluate.objectives import Error, Objective, error_objective, front_costs
+from ..evaluate.objectives import Error, Objective, TopOneError, error_objective, front_costs
 from ..latency import LatencyProfile, given_profile
 from ..pools.pool import Pool, given_pool
 from ..pools.pool_classes import in_classes_of
@@ -123,6 +123,17 @@ def scored_from_counts(
         )
         for i, cascade in enumerate(cascades)
     ]
+
+
+def front_of(cascades: Sequence[Cascade], pool: Pool) -> Front:
+    """Cascades that somebody named, as a front scored on a pool: by top-1 error and MACs.
+
+    Raises:
+        PoolError: the pool has no model of a member's name, or its models no MACs.
+    """
+    objectives = ("error", "macs")
+    scored = score(cascades, pool, TopOneError(), front_costs(objectives, pool))
+    return Front(pool=pool_reference(pool), objectives=objectives, cascades=scored)
 
 
 def evaluate_front(

@@ -13,6 +13,7 @@ import numpy as np
 
 from ..data.open_data import open_bundle_samples
 from ..data.samples import Batch
+from ..data.splits import limited_rows
 from ..errors import ProfileError
 from ..latency import LatencyProfile
 from ..manifest import MANIFEST_FILE, Manifest
@@ -172,12 +173,14 @@ class ProfileFile:
         return True
 
 
-def bench_bundle(
+def bench_bundle(  # noqa: PLR0913 - what is measured, where and how
     path: Path,
     batch_sizes: Iterable[int],
     *,
     options: MeasureOptions,
     data: str | None = None,
+    limit: int | None = None,
+    seed: int = 0,
     profile: LatencyProfile | None = None,
     on_progress: OnProgress = unheard,
 ) -> list[Bench]:
@@ -188,6 +191,8 @@ def bench_bundle(
         batch_sizes: rows per call.
         options: where and how.
         data: the samples whose exits are timed; without, random input.
+        limit: time at most so many of them, a random part with the classes' shares.
+        seed: of that part.
         profile: members' times to predict from; what it lacks is measured.
         on_progress: hears of the members' times and of the cascade's.
 
@@ -214,7 +219,7 @@ def bench_bundle(
     results = []
     what = f"measuring {manifest.name}"
     for size in counted(sizes, what=what, unit="batch sizes", on_progress=on_progress):
-        batches = _batches(path, runner, size, data)
+        batches = _batches(path, runner, size, data, limit=limit, seed=seed)
         results.append(
             bench(
                 runner,
@@ -230,7 +235,9 @@ def bench_bundle(
     return results
 
 
-def _batches(path: Path, runner: Predictor, size: int, data: str | None) -> list[Batch]:
+def _batches(
+    path: Path, runner: Predictor, size: int, data: str | None, *, limit: int | None, seed: int
+) -> list[Batch]:
     rng = np.random.default_rng(0)
     if data is None:
         n_samples = max(RANDOM_SAMPLES, size)
@@ -240,6 +247,7 @@ def _batches(path: Path, runner: Predictor, size: int, data: str | None) -> list
         }
         return [{name: x[batch] for name, x in samples.items()} for batch in rows]
     dataset = open_bundle_samples(path, data)
+    dataset = dataset.take(limited_rows(dataset.label, limit, seed=seed))
     return [dataset.arrays(batch) for batch in batches_of(dataset.n_samples, size, rng=rng)]
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
+from ..arrays import BoolArray, frozen
 from ..cascade import Cascade, reach_of
 from ..entries import Latency
 from ..evaluate.dense import decide_on
@@ -16,9 +17,6 @@ from ..latency import LatencyProfile, Setting
 from ..pools.pool import Pool
 from .axis import plain_number
 
-# Repeated measurements agree within a tenth (runtime/clock.py), so less is no difference.
-SAME_TIME = 1.1
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Split:
@@ -26,17 +24,25 @@ class Split:
 
     Args:
         name: the pool's name.
-        n_correct: right answers.
-        n_samples: samples.
+        right: bool [n_samples], whether each answer is right.
         reach: share of samples that run each member.
         macs: expected MACs per sample.
     """
 
     name: str
-    n_correct: int
-    n_samples: int
+    right: BoolArray = field(compare=False, repr=False)
     reach: tuple[float, ...]
     macs: float
+
+    @property
+    def n_samples(self) -> int:
+        """The number of samples."""
+        return len(self.right)
+
+    @property
+    def n_correct(self) -> int:
+        """The number of right answers."""
+        return int(np.count_nonzero(self.right))
 
     @property
     def accuracy(self) -> float:
@@ -182,35 +188,6 @@ def comparison_rows(contenders: Sequence[Contender]) -> list[tuple[str, ...]]:
     return rows
 
 
-def verdict(baseline: Contender, other: Contender) -> str:
-    """What the comparison says of `other`, in plain sentences."""
-    sentences: list[str] = []
-    saves_macs = False
-    if other.splits:
-        ours, theirs = other.splits[-1], baseline.splits[-1]
-        sentences.append(
-            f"The {other.name} answers {ours.n_correct} of {ours.n_samples} samples of "
-            f"{ours.name} rightly, the {baseline.name} {theirs.n_correct}"
-            f"{_is_telling(ours, theirs)}."
-        )
-        sentences.append(f"It spends {_ratio(ours.macs, theirs.macs, 'fewer', 'more')} MACs.")
-        saves_macs = ours.macs < theirs.macs
-    ratios = {
-        ours.batch_size: ours.mean_ms / theirs.mean_ms
-        for ours in other.latencies
-        if (theirs := baseline.measured(ours.batch_size))
-    }
-    clauses = [
-        f"{_speed(ratio)} at batch size {size} ({ratio:.2f} times the time)"
-        for size, ratio in ratios.items()
-    ]
-    if clauses:
-        sentences.append(f"In measured time it is {' and '.join(clauses)}.")
-    if saves_macs and any(ratio > SAME_TIME for ratio in ratios.values()):
-        sentences.append("On networks this small, fewer MACs are not always less time.")
-    return " ".join(sentences)
-
-
 def accuracy_text(split: Split) -> str:
     """The accuracy with its interval."""
     low, high = split.interval
@@ -223,8 +200,7 @@ def _split(cascade: Cascade, pool: Pool) -> Split:
     macs = pool.costs("macs")[[pool.index(member) for member in cascade.members]]
     return Split(
         name=pool.name,
-        n_correct=int(np.count_nonzero(decision.label == pool.label)),
-        n_samples=pool.n_samples,
+        right=frozen(decision.label == pool.label),
         reach=tuple(reach.tolist()),
         macs=float((reach * macs).sum()),
     )
@@ -246,24 +222,3 @@ def _beside_first(values: Sequence[float | None], texts: Sequence[str]) -> list[
         else:
             cells.append(f"{text} ({value / first:.2f} x)")
     return cells
-
-
-def _ratio(ours: float, theirs: float, less: str, more: str) -> str:
-    if ours <= theirs:
-        return f"{theirs / ours:.2f} times {less}"
-    return f"{ours / theirs:.2f} times {more}"
-
-
-def _speed(ratio: float) -> str:
-    if ratio > SAME_TIME:
-        return "slower"
-    return "faster" if ratio < 1 / SAME_TIME else "as fast"
-
-
-def _is_telling(ours: Split, theirs: Split) -> str:
-    low, high = theirs.interval
-    if ours.n_correct == theirs.n_correct:
-        return ", just as many"
-    if low <= ours.accuracy <= high:
-        return ", a difference that so few samples cannot tell from none"
-    return ""

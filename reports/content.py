@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ..errors import PoolError
+from ..errors import ManifestError, PoolError
 from ..fronts.front import Front
 from ..latency import LatencyProfile, Setting
 from ..manifest import Manifest
@@ -17,8 +17,8 @@ from .comparison import (
     contender,
     measured_cascade,
     measured_model,
-    verdict,
 )
+from .comparison_verdict import verdict
 from .figure import Figure, figures_of
 
 BASELINE = "best single model"
@@ -61,6 +61,7 @@ def report_of(
     *,
     pools: Sequence[Pool] = (),
     bundles: Sequence[Manifest] = (),
+    single: Manifest | None = None,
     profile: LatencyProfile | None = None,
 ) -> Report:
     """Builds a report.
@@ -70,11 +71,14 @@ def report_of(
         pools: the first one decides which single model is the best one; the last one is what
             costs and predictions are reported on.
         bundles: the chosen cascades, with what was measured of them.
+        single: a bundle of the best single model, which was measured as the cascades were;
+            without it, its times are made of the profile's.
         profile: measured times of the single models.
 
     Raises:
         FrontError: too many fronts of one objective.
         PoolError: a pool lacks a member of a bundle, or the pools hold different models.
+        ManifestError: `single` is not the best single model.
     """
     for pool in pools[1:]:
         if pool.names != pools[0].names:
@@ -83,7 +87,7 @@ def report_of(
         contender(name, manifest.cascade, pools, latencies=measured_cascade(manifest.latencies))
         for name, manifest in zip(_names(bundles), bundles, strict=True)
     )
-    baseline = _baseline(pools, profile)
+    baseline = _baseline(pools, profile, single)
     contenders = (baseline, *chosen) if baseline else chosen
     settings = [latency.setting for one in contenders for latency in one.latencies]
     return Report(
@@ -95,12 +99,21 @@ def report_of(
     )
 
 
-def _baseline(pools: Sequence[Pool], profile: LatencyProfile | None) -> Contender | None:
+def _baseline(
+    pools: Sequence[Pool], profile: LatencyProfile | None, single: Manifest | None
+) -> Contender | None:
     if not pools:
         return None
-    single = best_single_model(pools[0])
-    times = measured_model(profile, single.members[0]) if profile else ()
-    return contender(BASELINE, single, pools, latencies=times)
+    best = best_single_model(pools[0])
+    if single is not None:
+        if single.cascade.members != best.members:
+            raise ManifestError(
+                f"expected the best single model {best}, got {single.cascade}", where=single.name
+            )
+        times = measured_cascade(single.latencies)
+    else:
+        times = measured_model(profile, best.members[0]) if profile else ()
+    return contender(BASELINE, best, pools, latencies=times)
 
 
 def _names(bundles: Sequence[Manifest]) -> list[str]:

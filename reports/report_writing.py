@@ -23,6 +23,7 @@ def report(
     out: str | Path,
     pools: Sequence[Pool | str | Path] = (),
     bundles: Sequence[str | Path] = (),
+    single: str | Path | None = None,
     profile: LatencyProfile | str | Path | None = None,
     on_note: OnNote = unnoted,
 ) -> Report:
@@ -34,6 +35,8 @@ def report(
         pools: the first one decides which single model is the best one, costs are reported on the
             last one; pools or their folders.
         bundles: folders of the chosen cascades.
+        single: the folder of a bundle of the best single model, measured as the cascades were;
+            without it, its times are made of the profile's.
         profile: for latency fronts and the single models' times; the profile or its file.
         on_note: hears how the classes of pools and bundles were matched with the first front's.
 
@@ -59,6 +62,7 @@ def report(
         given,
         pools=[in_classes_of(given_pool(pool), known, on_note=on_note) for pool in pools],
         bundles=manifests,
+        single=None if single is None else Manifest.load(single),
         profile=given_profile(profile),
     )
     if file.suffix == ".html":

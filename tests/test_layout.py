@@ -55,6 +55,7 @@ WITHOUT_TESTS = {"__main__.py", "search/problem.py", "version.py"}
 # Tests of more than one module: of whole commands, files of old, the tree itself.
 WITHOUT_MODULES = {
     "commands/test_cases.py", "commands/test_views.py", "examples/test_cifar10.py",
+    "examples/test_imagenet_run.py",
     "examples/test_notebook.py",
     "pools/models/test_timm_parity.py", "pools/test_pool_memory.py", "runtime/test_hostile.py",
     "serving/test_commands.py", "serving/test_triton.py", "test_extras.py", "test_face.py",

@@ -1,4 +1,4 @@
-"""A small demo, run once: five networks, one pass each over the training samples."""
+"""A small demo, run once: six networks, one pass each over eight drawings of the digits."""
 
 from pathlib import Path
 
@@ -14,8 +14,8 @@ from encas.demo.digit_networks import RECIPES
 from encas.progress import Progress
 
 SMALL = DemoSettings(
-    recipes=(*RECIPES[:3], RECIPES[7], RECIPES[14]),
-    training=DemoTraining(epochs=8),
+    recipes=(*RECIPES[:3], RECIPES[7], RECIPES[14], RECIPES[24]),
+    training=DemoTraining(n_drawings=8),
     evaluations=500,
     batch_sizes=(1, 4),
 )

@@ -22,6 +22,7 @@ pytestmark = [pytest.mark.torch, pytest.mark.slow]
 def test_demo_leaves_the_files_that_other_commands_expect(result, demo_folder):
     expected = {
         "pool", "pool_selection", "pool_test", "networks", "bundle", "bundle_latency",
+        "bundle_single",
         "front.json", "front_selection.json", "front_test.json", "profile.json",
         "front_latency.json", "front_latency_selection.json", "front_latency_test.json",
         "predictions.npz", "predictions_latency.npz", "report.html",
@@ -51,11 +52,11 @@ def test_demo_predictions_are_those_of_the_stored_outputs(result, demo_folder):
 def test_demo_measures_every_network_and_both_bundles(result, demo_folder):
     profile = LatencyProfile.load(demo_folder / "profile.json")
     assert profile.members == tuple(recipe.name for recipe in SMALL.recipes)
-    for suffix in ("", "_latency"):
+    for suffix in ("", "_latency", "_single"):
         latencies = Manifest.load(demo_folder / f"bundle{suffix}").latencies
         assert [latency.timing.batch_size for latency in latencies] == [1, 4]
         assert all(latency.predicted_ms for latency in latencies)
-        assert {latency.data for latency in latencies} == {"digits:test"}
+        assert {latency.data for latency in latencies} == {"digits32:test"}
     front = Front.load(demo_folder / "front_latency.json")
     assert (front.objectives, front.batch_size) == (("error", "latency"), 4)
     assert len(result.verdicts) == 2
@@ -67,9 +68,9 @@ def test_demo_table_compares_on_the_test_split(result, demo_folder):
     assert [name.split(" by ")[1] for name in header[2:]] == ["MACs", "latency"]
     titles = [row[0] for row in rows]
     assert titles == [
-        "accuracy on digits:selection, n = 257 (95 % interval)",
-        "accuracy on digits:test, n = 540 (95 % interval)",
-        "MACs per sample on digits:test",
+        "accuracy on digits32:selection, n = 257 (95 % interval)",
+        "accuracy on digits32:test, n = 540 (95 % interval)",
+        "MACs per sample on digits32:test",
         "measured time per batch of 1 (mean)",
         "measured time per batch of 4 (mean)",
     ]
@@ -81,7 +82,7 @@ def test_demo_shows_progress_to_the_end_of_every_step(result, steps):
     assert all(progress.is_over for progress in steps.latest.values())
     assert next(iter(steps.latest)) == "training networks"
     assert {"measuring models", "exporting bundle", "measuring bundle"} <= set(steps.latest)
-    assert sum("on digits" in what for what in steps.latest) == 2
+    assert sum("on digits32" in what for what in steps.latest) == 2
 
 
 def test_demo_again_trains_nothing_and_gives_the_same_front(result, demo_folder, steps):

@@ -17,7 +17,7 @@ def folder(tmp_path_factory):
     out = tmp_path_factory.mktemp("pools")
     done: list[Progress] = []
     networks = train_networks(
-        out, RECIPES[:2], settings=DemoTraining(epochs=1), on_progress=done.append
+        out, RECIPES[:2], settings=DemoTraining(n_drawings=1), on_progress=done.append
     )
     make_pools(out, networks)
     assert [each.done for each in done] == [0, 1, 2]
@@ -28,7 +28,7 @@ def test_pools_have_the_split_sizes_and_share_their_models(folder):
     pools = {name: Pool.load(pool_path(folder, name)) for name in ("search", "selection", "test")}
     assert [pool.n_samples for pool in pools.values()] == [400, 257, 540]
     assert len({pool.names for pool in pools.values()}) == 1
-    assert pools["test"].data == "digits:test"
+    assert pools["test"].data == "digits32:test"
     assert pool_path(folder, "search").name == "pool"
 
 
@@ -38,7 +38,7 @@ def test_pool_that_was_moved_still_finds_its_weights(folder, tmp_path):
     pool = Pool.load(pool_path(moved, "search"))
     source = source_model(pool.models[0].source, base=pool.path)
     moved.rename(folder)
-    assert source.input_shape == (1, 8, 8)
+    assert source.input_shape == (1, 32, 32)
 
 
 def test_training_again_uses_the_weights_and_another_seed_does_not(folder):
@@ -46,7 +46,7 @@ def test_training_again_uses_the_weights_and_another_seed_does_not(folder):
         return {path.name for path in (folder / "networks").iterdir()}
 
     before = files()
-    train_networks(folder, RECIPES[:2], settings=DemoTraining(epochs=1))
+    train_networks(folder, RECIPES[:2], settings=DemoTraining(n_drawings=1))
     assert files() == before
-    train_networks(folder, RECIPES[:1], settings=DemoTraining(seed=1, epochs=1))
+    train_networks(folder, RECIPES[:1], settings=DemoTraining(seed=1, n_drawings=1))
     assert len(files()) == len(before) + 1

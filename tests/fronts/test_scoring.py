@@ -5,7 +5,7 @@ from encas.cascade import Cascade
 from encas.errors import PoolError
 from encas.evaluate.objectives import TopOneError, front_costs
 from encas.fronts.front import Front
-from encas.fronts.scoring import evaluate_front, pool_reference, score
+from encas.fronts.scoring import evaluate_front, front_of, pool_reference, score
 
 CASCADE = Cascade(members=("cheap", "dear"), thresholds=(0.55,))
 
@@ -38,3 +38,10 @@ def test_evaluate_front_keeps_order_and_says_where_it_searched(tiny_pool):
     assert [item.cascade for item in evaluated.cascades] == list(cascades)
     assert evaluated.pool.n_samples == 4
     assert evaluated.search["searched_on"] == "tiny"
+
+
+def test_front_of_cascades_has_their_errors_and_macs(tiny_pool):
+    front = front_of([Cascade(members=("dear",), thresholds=())], tiny_pool)
+    assert front.objectives == ("error", "macs")
+    assert front.points.tolist() == [[0.0, 2e7]]
+    assert front.pool == pool_reference(tiny_pool)

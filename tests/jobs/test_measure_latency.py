@@ -7,9 +7,15 @@ import pytest
 
 from encas.errors import PoolError, ProfileError
 from encas.jobs.export_front import export_bundle
-from encas.jobs.measure_latency import MeasureOptions, profile_models, profile_targets
+from encas.jobs.measure_latency import (
+    MeasureOptions,
+    bench_bundle,
+    profile_models,
+    profile_targets,
+)
 from encas.latency import LatencyProfile
 from encas.runtime.clock import StabilityProtocol
+from encas.runtime.placement import Placement
 from encas.runtime.profiler import Target
 from encas.runtime.session import NO_DEVICE, NullSession, SessionInfo
 
@@ -33,6 +39,18 @@ def test_profile_of_a_bundle_is_that_of_its_members(loop, tmp_path):
     export_bundle(loop.front, loop.pool, index=1, out=tmp_path / "bundle")
     found = profile_models(tmp_path / "bundle", batch_sizes=[2], out=tmp_path / "p.json", **QUICK)
     assert found.members == ("small", "large")
+
+
+def test_bench_on_a_part_of_the_data_times_no_more_of_it(loop, tmp_path):
+    export_bundle(loop.front, loop.pool, index=1, out=tmp_path / "bundle")
+    options = MeasureOptions(placement=Placement(n_threads=1), protocol=QUICK["protocol"])
+    given = {"options": options, "data": loop.data}
+    (whole,) = bench_bundle(tmp_path / "bundle", [1], **given)
+    (part,) = bench_bundle(tmp_path / "bundle", [1], limit=4, **given)
+    assert len(part.latency.reach) == len(whole.latency.reach) == 2
+    assert all(4 * share == round(4 * share) for share in part.latency.reach)
+    with pytest.raises(ProfileError, match="a batch of 8 needs as many samples, got 4"):
+        bench_bundle(tmp_path / "bundle", [8], limit=4, **given)
 
 
 def test_profile_of_what_is_not_there_is_refused(loop, tmp_path):

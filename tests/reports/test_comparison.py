@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from encas.cascade import Cascade
@@ -15,7 +16,6 @@ from encas.reports.comparison import (
     contender,
     measured_cascade,
     measured_model,
-    verdict,
 )
 
 from .conftest import CHOSEN, SETTING
@@ -28,7 +28,8 @@ def _measured(batch_size: int, ms: float) -> MeasuredTime:
 
 
 def _contender(name: str, n_correct: int, macs: float, *times: MeasuredTime) -> Contender:
-    split = Split(name="test", n_correct=n_correct, n_samples=500, reach=(1.0,), macs=macs)
+    right = np.arange(500) < n_correct
+    split = Split(name="test", right=right, reach=(1.0,), macs=macs)
     cascade = Cascade(members=("a",), thresholds=())
     return Contender(name=name, cascade=cascade, splits=(split,), latencies=times)
 
@@ -109,35 +110,3 @@ def test_rows_say_where_one_of_several_was_not_measured():
         ]
     )
     assert rows[-1][1:] == ("0.2000 ms", "0.1000 ms (0.50 x)", "not measured")
-
-
-def test_verdict_of_a_slower_cascade_says_so_plainly():
-    single = _contender("best single model", 480, 1000, _measured(1, 0.2), _measured(64, 1.0))
-    other = _contender("cascade", 481, 250, _measured(1, 0.3), _measured(64, 0.5))
-    assert verdict(single, other) == (
-        "The cascade answers 481 of 500 samples of test rightly, the best single model 480, a "
-        "difference that so few samples cannot tell from none. It spends 4.00 times fewer MACs. In "
-        "measured time it is slower at batch size 1 (1.50 times the time) and faster at batch size "
-        "64 (0.50 times the time). On networks this small, fewer MACs are not always less time."
-    )
-
-
-def test_verdict_of_a_faster_and_clearly_better_cascade_has_no_reservations():
-    single = _contender("best single model", 400, 1000, _measured(8, 0.3))
-    text = verdict(single, _contender("cascade", 490, 2000, _measured(8, 0.2)))
-    assert text == (
-        "The cascade answers 490 of 500 samples of test rightly, the best single model 400. It "
-        "spends 2.00 times more MACs. In measured time it is faster at batch size 8 (0.67 times "
-        "the time)."
-    )
-
-
-def test_verdict_of_equal_accuracy_says_just_as_many():
-    single = _contender("single", 400, 1000)
-    assert "the single 400, just as many." in verdict(single, _contender("cascade", 400, 1000))
-
-
-def test_verdict_calls_a_difference_within_the_clocks_tolerance_no_difference():
-    single = _contender("single", 400, 1000, _measured(1, 1.0))
-    text = verdict(single, _contender("cascade", 400, 500, _measured(1, 1.05)))
-    assert text.endswith("In measured time it is as fast at batch size 1 (1.05 times the time).")

@@ -1,11 +1,13 @@
 """What a report holds, from fronts, pools, bundles and a profile."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
+from encas.cascade import Cascade
 from encas.entries import Expected
-from encas.errors import PoolError
+from encas.errors import ManifestError, PoolError
 from encas.fronts.scoring import evaluate_front
 from encas.reports.content import report_of
 
@@ -78,3 +80,17 @@ def test_report_names_cascades_by_what_they_were_chosen_by(front, tiny_pool, man
     assert names == ["cascade c7", "cascade by latency"]
     twins = report_of([front], bundles=[by_latency, by_latency]).chosen
     assert [one.name for one in twins] == ["cascade c7"] * 2
+
+
+def test_report_takes_the_times_of_the_best_single_model_from_its_bundle(
+    front, tiny_pool, manifest, profile
+):
+    alone = Cascade(members=("dear",), thresholds=())
+    single = SimpleNamespace(name="single", cascade=alone, latencies=manifest.latencies)
+    given = {"pools": [tiny_pool], "bundles": [manifest], "profile": profile}
+    report = report_of([front], single=single, **given)
+    assert report.baseline is not None
+    assert [one.mean_ms for one in report.baseline.latencies] == [0.8, 0.2]
+    other = Cascade(members=("cheap",), thresholds=())
+    with pytest.raises(ManifestError, match="expected the best single model dear, got cheap"):
+        report_of([front], single=SimpleNamespace(name="s", cascade=other), **given)
