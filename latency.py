@@ -149,7 +149,7 @@ class LatencyProfile:
             "corrections": dict(self.corrections),
             "call_ms": self.call_ms,
             "overhead_correction": self.overhead_correction,
-            "timings": [asdict(t) | {"samples_ms": list(t.samples_ms)} for t in self.timings],
+            "timings": [t.to_json() for t in self.timings],
         }
 
     @property

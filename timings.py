@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Literal, TypeAlias
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
@@ -68,6 +68,13 @@ class Timing:
     sm_clock_mhz: float | None = None
     energy_mj: float | None = None
     clock: TimeSource = "wall"
+
+    def to_json(self) -> dict[str, Any]:
+        """The timing as a JSON object; of a time by the wall's clock nothing is said."""
+        content = asdict(self) | {"samples_ms": list(self.samples_ms)}
+        if not self.is_disturbed:
+            del content["clock"]
+        return content
 
     @property
     def is_disturbed(self) -> bool:
