@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import floor
 
 import numpy as np
 
@@ -11,6 +12,7 @@ from .comparison import Contender, Split
 
 # Repeated measurements agree within a tenth (runtime/clock.py), so less is no difference.
 SAME_TIME = 1.1
+ROUNDING = 1e-9
 
 
 def verdict(baseline: Contender, other: Contender) -> str:
@@ -81,7 +83,8 @@ def _accuracy_in_short(low: float, high: float, n_samples: int) -> str:
 def _speed_in_short(ratios: Sequence[float]) -> str:
     slowest, fastest = max(ratios), min(ratios)
     if slowest < 1 / SAME_TIME:
-        return f"at least {1 / slowest:.1f} times as fast"
+        # Rounded down, so that "at least" holds.
+        return f"at least {floor(10 / slowest + ROUNDING) / 10:.1f} times as fast"
     if fastest > SAME_TIME:
         return "slower"
     if slowest > SAME_TIME:

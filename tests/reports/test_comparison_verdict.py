@@ -65,6 +65,7 @@ def test_verdict_in_short_tells_accuracies_apart_only_outside_the_paired_interva
     ("first_ms", "second_ms", "expected"),
     [
         (0.5, 0.25, "at least 2.0 times as fast"),
+        (0.5, 0.86, "at least 1.1 times as fast"),
         (0.5, 1.0, "as fast or faster"),
         (0.95, 1.05, "as fast"),
         (1.0, 1.5, "not faster at every batch size"),
