@@ -50,7 +50,7 @@ class Noun:
 # sentence of its help; a dash in a verb is an underscore there.
 POOL: Rows = {
     "build": ("pool_build", "Run models over data and store their outputs as a pool."),
-    "import": ("pool", "Make a pool folder of the arrays in FILE.npz."),
+    "import": ("pool", "Make a pool folder of outputs in FILE.npz, .parquet, .csv or a folder."),
     "export": ("pool", "Write the arrays of a pool as FILE.npz, or its rows as FILE.parquet."),
     "export-models": ("export_models", "Write a pool whose models are ONNX files inside it."),
     "show": ("pool", "Show the models of a pool: accuracy with interval, costs."),
