@@ -256,3 +256,19 @@ def test_outputs_that_are_not_read_are_answered_with_the_remedy(encas, cases, tm
     ran = encas("pool", "import", f"outputs/{name}", "--out", tmp_path / "pool")
     assert (ran.code, line in ran.err) == (1, True), ran.err
     assert not (tmp_path / "pool").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "line"),
+    [
+        ("ext-wiretype-unlisted", "field 2 of the entry has the wrong wire type"),
+        ("ext-wiretype-parent", "field 2 of the entry has the wrong wire type"),
+        ("json-dup", "the key 'k0059999' comes twice in one object"),
+    ],
+)
+def test_bundle_that_hides_something_is_refused(encas, cases, tmp_path, name, line):
+    np.savez(tmp_path / "two.npz", x=np.zeros((5, 2), np.float32), label=np.zeros(5, np.int64))
+    words = ("--data", f"npz:{tmp_path / 'two.npz'}", "--out", tmp_path / "p.npz")
+    ran = encas("run", f"bundles/{name}", *words)
+    assert (ran.code, line in ran.err) == (1, True), ran.err
+    assert not (tmp_path / "p.npz").exists()
