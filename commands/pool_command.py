@@ -17,7 +17,7 @@ from ..fronts.front import Front
 from ..pools.calibration import fit_temperatures, temperatures_like
 from ..pools.import_pool import import_pool
 from ..pools.pool import Pool
-from ..pools.pool_check import check_pool
+from ..pools.pool_check import check_outputs, check_pool
 from ..pools.pool_npz import export_npz
 from ..pools.pool_samples import moved_models, refuse_held_out
 from .console import Notes, emit, json_option, shown_progress
@@ -81,6 +81,7 @@ def show(
     """
     stored = Pool.load(folder)
     with shown_progress(f"reading {folder}"):
+        check_outputs(stored)
         if pairs:
             write_atomically(pairs, pair_table(stored))
         summary = summarise(stored)
@@ -151,9 +152,10 @@ def calibrate(folder: Path, out: Path, like: Path | None, overwrite: bool, as_js
     stored = Pool.load(folder)
     if like is None:
         refuse_held_out(stored, purpose="fit temperatures")
+    notes = Notes()
     with shown_progress(f"writing {out}") as show:
         if like is None:
-            chosen = fit_temperatures(stored, on_progress=show)
+            chosen = fit_temperatures(stored, on_note=notes, on_progress=show)
         else:
             chosen = temperatures_like(stored, Pool.load(like))
         moved = replace(stored, models=moved_models(stored, out))
@@ -162,4 +164,4 @@ def calibrate(folder: Path, out: Path, like: Path | None, overwrite: bool, as_js
     for model in made.models:
         table.add_row(model.name, f"{model.temperature:.3f}")
     value = {"path": str(out), "temperatures": dict(zip(made.names, chosen, strict=True))}
-    emit(as_json, value, table)
+    emit(as_json, value | notes.to_json(), table)

@@ -104,6 +104,16 @@ class Preprocessing:
         values = asdict(self).items()
         return {key: list(v) if isinstance(v, tuple) else v for key, v in values if v is not None}
 
+    def doubts(self) -> tuple[str, ...]:
+        """What is possible but hardly meant, one sentence each."""
+        largest = max(*map(abs, self.mean), *self.std)
+        if self.scale <= 1 or largest <= 1:
+            return ()
+        return (
+            f"its preprocessing divides pixels by scale {self.scale:g}, while mean or std "
+            f"({largest:g}) is of pixels 0..255: say scale 1, or divide mean and std by 255",
+        )
+
     @property
     def n_channels(self) -> int:
         """The channels of an image: as many as `mean` has numbers."""

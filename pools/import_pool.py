@@ -10,6 +10,7 @@ from ..errors import PoolError
 from .array_folder import read_array_folder
 from .cost_table import read_costs
 from .given_arrays import pool_of_arrays
+from .plausibility import note_chance
 from .pool import Pool
 from .pool_csv import read_pool_csv
 from .pool_npz import read_npz
@@ -32,13 +33,13 @@ def import_pool(
         name: of the pool; None: that of the file.
         dtype: "float16" or "float32", to convert the outputs to.
         costs: a CSV file name,COST,... with further costs, such as the macs.
-        on_note: hears how classes were matched and labels were read.
+        on_note: hears how classes were matched and labels were read, and of models that guess.
 
     Raises:
         PoolError: names every fault of what is there.
         MissingExtraError: a parquet file needs pyarrow.
     """
-    return pool_of_arrays(
+    pool = pool_of_arrays(
         _arrays_of(path),
         name=name or path.stem,
         where=str(path),
@@ -46,6 +47,8 @@ def import_pool(
         costs=read_costs(costs) if costs else None,
         on_note=on_note,
     )
+    note_chance(pool, on_note)
+    return pool
 
 
 def _arrays_of(path: Path) -> dict[str, Any]:

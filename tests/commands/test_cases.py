@@ -272,3 +272,11 @@ def test_bundle_that_hides_something_is_refused(encas, cases, tmp_path, name, li
     ran = encas("run", f"bundles/{name}", *words)
     assert (ran.code, line in ran.err) == (1, True), ran.err
     assert not (tmp_path / "p.npz").exists()
+
+
+def test_temperatures_at_an_end_of_the_range_are_told(encas, cases, tmp_path):
+    encas("pool", "import", "outputs/calib.npz", "--out", tmp_path / "pool", "--json")
+    ran = encas("pool", "calibrate", tmp_path / "pool", "--out", tmp_path / "c", "--json")
+    told = [note.split(":")[0] for note in ran.json["notes"]]
+    assert told == ["right", "wrong", "flat"]
+    assert "is the end of the range, no fit" in ran.err

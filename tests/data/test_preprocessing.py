@@ -63,3 +63,19 @@ def test_normalised_pixels_are_divided_shifted_and_scaled():
 def test_preprocessing_with_faults_is_refused(content, message):
     with pytest.raises(DataError, match=message):
         Preprocessing.of(content)
+
+
+@pytest.mark.parametrize(
+    ("values", "n_doubts"),
+    [
+        ({"mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225)}, 0),
+        ({}, 0),
+        ({"mean": (123.7, 116.3, 103.5), "std": (58.4, 57.1, 57.4)}, 1),
+        ({"mean": (0.0, 0.0, 0.0), "std": (255.0, 255.0, 255.0)}, 1),
+        ({"mean": (123.7, 116.3, 103.5), "std": (58.4, 57.1, 57.4), "scale": 1.0}, 0),
+    ],
+)
+def test_pixels_that_are_divided_twice_are_doubted(values, n_doubts):
+    doubts = Preprocessing(size=(8, 8), **values).doubts()
+    assert len(doubts) == n_doubts
+    assert all("say scale 1, or divide mean and std by 255" in doubt for doubt in doubts)
