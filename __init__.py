@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from .fronts.front_plot import plot_front
     from .fronts.scoring import evaluate_front
     from .jobs.export_front import export_bundle
+    from .jobs.export_models import export_models
     from .jobs.measure_latency import profile_models
     from .jobs.tuning.tune_pool import tune
     from .jobs.verify_bundle import verify_bundle
@@ -79,6 +80,7 @@ __all__ = [
     "decide",
     "evaluate_front",
     "export_bundle",
+    "export_models",
     "find_front",
     "load",
     "plot_front",
@@ -114,6 +116,7 @@ _MODULES = {
     "decide": "cascade",
     "evaluate_front": "fronts.scoring",
     "export_bundle": "jobs.export_front",
+    "export_models": "jobs.export_models",
     "find_front": "search.front_finding",
     "load": "runtime.loading",
     "plot_front": "fronts.front_plot",

@@ -74,17 +74,35 @@ def read_json(path: Path, *, error: type[EncasError], max_bytes: int = MAX_JSON_
     size = path.stat().st_size
     if size > max_bytes:
         raise error(f"expected at most {max_bytes} bytes, got {size}", where=str(path))
+    return parsed_json(path.read_bytes(), error=error, where=str(path))
+
+
+def parsed_json(text: str | bytes, *, error: type[EncasError], where: str) -> Json:
+    """What JSON says; NaN, infinities and keys that come twice in an object are refused."""
     try:
-        text = path.read_text("utf-8")
         parsed = json.loads(
-            text,
+            text.decode("utf-8") if isinstance(text, bytes) else text,
             parse_constant=_refuse_constant,
             parse_float=_finite,
-            object_pairs_hook=_object_of,
+            object_pairs_hook=distinct_keys,
         )
         return cast(Json, parsed)
     except (ValueError, RecursionError) as cause:
-        raise error(f"not a JSON file: {cause}", where=str(path)) from cause
+        raise error(f"not a JSON file: {cause}", where=where) from cause
+
+
+def distinct_keys(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
+    """An object of JSON whose keys all differ; a hook of `json.loads`.
+
+    Raises:
+        ValueError: a key comes twice: readers disagree which of the two values counts.
+    """
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        seen: set[str] = set()
+        twice = next(key for key, _ in pairs if key in seen or seen.add(key))
+        raise ValueError(f"the key {twice!r} comes twice in one object")
+    return found
 
 
 @contextmanager
@@ -143,16 +161,6 @@ def _finite(text: str) -> float:
     if math.isinf(number):
         raise ValueError(f"{text} is too large a number")
     return number
-
-
-def _object_of(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
-    """An object whose keys are all different: of two values, readers disagree which one counts."""
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        keys = [key for key, _ in pairs]
-        twice = next(key for key in keys if keys.count(key) > 1)
-        raise ValueError(f"the key {twice!r} comes twice in one object")
-    return found
 
 
 def _refuse_constant(name: str) -> float:

@@ -47,11 +47,12 @@ class Noun:
 
 
 # Verb -> the file commands/NAME_command.py, whose function has the verb's name, and the first
-# sentence of its help.
+# sentence of its help; a dash in a verb is an underscore there.
 POOL: Rows = {
     "build": ("pool_build", "Run models over data and store their outputs as a pool."),
-    "import": ("pool", "Make a pool folder of the arrays in FILE.npz."),
+    "import": ("pool", "Make a pool folder of outputs in FILE.npz, .parquet, .csv or a folder."),
     "export": ("pool", "Write the arrays of a pool as FILE.npz, or its rows as FILE.parquet."),
+    "export-models": ("export_models", "Write a pool whose models are ONNX files inside it."),
     "show": ("pool", "Show the models of a pool: accuracy with interval, costs."),
     "check": ("pool", "Read all of a pool and check its hashes and values."),
     "split": ("pool_tools", "Split a pool into parts for search, selection and test."),
@@ -102,7 +103,9 @@ ON_THEIR_OWN: Rows = {
 def _entries(rows: Rows) -> dict[str, CommandEntry]:
     return {
         verb: CommandEntry(
-            module=f"{name}_command", attribute=f"{verb}_" if verb in TAKEN else verb, text=text
+            module=f"{name}_command",
+            attribute=verb.replace("-", "_") + ("_" if verb in TAKEN else ""),
+            text=text,
         )
         for verb, (name, text) in rows.items()
     }

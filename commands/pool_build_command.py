@@ -83,7 +83,7 @@ def run_and_show(
     emit(as_json, summary.to_json() | {"build": _report_json(report)}, summary_table(summary))
     _note_all("failed", report.refusals)
     _note_all("have no macs", report.unpriced)
-    _note_all("give odd outputs", report.doubts)
+    _note_all("look odd", report.doubts)
 
 
 def _report_json(report: BuildReport) -> dict[str, Any]:

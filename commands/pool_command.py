@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import click
 from rich.console import Group
@@ -14,9 +15,10 @@ from ..files import write_atomically
 from ..fronts.diversity import diversity_of, pair_table, uses_of
 from ..fronts.front import Front
 from ..pools.calibration import fit_temperatures, temperatures_like
+from ..pools.import_pool import import_pool
 from ..pools.pool import Pool
-from ..pools.pool_check import check_pool
-from ..pools.pool_npz import export_npz, import_npz
+from ..pools.pool_check import check_outputs, check_pool
+from ..pools.pool_npz import export_npz
 from ..pools.pool_samples import moved_models, refuse_held_out
 from .console import Notes, emit, json_option, shown_progress
 from .option_texts import option
@@ -28,22 +30,26 @@ from .pool_tables import details_tables, summary_table
 @option("--out", required=True, type=click.Path(path_type=Path))
 @option("--name")
 @option("--dtype", type=click.Choice(["float16", "float32"]))
+@option("--costs", type=click.Path(path_type=Path))
 @option("--overwrite", is_flag=True)
 @json_option
-def import_(
-    file: Path, out: Path, name: str | None, dtype: str | None, overwrite: bool, as_json: bool
-) -> None:
-    """Make a pool folder of the arrays in FILE.npz.
+def import_(file: Path, *, out: Path, overwrite: bool, as_json: bool, **options: Any) -> None:
+    """Make a pool folder of outputs in FILE.npz, .parquet, .csv or a folder.
 
-    The arrays: outputs [M, N, C], label [N], name [M], macs [M]; optional kind [M]
+    The arrays of an .npz file: outputs [M, N, C], label [N], name [M], macs [M]; optional kind [M]
     (probabilities or logits), params [M], cost_<name> [M], source [M], classes [C] by label,
-    output_classes [C] where the outputs' classes are others or in another order.
+    output_classes [C] where the outputs' classes are others or in another order. A folder has them
+    as NAME.npy, with models.csv for what is known of the models; a parquet file has a list for
+    each model, a CSV file label and MODEL:CLASS in its header (docs/pools.md). --costs may bring
+    the macs.
 
     Example: encas pool import outputs.npz --out pool
+
+    Example: encas pool import table.csv --costs macs.csv --out pool
     """
     notes = Notes()
     with shown_progress(f"importing {file}"):
-        read = import_npz(file, name=name, dtype=dtype, on_note=notes)
+        read = import_pool(file, on_note=notes, **options)
         summary = summarise(read.save(out, overwrite=overwrite))
     emit(as_json, summary.to_json() | notes.to_json(), summary_table(summary))
 
@@ -75,6 +81,7 @@ def show(
     """
     stored = Pool.load(folder)
     with shown_progress(f"reading {folder}"):
+        check_outputs(stored)
         if pairs:
             write_atomically(pairs, pair_table(stored))
         summary = summarise(stored)
@@ -145,9 +152,10 @@ def calibrate(folder: Path, out: Path, like: Path | None, overwrite: bool, as_js
     stored = Pool.load(folder)
     if like is None:
         refuse_held_out(stored, purpose="fit temperatures")
+    notes = Notes()
     with shown_progress(f"writing {out}") as show:
         if like is None:
-            chosen = fit_temperatures(stored, on_progress=show)
+            chosen = fit_temperatures(stored, on_note=notes, on_progress=show)
         else:
             chosen = temperatures_like(stored, Pool.load(like))
         moved = replace(stored, models=moved_models(stored, out))
@@ -156,4 +164,4 @@ def calibrate(folder: Path, out: Path, like: Path | None, overwrite: bool, as_js
     for model in made.models:
         table.add_row(model.name, f"{model.temperature:.3f}")
     value = {"path": str(out), "temperatures": dict(zip(made.names, chosen, strict=True))}
-    emit(as_json, value, table)
+    emit(as_json, value | notes.to_json(), table)

@@ -17,6 +17,7 @@ import numpy as np
 
 from ..arrays import frozen
 from ..errors import DataError, MissingExtraError
+from ..files import distinct_keys
 from .data_source import DataSource, source_of_files
 from .image_files import ImageFiles
 
@@ -136,6 +137,6 @@ def _labels(files: Sequence[Path], columns: _Columns) -> Any:
 def _class_names(schema: pyarrow.Schema, column: str) -> tuple[str, ...] | None:
     """The class names that the library `datasets` writes into a file's metadata."""
     text = (schema.metadata or {}).get(b"huggingface")
-    features = json.loads(text)["info"]["features"] if text else {}
+    features = json.loads(text, object_pairs_hook=distinct_keys)["info"]["features"] if text else {}
     names = features.get(column, {}).get("names")
     return tuple(names) if names else None

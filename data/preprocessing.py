@@ -24,6 +24,11 @@ Layout: TypeAlias = Literal["nchw", "nhwc"]
 CropOffset: TypeAlias = Literal["round", "floor"]
 
 CHANNELS = (1, 3, 4)
+EXAMPLE = (
+    'an example: {"size": [224, 224], "crop": 0.875, "interpolation": "bicubic", "scale": 255, '
+    '"mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225], "layout": "nchw"} '
+    "(docs/preprocessing.md)"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,12 +87,15 @@ class Preprocessing:
         Raises:
             DataError: names every fault of the object.
         """
-        check(content, "preprocessing", error=DataError, where=where)
+        check_preprocessing(content, where=where)
         values: dict[str, Any] = {
             key: tuple(value) if isinstance(value, (list, tuple)) else value
             for key, value in content.items()
         }
-        return cls(**values)
+        try:
+            return cls(**values)
+        except DataError as cause:
+            raise DataError(*cause.faults, EXAMPLE, where=where) from cause
 
     @classmethod
     def load(cls, path: Path) -> Preprocessing:
@@ -103,6 +111,16 @@ class Preprocessing:
         """The JSON object that `of` reads back."""
         values = asdict(self).items()
         return {key: list(v) if isinstance(v, tuple) else v for key, v in values if v is not None}
+
+    def doubts(self) -> tuple[str, ...]:
+        """What is possible but hardly meant, one sentence each."""
+        largest = max(*map(abs, self.mean), *self.std)
+        if self.scale <= 1 or largest <= 1:
+            return ()
+        return (
+            f"its preprocessing divides pixels by scale {self.scale:g}, while mean or std "
+            f"({largest:g}) is of pixels 0..255: say scale 1, or divide mean and std by 255",
+        )
 
     @property
     def n_channels(self) -> int:
@@ -148,6 +166,18 @@ class Preprocessing:
             plane = planes[..., channel, :, :]
             np.take(values[:, channel], pixels[..., channel], out=plane, mode="clip")
         return samples
+
+
+def check_preprocessing(content: Any, *, where: str) -> None:
+    """Does nothing if a JSON value has the keys and types of a preprocessing.
+
+    Raises:
+        DataError: names every fault, and shows an example.
+    """
+    try:
+        check(content, "preprocessing", error=DataError, where=where)
+    except DataError as cause:
+        raise DataError(*cause.faults, EXAMPLE, where=where) from cause
 
 
 def _shorter_side_to(size: tuple[int, int], length: int) -> tuple[int, int]:

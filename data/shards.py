@@ -17,6 +17,7 @@ import numpy as np
 
 from ..arrays import frozen
 from ..errors import DataError
+from ..files import distinct_keys
 from .class_folders import ENDINGS
 from .data_source import DataSource, source_of_files
 from .image_files import MAX_FILE_BYTES, ImageFiles
@@ -115,7 +116,7 @@ def _sort_in(
 
 def _label(content: bytes, *, where: str) -> int:
     try:
-        value = json.loads(content)
+        value = json.loads(content, object_pairs_hook=distinct_keys)
         label = value["label"] if isinstance(value, dict) else value
     except (ValueError, KeyError) as cause:
         raise DataError(f"expected a label: {cause!r}", where=where) from cause

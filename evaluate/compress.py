@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from ..arrays import DoubleArray, FloatArray, IntArray
 from ..pools.pool import Pool
+from ..pools.pool_check import check_outputs
 from .compiled import compiled
 from .contenders import CHUNK, ContenderChoice, Contenders, block_of, choose
 
@@ -60,7 +61,11 @@ def compress(
         max_members: K.
         rank: 1 keeps the largest mean exact, 2 the second-largest, too.
         allocate: makes the arrays of the result.
+
+    Raises:
+        PoolError: stored outputs are not those that were hashed.
     """
+    check_outputs(pool)
     with tempfile.TemporaryFile() as values, tempfile.TemporaryFile() as flats:
         records = _read(pool, max_members, rank, values, flats)
         return _assemble(pool, records, max_members, rank, allocate)

@@ -19,7 +19,7 @@ from ..probability_rows import are_probabilities
 from . import onnx_source
 from .batch_axis import spell_out_reshapes
 from .member_input import SampleType, feed_member
-from .onnx_model import ModelProto, precision_of, tidy
+from .onnx_model import ModelProto, precision_of, tidy, with_names
 
 Exporter: TypeAlias = Literal["dynamo", "legacy"]
 
@@ -63,6 +63,7 @@ def export_member(
     input_dtype: str | None = None,
     temperature: float = 1.0,
     exporter: Exporter = "dynamo",
+    is_bare: bool = False,
 ) -> ExportedModel:
     """Exports a torch module, or makes a member of an existing ONNX file.
 
@@ -72,14 +73,19 @@ def export_member(
         input_dtype: of the member's samples; None: what the model itself takes.
         temperature: what logits are divided by before the softmax.
         exporter: for torch modules.
+        is_bare: no softmax: the output is what the model itself gives, and named after its kind.
 
     Raises:
         ExportError: the model cannot be exported, or is not the kind that its SPEC says.
     """
     samples = SampleType(dtype=input_dtype or stated_input_dtype(source), shape=input_shape)
     if source.onnx_file is not None:
-        return _from_onnx(source, samples, temperature)
-    return _from_torch(source, samples, temperature, exporter)
+        exported = _from_onnx(source, samples, temperature, is_bare)
+    else:
+        exported = _from_torch(source, samples, temperature, exporter, is_bare)
+    if is_bare:
+        with_names(exported.model.graph, {"probabilities": exported.kind})
+    return exported
 
 
 def stated_input_shape(source: SourceModel) -> tuple[int, ...] | None:
@@ -110,7 +116,11 @@ def _read(source: SourceModel) -> ModelProto:
 
 
 def _from_torch(
-    source: SourceModel, samples: SampleType, temperature: float, exporter: Exporter
+    source: SourceModel,
+    samples: SampleType,
+    temperature: float,
+    exporter: Exporter,
+    is_bare: bool,
 ) -> ExportedModel:
     from . import torch_export  # noqa: PLC0415 - ONNX files need no torch
 
@@ -129,7 +139,8 @@ def _from_torch(
     model = torch_export.export_torch(
         module,
         input_shape=samples.shape,
-        kind=answers.kind,
+        # Nothing is put behind probabilities.
+        kind="probabilities" if is_bare else answers.kind,
         temperature=temperature,
         exporter=exporter,
         where=source.spec,
@@ -148,7 +159,9 @@ def _from_torch(
     )
 
 
-def _from_onnx(source: SourceModel, samples: SampleType, temperature: float) -> ExportedModel:
+def _from_onnx(
+    source: SourceModel, samples: SampleType, temperature: float, is_bare: bool
+) -> ExportedModel:
     path = source.onnx_file
     assert path is not None  # export_member asked
     original = _read(source)
@@ -161,7 +174,7 @@ def _from_onnx(source: SourceModel, samples: SampleType, temperature: float) -> 
         original,
         samples=samples,
         n_classes=answers.n_classes,
-        kind=answers.kind,
+        kind="probabilities" if is_bare else answers.kind,
         temperature=temperature,
         where=str(path),
     )

@@ -11,7 +11,7 @@ from pathlib import Path
 from ..data.open_data import open_data
 from ..entries import INPUT
 from ..export.member_views import Member, Views, input_dtypes, input_shapes, views_of
-from ..export.onnx_export import Exporter, export_member
+from ..export.onnx_export import Exporter, export_member, stated_input_shape
 from ..export.onnx_model import save_model
 from ..files import sha256_of
 from ..pools.models.specs import source_model
@@ -110,7 +110,9 @@ class ExportedModels:
         """Writes the exported model; gives the shape of a sample and the number of classes."""
         views = views_of([member])
         dataset = None
-        if self._data is not None and None in views.preprocessings.values():
+        is_told = stated_input_shape(member.source) is not None
+        if self._data is not None and None in views.preprocessings.values() and not is_told:
+            # Data that are needed for nothing else may be on another machine.
             dataset = open_data(self._data)
         shape = input_shapes([member], views, dataset)[INPUT]
         place = list(self._members).index(member.name)

@@ -12,7 +12,7 @@ from ..files import sha256_of
 from ..progress import OnProgress, counted, unheard
 from .pool import Pool
 from .pool_faults import pool_faults
-from .pool_io import CONTENDERS, HASH_FILES, read_index, stored_models
+from .pool_io import CHANGED, CONTENDERS, HASH_FILES, read_index, stored_models
 
 
 def check_pool(
@@ -32,19 +32,13 @@ def check_pool(
     Raises:
         PoolError: names every fault.
     """
-    pool = Pool.load(path)
-    content = read_index(path)
-    records = [] if pool.is_compressed else stored_models(path, content)
-    files = [(record.file, record.sha256) for record in records]
-    arrays = [content[key] for key in ("label", *HASH_FILES) if key in content]
-    files += [(item["file"], item["sha256"]) for item in arrays]
-    faults = [
-        f"{file}: the content is not the one hashed in pool.json"
-        for file, digest in counted(
-            files, what=f"hashing {path}", unit="files", on_progress=on_progress
-        )
-        if sha256_of(path / file) != digest
-    ]
+    try:
+        pool = Pool.load(path)
+    except PoolError as cause:
+        if not all(CHANGED in fault for fault in cause.faults):
+            raise
+        raise PoolError(*_changed_files(path, on_progress), where=str(path)) from cause
+    faults = _changed_files(path, on_progress)
     if check_contenders is not None and (path / CONTENDERS).is_dir():
         check_contenders(path / CONTENDERS)
     if not pool.is_compressed:
@@ -53,3 +47,38 @@ def check_pool(
     if faults:
         raise PoolError(*faults, where=str(path))
     return pool
+
+
+def _changed_files(path: Path, on_progress: OnProgress) -> list[str]:
+    content = read_index(path)
+    records = [] if content.get("compressed") else stored_models(path, content)
+    files = [(record.file, record.sha256) for record in records]
+    arrays = [content[key] for key in ("label", *HASH_FILES) if key in content]
+    files += [(item["file"], item["sha256"]) for item in arrays]
+    return [
+        f"{file}: {CHANGED}"
+        for file, digest in counted(
+            files, what=f"hashing {path}", unit="files", on_progress=on_progress
+        )
+        if sha256_of(path / file) != digest
+    ]
+
+
+def check_outputs(pool: Pool) -> None:
+    """Holds the outputs of a stored pool against their hashes, before all of them are read.
+
+    Raises:
+        PoolError: names every file whose content is another.
+    """
+    if pool.path is None or pool.is_compressed:
+        return
+    content = read_index(pool.path)
+    if content["sha256"] != pool.sha256:
+        return
+    faults = [
+        f"{record.file}: {CHANGED}"
+        for record in stored_models(pool.path, content)
+        if sha256_of(pool.path / record.file) != record.sha256
+    ]
+    if faults:
+        raise PoolError(*faults, where=str(pool.path))

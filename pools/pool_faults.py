@@ -83,8 +83,13 @@ def _label_faults(
         faults.append(
             f"label must be in 0..{n_classes - 1}, got {label[first]} at sample {first} "
             f"({len(outside)} such labels)"
+            + ("; they seem to count from 1: subtract 1" if _counts_from_1(label, shape) else "")
         )
     return faults
+
+
+def _counts_from_1(label: NDArray[Any], shape: tuple[int, ...]) -> bool:
+    return bool(label.min() == 1 and label.max() == shape[1])
 
 
 def _value_faults(name: str, kind: str, output: NDArray[Any]) -> list[str]:

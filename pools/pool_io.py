@@ -12,7 +12,7 @@ may lie POOL/contenders (evaluate/contender_store.py); a compressed pool has the
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypedDict, cast
@@ -26,13 +26,14 @@ from ..files import inside, read_json
 from ..sample_identity import HASH_BYTES
 from ..schema import check
 from .absent_output import AbsentOutput
-from .model import Model, pool_sha256
+from .model import Model, array_sha256, pool_sha256
 
 POOL_FILE = "pool.json"
 LABEL_FILE = "label.npy"
 OUTPUTS = "outputs"
 HASH_FILES = {"samples": "samples.npy", "held_out": "held_out.npy"}
 CONTENDERS = "contenders"
+CHANGED = "the content is not the one hashed in pool.json"
 
 
 class PoolFields(TypedDict):
@@ -78,12 +79,11 @@ def read_pool(path: Path) -> PoolFields:
         for record, out in zip(records, outputs, strict=True)
         if out.shape != expected or str(out.dtype) != record.dtype
     ]
-    if label.shape != expected[:1] or label.dtype != np.int64:
-        faults.append(f"label: expected int64 [{expected[0]}], got {label.dtype} {label.shape}")
-    elif label.min() < 0 or label.max() >= expected[1]:
-        faults.append(f"label must be in 0..{expected[1] - 1}")
+    faults += _label_faults(label, content)
     hashes = {key: _open_hashes(path, content, key) for key in HASH_FILES}
     faults += hash_faults(hashes, content["n_samples"])
+    small = {"label": label, **hashes}
+    faults += [f"{content[key]['file']}: {CHANGED}" for key in _changed(small, content)]
     names = [model.name for model in models]
     if len(set(names)) < len(names):
         faults.append("a model name comes more than once")
@@ -135,6 +135,24 @@ def read_index(path: Path) -> dict[str, Any]:
     content: Any = read_json(path / POOL_FILE, error=PoolError)
     check(content, "pool", error=PoolError, where=str(path / POOL_FILE))
     return content
+
+
+def _label_faults(label: NDArray[Any], content: Mapping[str, Any]) -> list[str]:
+    n_samples, n_classes = content["n_samples"], content["n_classes"]
+    if label.shape != (n_samples,) or label.dtype != np.int64:
+        return [f"label: expected int64 [{n_samples}], got {label.dtype} {label.shape}"]
+    if label.min() < 0 or label.max() >= n_classes:
+        return [f"label must be in 0..{n_classes - 1}"]
+    return []
+
+
+def _changed(
+    arrays: Mapping[str, NDArray[Any] | None], content: Mapping[str, Any]
+) -> Iterator[str]:
+    """Which of a pool's small arrays are not those that were hashed."""
+    for key, array in arrays.items():
+        if array is not None and array_sha256(array) != content[key]["sha256"]:
+            yield key
 
 
 def _open_hashes(path: Path, content: Mapping[str, Any], key: str) -> ByteArray | None:

@@ -12,9 +12,10 @@ from typing import TypeAlias
 from ..errors import SessionError
 
 Buffer: TypeAlias = "bytes | memoryview"
+Value: TypeAlias = "int | memoryview | None"
 
-EXTERNAL = 1
 MAX_DEPTH = 64
+MAX_FIELD_NUMBER = 2**29 - 1
 
 # message -> field number -> message, for every way from a model down to a tensor.
 _MESSAGES: dict[str, dict[int, str]] = {
@@ -54,29 +55,53 @@ def _locations(message: memoryview, kind: str, depth: int) -> Iterator[str]:
         return
     below = _MESSAGES[kind]
     for number, value in _fields(message):
-        if number in below and isinstance(value, memoryview):
-            yield from _locations(value, below[number], depth + 1)
+        if number in below:
+            yield from _locations(_content(value, kind, number), below[number], depth + 1)
 
 
 def _tensor_locations(tensor: memoryview) -> Iterator[str]:
-    entries: dict[str, str] = {}
+    locations: list[str] = []
     is_external = False
     for number, value in _fields(tensor):
         if number == _TENSOR_DATA_LOCATION:
-            is_external = value == EXTERNAL
-        elif number == _TENSOR_EXTERNAL_DATA and isinstance(value, memoryview):
-            entry = {n: str(v, "utf-8") for n, v in _fields(value) if isinstance(v, memoryview)}
-            entries[entry.get(_ENTRY_KEY, "")] = entry.get(_ENTRY_VALUE, "")
-    if is_external or entries:
-        yield entries.get("location", "")
+            is_external = is_external or value != 0
+        elif number == _TENSOR_EXTERNAL_DATA:
+            entry = dict(_entry(_content(value, "tensor", number)))
+            locations += [entry.get(_ENTRY_VALUE, "")] * (entry.get(_ENTRY_KEY) == "location")
+            is_external = True
+    # Whichever of several locations a reader takes is among these.
+    yield from locations or ([""] if is_external else [])
 
 
-def _fields(message: memoryview) -> Iterator[tuple[int, int | memoryview]]:
-    """Field numbers and values: numbers as they are, everything with a length as bytes."""
+def _entry(message: memoryview) -> Iterator[tuple[int, str]]:
+    for number, value in _fields(message):
+        if number in (_ENTRY_KEY, _ENTRY_VALUE):
+            yield number, str(_content(value, "entry", number), "utf-8")
+
+
+def _content(value: Value, kind: str, number: int) -> memoryview:
+    """What a field holds that must have a length; readers pass over such a field of another type.
+
+    Raises:
+        ValueError: it has another wire type, so that readers would not see what we see.
+    """
+    if not isinstance(value, memoryview):
+        raise ValueError(f"field {number} of the {kind} has the wrong wire type")
+    return value
+
+
+def _fields(message: memoryview) -> Iterator[tuple[int, Value]]:
+    """Field numbers and values: numbers as they are, None for those of fixed width.
+
+    Everything with a length comes as its bytes.
+    """
     position = 0
     while position < len(message):
         tag, position = _varint(message, position)
         number, wire_type = tag >> 3, tag & 7
+        if not 0 < number <= MAX_FIELD_NUMBER:
+            # Readers cut such a tag to 32 bits and find another field.
+            raise ValueError(f"field number {number}")
         if wire_type == 0:
             value, position = _varint(message, position)
             yield number, value
@@ -89,7 +114,7 @@ def _fields(message: memoryview) -> Iterator[tuple[int, int | memoryview]]:
             raise ValueError(f"wire type {wire_type} at byte {position}")
         if length > len(message) - position:
             raise ValueError(f"{length} bytes announced, {len(message) - position} there")
-        yield number, message[position : position + length]
+        yield number, message[position : position + length] if wire_type == 2 else None
         position += length
 
 

@@ -207,7 +207,8 @@ def test_schema_is_valid(name):
 @pytest.mark.parametrize("name", ALL_NAMES)
 def test_schema_uses_only_what_the_checker_knows(name):
     known = {
-        "$schema", "$id", "$ref", "$defs", "title", "type", "required", "properties", "items",
+        "$schema", "$id", "$ref", "$defs", "title", "description", "type", "required",
+        "properties", "items",
         "additionalProperties", "enum", "const", "pattern", "minLength", "maxLength", "minimum",
         "maximum", "exclusiveMinimum", "minItems", "maxItems",
     }  # fmt: skip

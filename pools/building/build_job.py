@@ -147,7 +147,7 @@ def _evaluated(job: BuildJob, samples: PixelRows | None) -> Generator[int, None,
         kind=kind,
         costs=costs,
         cost_fault=fault,
-        doubts=tuple(given.doubts()),
+        doubts=(*given.doubts(), *(job.preprocessing.doubts() if job.preprocessing else ())),
         batch_size=batch_size,
         seconds=time.perf_counter() - start,
     )

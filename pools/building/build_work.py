@@ -16,6 +16,7 @@ from ...errors import PoolError
 from ...intervals import wilson_interval
 from ...progress import OnProgress, Progress
 from ..models.model_requests import ModelRefusal
+from ..plausibility import chance_doubt
 from .build_crew import Crew, Rows
 from .build_job import BuildAnswer
 from .build_options import BuildOptions
@@ -219,7 +220,10 @@ class PoolBuild:
                 speed = self._n_samples / answer.seconds
                 told = f"{answer.name}: {self._accuracy(accuracy)}, {speed:,.0f} images/s"
                 self._news.append(told)
-                self.doubts += [ModelRefusal(name=answer.name, reason=d) for d in answer.doubts]
+                n_right = round(accuracy * self._n_samples)
+                chance = chance_doubt(n_right, self._n_samples, self._pixels.data.n_classes)
+                doubts = (*answer.doubts, *([chance] if chance else []))
+                self.doubts += [ModelRefusal(name=answer.name, reason=d) for d in doubts]
                 if "macs" not in model.costs:
                     self.unpriced.append(ModelRefusal(name=answer.name, reason=answer.cost_fault))
         if reason:

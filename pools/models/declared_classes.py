@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from ...files import distinct_keys
 from .source_model import SourceModel
 
 KEYS = ("classes", "class_names", "names", "labels", "id2label")
@@ -39,12 +40,25 @@ def names_of_metadata(metadata: Mapping[str, str]) -> tuple[str, ...] | None:
 
 
 def _value(text: str) -> Any:
-    for read in (json.loads, ast.literal_eval):
+    """The value that the text writes; None where it is none, or an object has a key twice."""
+    for read in (_json, _literal):
         try:
             return read(text)
         except (ValueError, SyntaxError, RecursionError, MemoryError, TypeError):
             continue
     return None
+
+
+def _json(text: str) -> Any:
+    return json.loads(text, object_pairs_hook=distinct_keys)
+
+
+def _literal(text: str) -> Any:
+    tree = ast.parse(text, mode="eval")
+    value = ast.literal_eval(tree)
+    if isinstance(tree.body, ast.Dict) and len(tree.body.keys) > len(value):
+        raise ValueError("a key comes twice")
+    return value
 
 
 def _names(value: Any) -> tuple[str, ...] | None:

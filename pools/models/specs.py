@@ -33,9 +33,9 @@ from pathlib import Path
 from typing import Any, TypeAlias
 from urllib.parse import parse_qsl, urlencode
 
+from ...data.preprocessing import check_preprocessing
 from ...errors import DataError, SourceError
 from ...files import read_json
-from ...schema import check
 from .source_model import SourceModel
 
 Value: TypeAlias = "int | float | bool | str"
@@ -252,7 +252,7 @@ def _preprocessing(
     if path is None:
         return None
     content: Any = read_json(path, error=DataError)
-    check(content, "preprocessing", error=DataError, where=str(path))
+    check_preprocessing(content, where=str(path))
     return content
 
 

@@ -10,6 +10,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, cast
 
+from ...files import distinct_keys
 from ..protocol.parameters import MAX_RANK, MAX_TENSORS, region_of, text_of, whole_of
 from ..protocol.protocol import (
     InferAnswer,
@@ -28,7 +29,7 @@ def _refuse_constant(name: str) -> float:
 
 
 ENCODER = json.JSONEncoder(separators=(",", ":"))
-DECODER = json.JSONDecoder(parse_constant=_refuse_constant)
+DECODER = json.JSONDecoder(parse_constant=_refuse_constant, object_pairs_hook=distinct_keys)
 
 
 def decoded_json(body: bytes | memoryview, *, what: str = "the request") -> Any:

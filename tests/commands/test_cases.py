@@ -232,3 +232,51 @@ def test_checkpoints_are_loaded_or_told(build, cases, tmp_path, monkeypatch, fil
     if not line:
         (model,) = ran.json["models"]
         assert (model["name"], round(model["accuracy"], 4)) == ("Big", BIG)
+
+
+@pytest.mark.parametrize("name", ["bigendian.npz", "name_bytes.npz", "label_onehot.npz"])
+def test_outputs_are_read_as_others_write_them(encas, cases, tmp_path, name):
+    ran = encas("pool", "import", f"outputs/{name}", "--out", tmp_path / "pool", "--json")
+    assert ran.code == 0, ran.err
+    assert [model["name"] for model in ran.json["models"]] == ["a", "b", "c"]
+    assert ran.json["models"][0]["accuracy"] == 0.51
+
+
+OUTPUTS_REFUSED = (
+    ("table.csv", "expected the header label,MODEL:CLASS,.. with a column for each class of each"),
+    ("single.npy", "put it as outputs.npy into a folder with label.npy and models.csv (name,macs)"),
+    ("name_object.npz", "'name' holds Python objects, which are not read; save texts as np.array"),
+    ("neginf.npz", "a class that is never meant, store a low logit such as -1e4 in place of -inf"),
+    ("int8.npz", "outputs are whole numbers (int8), which do not say what they stand for; store"),
+)
+
+
+@pytest.mark.parametrize(("name", "line"), OUTPUTS_REFUSED)
+def test_outputs_that_are_not_read_are_answered_with_the_remedy(encas, cases, tmp_path, name, line):
+    ran = encas("pool", "import", f"outputs/{name}", "--out", tmp_path / "pool")
+    assert (ran.code, line in ran.err) == (1, True), ran.err
+    assert not (tmp_path / "pool").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "line"),
+    [
+        ("ext-wiretype-unlisted", "field 2 of the entry has the wrong wire type"),
+        ("ext-wiretype-parent", "field 2 of the entry has the wrong wire type"),
+        ("json-dup", "the key 'k0059999' comes twice in one object"),
+    ],
+)
+def test_bundle_that_hides_something_is_refused(encas, cases, tmp_path, name, line):
+    np.savez(tmp_path / "two.npz", x=np.zeros((5, 2), np.float32), label=np.zeros(5, np.int64))
+    words = ("--data", f"npz:{tmp_path / 'two.npz'}", "--out", tmp_path / "p.npz")
+    ran = encas("run", f"bundles/{name}", *words)
+    assert (ran.code, line in ran.err) == (1, True), ran.err
+    assert not (tmp_path / "p.npz").exists()
+
+
+def test_temperatures_at_an_end_of_the_range_are_told(encas, cases, tmp_path):
+    encas("pool", "import", "outputs/calib.npz", "--out", tmp_path / "pool", "--json")
+    ran = encas("pool", "calibrate", tmp_path / "pool", "--out", tmp_path / "c", "--json")
+    told = [note.split(":")[0] for note in ran.json["notes"]]
+    assert told == ["right", "wrong", "flat"]
+    assert "is the end of the range, no fit" in ran.err

@@ -1,10 +1,15 @@
 import json
+from dataclasses import fields
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from encas.data.preprocessing import Preprocessing
+from encas.data.preprocessing import EXAMPLE, Preprocessing
 from encas.errors import DataError
+from encas.schema import load_schema
+
+ROOT = Path(__file__).resolve().parent.parent.parent
 
 
 def test_preprocessing_of_json_is_what_it_says(tmp_path):
@@ -63,3 +68,39 @@ def test_normalised_pixels_are_divided_shifted_and_scaled():
 def test_preprocessing_with_faults_is_refused(content, message):
     with pytest.raises(DataError, match=message):
         Preprocessing.of(content)
+
+
+@pytest.mark.parametrize(
+    ("values", "n_doubts"),
+    [
+        ({"mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225)}, 0),
+        ({}, 0),
+        ({"mean": (123.7, 116.3, 103.5), "std": (58.4, 57.1, 57.4)}, 1),
+        ({"mean": (0.0, 0.0, 0.0), "std": (255.0, 255.0, 255.0)}, 1),
+        ({"mean": (123.7, 116.3, 103.5), "std": (58.4, 57.1, 57.4), "scale": 1.0}, 0),
+    ],
+)
+def test_pixels_that_are_divided_twice_are_doubted(values, n_doubts):
+    doubts = Preprocessing(size=(8, 8), **values).doubts()
+    assert len(doubts) == n_doubts
+    assert all("say scale 1, or divide mean and std by 255" in doubt for doubt in doubts)
+
+
+@pytest.mark.parametrize("content", [{}, {"size": [8, 8], "resize": 9, "crop": 0.5}, []])
+def test_error_shows_an_example_that_is_right(content):
+    with pytest.raises(DataError, match=r"p.json: .*; an example: \{") as caught:
+        Preprocessing.of(content, where="p.json")
+    shown = EXAMPLE[EXAMPLE.index("{") : EXAMPLE.index("}") + 1]
+    assert shown in str(caught.value)
+    assert Preprocessing.of(json.loads(shown)).size == (224, 224)
+
+
+def test_page_and_schema_name_every_key_and_its_default():
+    page = (ROOT / "docs" / "preprocessing.md").read_text()
+    block = page[page.index("```json") + 7 : page.index("```\n", page.index("```json") + 7)]
+    assert Preprocessing.of(json.loads(block)).crop == 0.875
+    rows = [line for line in page.splitlines() if line.startswith("| `")]
+    properties = load_schema("preprocessing")["properties"]
+    assert [row.split("`")[1] for row in rows] == list(properties)
+    assert list(properties) == [field.name for field in fields(Preprocessing)]
+    assert all(one["description"].endswith(".") for one in properties.values())

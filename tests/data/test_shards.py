@@ -50,7 +50,9 @@ def test_image_without_a_label_is_refused(tmp_path, images):
         open_source(f"webdataset:{tmp_path}")
 
 
-@pytest.mark.parametrize("label", [b"cat", b"-1", b"true", b'{"class": 1}', b""])
+@pytest.mark.parametrize(
+    "label", [b"cat", b"-1", b"true", b'{"class": 1}', b"", b'{"label": 1, "label": 2}']
+)
 def test_foreign_label_is_refused(tmp_path, images, label):
     write_shard(tmp_path / "a.tar", [("1.png", images[0]), ("1.cls", label)])
     with pytest.raises(DataError, match=r"a.tar/1.cls: expected a label"):

@@ -48,6 +48,12 @@ def test_opened_model_answers_as_the_pool_says(models, pool):
         np.testing.assert_allclose(session.run(x), pool.probabilities(index), atol=1e-5)
 
 
+def test_data_that_tell_nothing_new_need_not_be_there(loop, pool, folder):
+    (loop.pool.parent / "data.npz").unlink()
+    models = PoolModels(pool, folder, PLACEMENT, exporter="dynamo", data=loop.data)
+    assert models.open("small").info.input_shape == (1, 2, 3)
+
+
 def test_model_is_exported_once_and_stays_on_the_disk(models, folder):
     first = models.open("medium")
     (file,) = folder.glob("*.onnx")

@@ -60,3 +60,22 @@ def test_fit_tells_how_many_models_are_done(tiny_pool):
     assert [(each.what, each.done, each.total) for each in heard] == [
         ("calibrating", done, 3) for done in range(4)
     ]
+
+
+@pytest.mark.parametrize(
+    ("shift", "said"), [(0, "temperature 0.010 is the end of the range, no fit: a model that is"),
+                        (1, "temperature 100.000 is the end of the range, no fit: its confidence")],
+)  # fmt: skip
+def test_fit_at_an_end_of_the_range_says_why(rng, shift, said):
+    label = rng.integers(0, 4, 100)
+    logits = 9 * np.eye(4)[(label + shift) % 4]
+    pool = Pool.of(outputs=logits[None], label=label, names=["net"], kind="logits")
+    notes = []
+    fit_temperatures(pool, on_note=notes.append)
+    assert notes[0].startswith(f"net: {said}")
+
+
+def test_fit_inside_the_range_says_nothing(overconfident):
+    notes = []
+    fit_temperatures(overconfident, on_note=notes.append)
+    assert notes == []

@@ -7,8 +7,9 @@ import pytest
 
 from encas.errors import PoolError
 from encas.pools.pool import Pool
-from encas.pools.pool_check import check_pool
+from encas.pools.pool_check import check_outputs, check_pool
 from encas.pools.pool_writing import write_pool
+from encas.search.front_finding import find_front
 
 
 @pytest.fixture
@@ -90,3 +91,31 @@ def test_check_tells_how_many_files_are_hashed(stored):
         (done, 4, "files") for done in range(5)
     ]
     assert heard[0].what == f"hashing {stored.path}"
+
+
+def swapped(folder, file):
+    """Puts other values of the same shape and type into a pool's file."""
+    array = np.load(folder / file)
+    np.save(folder / file, np.full_like(array, np.nan) if array.dtype.kind == "f" else array[::-1])
+
+
+def test_outputs_that_are_not_those_hashed_are_refused_before_they_are_read(tiny_pool, tmp_path):
+    pool = tiny_pool.save(tmp_path / "pool")
+    check_outputs(pool)
+    check_outputs(tiny_pool)
+    (file,) = (tmp_path / "pool" / "outputs").glob("dear*")
+    swapped(tmp_path / "pool", f"outputs/{file.name}")
+    match = f"outputs/{file.name}: the content is not the one hashed in pool.json"
+    with pytest.raises(PoolError, match=match):
+        check_outputs(Pool.load(tmp_path / "pool"))
+    with pytest.raises(PoolError, match=match):
+        find_front(Pool.load(tmp_path / "pool"), max_members=2)
+
+
+@pytest.mark.parametrize("file", ["label.npy", "samples.npy", "held_out.npy"])
+def test_small_arrays_are_held_against_their_hashes_at_once(tiny_pool, tmp_path, file):
+    hashes = np.arange(8 * 32, dtype=np.uint8).reshape(8, 32)
+    replace(tiny_pool, samples=hashes, held_out=hashes[:2]).save(tmp_path / "pool")
+    swapped(tmp_path / "pool", file)
+    with pytest.raises(PoolError, match=f"{file}: the content is not the one hashed"):
+        Pool.load(tmp_path / "pool")

@@ -111,3 +111,56 @@ def _length(content: bytes) -> bytes:
         parts.append(n & 0x7F | 0x80)
         n >>= 7
     return bytes([*parts, n])
+
+
+def field(number: int, wire_type: int, content: bytes) -> bytes:
+    """A field of a message; more than seven bits of a tag are not needed here."""
+    return bytes([number << 3 | wire_type]) + content
+
+
+def text(number: int, content: bytes) -> bytes:
+    return field(number, 2, bytes([len(content)]) + content)
+
+
+def model_of(tensor: bytes) -> bytes:
+    return text(7, text(5, tensor))
+
+
+LOCATION = text(1, b"location") + text(2, b"hidden.bin")
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        LOCATION + field(2, 1, b"good.bin"),  # eight bytes that readers pass over
+        LOCATION + field(2, 0, b"\x01"),
+        LOCATION + field(1, 5, b"abcd"),
+    ],
+)
+def test_fields_that_readers_pass_over_are_refused(entry):
+    with pytest.raises(SessionError, match="field [12] of the entry has the wrong wire type"):
+        external_files(model_of(text(13, entry)))
+
+
+@pytest.mark.parametrize("parts", [field(13, 1, b"good.bin"), field(13, 5, b"abcd")])
+def test_external_data_of_another_wire_type_are_refused(parts):
+    with pytest.raises(SessionError, match="field 13 of the tensor has the wrong wire type"):
+        external_files(model_of(parts))
+
+
+def test_every_location_of_a_tensor_counts():
+    again = text(1, b"location") + text(2, b"good.bin")
+    content = model_of(text(13, LOCATION) + text(13, again))
+    assert external_files(content) == ("good.bin", "hidden.bin")
+
+
+def test_tag_that_readers_cut_to_32_bits_is_refused():
+    # Bit 32 and field 13: readers of 32 bits see external data.
+    tag = (1 << 32) | (13 << 3) | 2
+    varint = bytes([tag & 0x7F | 0x80, tag >> 7 & 0x7F | 0x80, tag >> 14 & 0x7F | 0x80,
+                    tag >> 21 & 0x7F | 0x80, tag >> 28])  # fmt: skip
+    content = varint + bytes([len(LOCATION)]) + LOCATION
+    with pytest.raises(SessionError, match="field number"):
+        external_files(model_of(content))
+    with pytest.raises(SessionError, match="field number 0"):
+        external_files(b"\x00\x01")

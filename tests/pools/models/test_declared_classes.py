@@ -29,7 +29,18 @@ def test_names_are_read_as_exporters_write_them(text):
 
 @pytest.mark.parametrize(
     "text",
-    ["", "ant", "[]", "[1, 2]", "{1: 'a', 2: 'b'}", "{'a': 'b'}", "__import__('os')", "[" * 9999],
+    [
+        "",
+        "ant",
+        "[]",
+        "[1, 2]",
+        "{1: 'a', 2: 'b'}",
+        "{'a': 'b'}",
+        "__import__('os')",
+        "[" * 9999,
+        "{0: 'a', 0: 'b'}",
+        '{"0": "a", "0": "b"}',
+    ],
 )
 def test_other_texts_are_no_names(text):
     assert names_of_metadata({"names": text}) is None

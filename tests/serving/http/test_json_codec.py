@@ -132,6 +132,10 @@ def test_header_length_of_the_whole_body_leaves_no_raw_bytes(length):
     [
         (b"1", "the request must be a JSON object"),
         (b"{", "failed to parse the JSON of the request: Expecting"),
+        (
+            b'{"id": "a", "id": "b"}',
+            "failed to parse the JSON of the request: the key 'id' comes twice",
+        ),
         (b'{"id": NaN}', "failed to parse the JSON of the request: NaN is not a JSON number"),
     ],
 )
