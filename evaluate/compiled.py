@@ -25,7 +25,7 @@ def compiled(function: Function) -> Function:
     found by the age of the function's own file alone: a compiled function calls only functions of
     the same file. To compile fast, loops stand where numpy's functions would.
     """
-    return cast(Function, numba.njit(cache=True, nogil=True, error_model="numpy")(function))
+    return cast(Function, numba.njit(cache=True, nogil=True)(function))
 
 
 def inlined(function: Function) -> Function:

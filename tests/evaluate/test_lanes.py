@@ -54,3 +54,29 @@ def test_lanes_work_in_a_forked_process():
 def test_threads_are_those_given_or_all_processors(monkeypatch):
     monkeypatch.setattr("encas.evaluate.lanes.usable_processors", lambda: 7)
     assert (threads_or_all(3), threads_or_all(None)) == (3, 7)
+
+
+def test_lanes_within_lanes_and_from_several_threads_are_all_called():
+    seen: list[tuple[int, int]] = []
+
+    def outer(lane: int, _n: int) -> None:
+        on_lanes(lambda inner, _n: seen.append((lane, inner)), 2)
+
+    threads = [threading.Thread(target=lambda: on_lanes(outer, 2)) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=60)
+    assert sorted(seen) == sorted([(0, 0), (0, 1), (1, 0), (1, 1)] * 3)
+
+
+def test_lanes_go_on_after_an_error():
+    def failing(lane: int, _n: int) -> None:
+        raise ValueError(f"lane {lane}")
+
+    for _ in range(2):
+        with pytest.raises(ValueError, match="lane 0"):
+            on_lanes(failing, 2)
+    out = np.zeros(4, np.int64)
+    on_lanes(filled, 2, out)
+    assert out.tolist() == [1, 2, 1, 2]
