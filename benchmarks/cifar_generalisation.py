@@ -60,7 +60,7 @@ def folded(pool: Pool, seed: int, given: Any, confidence: str) -> Front:
         for one, other in (halves, halves[::-1])
     ]
     both = {item.cascade: item for front in fronts for item in front.cascades}
-    return replace(fronts[0], cascades=tuple(sorted(both.values(), key=lambda c: c.cost)))
+    return fronts[0].with_cascades(sorted(both.values(), key=lambda c: c.cost))
 
 
 def replace_evaluations(given: Any) -> Any:

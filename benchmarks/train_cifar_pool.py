@@ -17,7 +17,7 @@ import os
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -263,7 +263,7 @@ def picture(pools: dict[str, Pool], fronts: Sequence[Front]) -> str:
         if scored.accuracy >= last + LEAST_STEP:
             shown.append(index)
             last = scored.accuracy
-    thinned = [replace(front, cascades=tuple(front.cascades[i] for i in shown)) for front in fronts]
+    thinned = [front.with_cascades([front.cascades[i] for i in shown]) for front in fronts]
     report = report_of(thinned, pools=list(pools.values()))
     return draw(report.figures[0].chart, alone=True) + "\n"
 

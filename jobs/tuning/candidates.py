@@ -58,4 +58,4 @@ def best_of(front: Front, scored: Sequence[ScoredCascade]) -> Front:
     ordered = sorted(scored, key=lambda one: (one.cost, one.error))
     points = np.array([(one.error, one.cost) for one in ordered])
     kept = [one for one, keep in zip(ordered, non_dominated(points), strict=True) if keep]
-    return replace(front, cascades=tuple(kept), objectives=("error", "latency"))
+    return replace(front.with_cascades(kept), objectives=("error", "latency"))

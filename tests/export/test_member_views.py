@@ -55,7 +55,7 @@ def test_views_of_members_that_want_different_ones_are_an_input_each():
 
 
 def test_views_with_faults_name_the_spec():
-    with pytest.raises(DataError, match="a: size must be array"):
+    with pytest.raises(DataError, match="a: 2 faults: size must be array, got 8"):
         views_of([member("a", preprocessing={"size": 8})])
 
 

@@ -1,8 +1,11 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from encas.cascade import Cascade
 from encas.fronts.front import Front
+from encas.fronts.front_answers import CascadeAnswer, FrontAnswers
 from encas.fronts.scored_cascade import PoolReference, ScoredCascade
 from encas.jobs.tuning.candidates import best_of, members_that_matter, merged, rival_of, spread
 from encas.pools.pool import Pool
@@ -72,3 +75,16 @@ def test_best_of_counts_equal_points_once():
     made = best_of(front(), [scored("a", error=0.5, cost=1), scored("b", error=0.5, cost=1)])
     assert [one.cascade.members for one in made.cascades] == [("a",)]
     assert made.objectives == ("error", "latency")
+
+
+def test_best_of_other_cascades_has_no_answers_of_those_before():
+    first = scored("a", error=0.2, cost=1.0)
+    given = front(first)
+    answers = FrontAnswers(
+        pool=given.pool,
+        objective="macs",
+        single=first,
+        as_accurate=None,
+        best=CascadeAnswer(index=0, scored=first),
+    )
+    assert best_of(replace(given, answers=answers), [first]).answers is None
