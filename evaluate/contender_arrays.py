@@ -8,7 +8,7 @@ import numpy as np
 
 from ..arrays import FloatArray, IntArray
 from ..cascade import Confidence
-from .contenders import CHUNK, Contenders
+from .contenders import Contenders
 
 KINDS: dict[Confidence, int] = {"max_probability": 0, "margin": 1, "logit_gap": 2}
 
@@ -27,14 +27,6 @@ class Source(NamedTuple):
     flat_values: FloatArray
     label: IntArray
     kind: int
-
-
-def scratch_for(contenders: Contenders, n_lanes: int) -> FloatArray:
-    """Room for sums of each lane, float32 [n_lanes, 3, the numbers of the widest chunk].
-
-    To ask for it anew in each batch takes longer than a small batch does.
-    """
-    return np.empty((n_lanes, 3, CHUNK * max(2, contenders.widest)), np.float32)
 
 
 def source_of(contenders: Contenders, confidence: Confidence) -> Source:

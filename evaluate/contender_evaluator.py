@@ -9,7 +9,7 @@ from ..arrays import IntArray
 from ..cascade import Confidence
 from ..errors import SearchError
 from .compiled import compiled
-from .contender_arrays import scratch_for, source_of
+from .contender_arrays import source_of
 from .contenders import CHUNK, Contenders, rank_of
 from .counts import Counts
 from .lanes import on_lanes, threads_or_all
@@ -19,8 +19,9 @@ from .stages import count_lane
 
 CACHE_BYTES = 2**30
 MAX_SLOTS = 2**19
-# So many chunks of cascades take a thread about as long as five others take to be woken.
-CHUNKS_PER_LANE = 200
+# So many chunks of cascades take a thread about a tenth of a millisecond: with fewer, another
+# thread would cost more time than it saves.
+CHUNKS_PER_LANE = 500
 
 
 class ContenderEvaluator:
@@ -49,7 +50,6 @@ class ContenderEvaluator:
         self.contenders = contenders
         self._source = source_of(contenders, confidence)
         self._n_threads = threads_or_all(n_threads)
-        self._scratch = scratch_for(contenders, self._n_threads)
         self._n_blocks = -(-contenders.n_chunks // contenders.block)
         slot_bytes = self._n_blocks * contenders.block * CHUNK
         max_members = contenders.max_members
@@ -102,7 +102,7 @@ class ContenderEvaluator:
         members = batch[0]
         n_lanes = self._n_lanes(len(members))
         lanes = np.zeros((n_lanes, len(members), 1 + members.shape[1]), np.int64)
-        on_lanes(count_lane, n_lanes, self._source, self._slab, fresh, *batch, lanes, self._scratch)
+        on_lanes(count_lane, n_lanes, self._source, self._slab, fresh, *batch, lanes)
         return lanes.sum(axis=0) if n_lanes > 1 else lanes[0]
 
     def _n_lanes(self, n_cascades: int) -> int:

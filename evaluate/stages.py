@@ -162,9 +162,7 @@ def _flat_byte(source, rows, label, members, n):
 
 
 @compiled
-def count_lane(
-    lane, n_lanes, source, slab, fresh, members, slots, limits, n_stages, counts, scratch
-):
+def count_lane(lane, n_lanes, source, slab, fresh, members, slots, limits, n_stages, counts):
     """Counts cascades over the samples of a lane; bytes that the slab lacks are computed.
 
     Args:
@@ -179,8 +177,8 @@ def count_lane(
         n_stages: int64 [n].
         counts: int64 [n_lanes, n, 1 + max_members], zeros, to be summed over the lanes: right
             answers and, from place 2 on, how many run a stage.
-        scratch: see `scratch_for`.
     """
+    scratch = np.empty((2, _scratch_size(source.start)), np.float32)
     alive = np.empty(CHUNK, np.uint8)
     # Neighbouring blocks are equally wide: dealt out in turn, the work is even.
     for block in range(lane, len(slab), n_lanes):
@@ -189,7 +187,16 @@ def count_lane(
                 slab[block, slot, place, 0] = UNKNOWN
         for i in range(len(members)):
             known = (slab[block], members[i], slots[i], limits[i], n_stages[i])
-            _count_block(source, block, known, counts[lane, i], alive, scratch[lane])
+            _count_block(source, block, known, counts[lane, i], alive, scratch)
+
+
+@inlined
+def _scratch_size(start):
+    """Room for the sums of any chunk, and for at least two slots."""
+    size = 2 * CHUNK
+    for chunk in range(len(start) - 1):
+        size = max(size, start[chunk + 1] - start[chunk])
+    return size
 
 
 @inlined
@@ -229,7 +236,7 @@ def _leave(stage, limit, alive):
 
 
 @compiled
-def fill_lane(lane, n_lanes, source, prefix, last, stages, lasts, scratch):
+def fill_lane(lane, n_lanes, source, prefix, last, stages, lasts):
     """The bytes of every stage of prefixes, and of alternatives for one more member.
 
     Args:
@@ -240,15 +247,15 @@ def fill_lane(lane, n_lanes, source, prefix, last, stages, lasts, scratch):
         last: int64 [n, n_last], members, negative where there is none.
         stages: uint8 [n, q, n_chunks * 64], filled; 0 in front.
         lasts: uint8 [n, n_last, n_chunks * 64], filled where there are members; bit `right` alone.
-        scratch: see `scratch_for`.
     """
     n_chunks = len(source.flat_chunk)
+    scratch = np.empty((3, _scratch_size(source.start)), np.float32)
     members = np.empty(prefix.shape[1] + 1, np.int64)
     for first in range(lane * source.block, n_chunks, n_lanes * source.block):
         for i in range(len(prefix)):
             unit = (prefix[i], last[i], stages[i], lasts[i])
             for chunk in range(first, min(first + source.block, n_chunks)):
-                _fill_chunk(source, chunk, unit, members, scratch[lane])
+                _fill_chunk(source, chunk, unit, members, scratch)
 
 
 @inlined

@@ -8,7 +8,7 @@ import numpy as np
 
 from ..arrays import DoubleArray, IntArray
 from ..cascade import Confidence
-from .contender_arrays import scratch_for, source_of
+from .contender_arrays import source_of
 from .contenders import CHUNK, Contenders
 from .lanes import on_lanes, threads_or_all
 from .stages import fill_lane
@@ -63,7 +63,6 @@ class Sweeper:
         self._padded = contenders.n_chunks * CHUNK
         unit_bytes = 2 * (N_PREFIX + N_LANES) * self._padded + 16 * self.n_samples
         self._n_threads = threads_or_all(n_threads)
-        self._scratch = scratch_for(contenders, self._n_threads)
         self._at_once = max(self._n_threads, BATCH_BYTES // unit_bytes)
 
     def empty_stair(self) -> DoubleArray:
@@ -108,7 +107,7 @@ class Sweeper:
         lasts = np.empty((n, N_LANES, self._padded), np.uint8)
         n_blocks = -(-self._padded // (CHUNK * self._source.block))
         n_lanes = min(self._n_threads, n_blocks)
-        on_lanes(fill_lane, n_lanes, self._source, prefix, last, stages, lasts, self._scratch)
+        on_lanes(fill_lane, n_lanes, self._source, prefix, last, stages, lasts)
         n_lanes = min(self._n_threads, n)
         codes, costs = np.empty((n, len(stair)), np.int64), np.empty((n, len(stair)))
         units = sorted_units(stages, lasts, last, self.n_samples, n_lanes=n_lanes)
