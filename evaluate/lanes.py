@@ -40,11 +40,15 @@ def on_lanes(function: Callable[..., object], n_lanes: int, *arguments: object) 
         workers = crew.of(n_lanes - 1)
         for lane, worker in enumerate(workers, start=1):
             worker.post(function, lane, n_lanes, *arguments)
-        function(0, n_lanes, *arguments)
-        for worker in workers:
-            worker.wait()
+        try:
+            function(0, n_lanes, *arguments)
+        finally:
+            # Whatever happens here: nobody goes on while lanes are at work on the same arrays.
+            errors = [error for worker in workers if (error := worker.wait()) is not None]
     finally:
         crew.lock.release()
+    if errors:
+        raise errors[0]
 
 
 def threads_or_all(n_threads: int | None) -> int:
@@ -67,15 +71,14 @@ class _Worker(threading.Thread):
         self._jobs.put((function, arguments))
         self._counts[POSTED] += 1
 
-    def wait(self) -> None:
-        """Returns when all jobs are done; raises what the last one has raised."""
+    def wait(self) -> BaseException | None:
+        """Returns when all jobs are done; gives what the last one has raised."""
         posted = int(self._counts[POSTED])
         spin_while(self._counts, DONE, posted - 1, LOOKS)
-        number = 0
+        number, error = self._answers.get()
         while number < posted:
             number, error = self._answers.get()
-            if number == posted and error is not None:
-                raise error
+        return error
 
     def run(self) -> None:
         """Does jobs."""

@@ -85,18 +85,19 @@ def not_a_module():
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
     """The folder of real data that lies beside a developer's checkout."""
-    path = REPOSITORY.parent / "shared" / "data"
-    if not path.is_dir():
-        pytest.skip(f"the real data is not here: {path}")
-    return path
+    return _beside("data", "the real data is")
 
 
 @pytest.fixture(scope="session")
 def shared_cases() -> Path:
     """The folder of small inputs that once failed, beside a developer's checkout."""
-    path = REPOSITORY.parent / "shared" / "cases"
+    return _beside("cases", "the cases are")
+
+
+def _beside(name: str, what: str) -> Path:
+    path = REPOSITORY.parent / "shared" / name
     if not path.is_dir():
-        pytest.skip(f"the cases are not here: {path}")
+        pytest.skip(f"{what} not here: {path}")
     return path
 
 

@@ -164,16 +164,17 @@ def _object(**types: str) -> Schema:
     }
 
 
-def _metadata() -> Schema:
-    tensor: Schema = {
+def _tensor(shape: Schema, **further: Schema) -> Schema:
+    text: Schema = {"type": "string"}
+    return {
         "type": "object",
         "required": ["name", "datatype", "shape"],
-        "properties": {
-            "name": {"type": "string"},
-            "datatype": {"type": "string"},
-            "shape": {"type": "array", "items": {"type": "integer", "minimum": -1}},
-        },
+        "properties": {"name": text, "datatype": text, "shape": shape, **further},
     }
+
+
+def _metadata() -> Schema:
+    tensor = _tensor({"type": "array", "items": {"type": "integer", "minimum": -1}})
     tensors: Schema = {"type": "array", "items": tensor, "minItems": 1}
     return {
         "type": "object",
@@ -218,17 +219,8 @@ def _stats() -> Schema:
 
 
 def _request() -> Schema:
-    tensor: Schema = {
-        "type": "object",
-        "required": ["name", "datatype", "shape"],
-        "properties": {
-            "name": {"type": "string"},
-            "datatype": {"type": "string"},
-            "shape": {"type": "array", "items": COUNT, "maxItems": MAX_RANK},
-            "parameters": PARAMETERS,
-            "data": {"type": "array"},
-        },
-    }
+    shape: Schema = {"type": "array", "items": COUNT, "maxItems": MAX_RANK}
+    tensor = _tensor(shape, parameters=PARAMETERS, data={"type": "array"})
     output: Schema = {
         "type": "object",
         "required": ["name"],

@@ -1,23 +1,11 @@
 import numpy as np
-import onnx
 import pytest
-from onnx import TensorProto, helper, numpy_helper
+from onnx import helper, numpy_helper
+from reshaped_model import reshaped_model
 
 from encas.errors import ExportError
 from encas.export import batch_axis
 from encas.export.batch_axis import spell_out_reshapes
-
-
-def reshaped_model(shape_nodes, initializers=(), opset: int = 18) -> onnx.ModelProto:
-    info = helper.make_tensor_value_info
-    nodes = [*shape_nodes, helper.make_node("Reshape", ["input", "shape"], ["probabilities"])]
-    graph = helper.make_graph(
-        nodes, "g",
-        [info("input", TensorProto.FLOAT, ["batch", 3, 4])],
-        [info("probabilities", TensorProto.FLOAT, ["batch", 12])], list(initializers),
-    )  # fmt: skip
-    opsets = [helper.make_opsetid("", opset)]
-    return helper.make_model(graph, opset_imports=opsets, ir_version=8)
 
 
 def test_computed_reshape_is_spelled_out_so_that_an_empty_batch_works():

@@ -1,25 +1,14 @@
 import numpy as np
 import pytest
+from small_fronts import make_front
 
 from encas.cascade import Cascade
 from encas.errors import FrontError
 from encas.fronts.cascade_choice import Demand, make_choice
-from encas.fronts.front import Front
-from encas.fronts.scored_cascade import PoolReference, ScoredCascade
+from encas.fronts.scored_cascade import ScoredCascade
 from encas.fronts.scoring import evaluate_front
 from encas.pools.pool import Pool
 from encas.search.front_finding import find_front
-
-
-def make_front(points, objective: str = "macs") -> Front:
-    cascades = [
-        ScoredCascade(
-            cascade=Cascade(members=(f"m{i}",), thresholds=()), error=error, cost=cost, reach=(1.0,)
-        )
-        for i, (error, cost) in enumerate(points)
-    ]
-    pool = PoolReference(name="p", sha256="0" * 64, n_samples=1000, n_classes=3)
-    return Front(pool=pool, objectives=("error", objective), cascades=tuple(cascades))
 
 
 @pytest.fixture

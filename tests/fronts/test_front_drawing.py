@@ -5,38 +5,22 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from matplotlib import pyplot
+from small_fronts import legend, scored_front
 
-from encas.cascade import Cascade
 from encas.errors import FrontError
-from encas.evaluate.objectives import TopOneError, front_costs
 from encas.fronts.front import Front
 from encas.fronts.front_drawing import draw_fronts
-from encas.fronts.scoring import pool_reference, score
-
-CASCADES = (
-    Cascade(members=("cheap",), thresholds=()),
-    Cascade(members=("cheap", "dear"), thresholds=(0.6,)),
-)
 
 
 @pytest.fixture
 def front(tiny_pool) -> Front:
-    return Front(
-        pool=pool_reference(tiny_pool),
-        objectives=("error", "macs"),
-        cascades=score(CASCADES, tiny_pool, TopOneError(), front_costs(("macs",), tiny_pool)),
-        search={"algorithm": "by hand", "seed": 3},
-    )
+    return scored_front(tiny_pool)
 
 
 @pytest.fixture(autouse=True)
 def closed():
     yield
     pyplot.close("all")
-
-
-def legend(axes) -> list[str]:
-    return [text.get_text() for text in axes.get_legend().get_texts()]
 
 
 def test_plot_draws_accuracy_over_cost_with_units(front):

@@ -1,20 +1,7 @@
 import pytest
+from small_fronts import make_front
 
-from encas.cascade import Cascade
-from encas.fronts.front import Front
-from encas.fronts.scored_cascade import PoolReference, ScoredCascade
 from encas.fronts.trade_off import TradeOff, neighbours
-
-
-def make_front(points, objective: str = "macs") -> Front:
-    cascades = [
-        ScoredCascade(
-            cascade=Cascade(members=(f"m{i}",), thresholds=()), error=error, cost=cost, reach=(1.0,)
-        )
-        for i, (error, cost) in enumerate(points)
-    ]
-    pool = PoolReference(name="p", sha256="0" * 64, n_samples=1000, n_classes=3)
-    return Front(pool=pool, objectives=("error", objective), cascades=tuple(cascades))
 
 
 def test_neighbours_are_the_next_cheaper_and_the_next_better():

@@ -11,6 +11,7 @@ from encas.fronts.front import Front
 from encas.fronts.scoring import pool_reference, score
 from encas.latency import LatencyProfile, Setting, Timing
 from encas.manifest import Manifest
+from encas.reports.comparison import Contender, MeasuredTime, Split
 
 SETTING = Setting(
     device="cpu",
@@ -20,6 +21,19 @@ SETTING = Setting(
     versions={"onnxruntime": "1.2.3"},
 )
 CHOSEN = Cascade(members=("cheap", "dear"), thresholds=(0.5,))
+
+
+def measured(batch_size: int, ms: float) -> MeasuredTime:
+    return MeasuredTime(
+        batch_size=batch_size, mean_ms=ms, p50_ms=ms, predicted_ms=None, setting=SETTING
+    )
+
+
+def contender_of(name: str, n_correct: int, macs: float, *times: MeasuredTime) -> Contender:
+    right = np.arange(500) < n_correct
+    split = Split(name="test", right=right, reach=(1.0,), macs=macs)
+    cascade = Cascade(members=("a",), thresholds=())
+    return Contender(name=name, cascade=cascade, splits=(split,), latencies=times)
 
 
 def timing(name: str, batch_size: int, ms: float) -> Timing:

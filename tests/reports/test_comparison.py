@@ -2,15 +2,11 @@
 
 from dataclasses import replace
 
-import numpy as np
 import pytest
 
 from encas.cascade import Cascade
 from encas.errors import PoolError
 from encas.reports.comparison import (
-    Contender,
-    MeasuredTime,
-    Split,
     best_single_model,
     comparison_rows,
     contender,
@@ -18,20 +14,7 @@ from encas.reports.comparison import (
     measured_model,
 )
 
-from .conftest import CHOSEN, SETTING
-
-
-def _measured(batch_size: int, ms: float) -> MeasuredTime:
-    return MeasuredTime(
-        batch_size=batch_size, mean_ms=ms, p50_ms=ms, predicted_ms=None, setting=SETTING
-    )
-
-
-def _contender(name: str, n_correct: int, macs: float, *times: MeasuredTime) -> Contender:
-    right = np.arange(500) < n_correct
-    split = Split(name="test", right=right, reach=(1.0,), macs=macs)
-    cascade = Cascade(members=("a",), thresholds=())
-    return Contender(name=name, cascade=cascade, splits=(split,), latencies=times)
+from .conftest import CHOSEN, contender_of, measured
 
 
 def test_contender_counts_what_the_definition_says(tiny_pool):
@@ -87,8 +70,8 @@ def test_measured_model_goes_through_the_executor_as_cascades_do(profile):
 def test_rows_show_intervals_ratios_and_gaps():
     rows = comparison_rows(
         [
-            _contender("single", 480, 1000, _measured(1, 0.2), _measured(64, 1.0)),
-            _contender("cascade", 490, 250, _measured(1, 0.3)),
+            contender_of("single", 480, 1000, measured(1, 0.2), measured(64, 1.0)),
+            contender_of("cascade", 490, 250, measured(1, 0.3)),
         ]
     )
     assert rows[0] == (
@@ -101,12 +84,12 @@ def test_rows_show_intervals_ratios_and_gaps():
     assert len(rows) == 3
 
 
-def test_rows_say_where_one_of_several_was_not_measured():
+def test_rows_say_where_one_of_several_was_notmeasured():
     rows = comparison_rows(
         [
-            _contender("single", 480, 1000, _measured(1, 0.2)),
-            _contender("first", 480, 1000, _measured(1, 0.1)),
-            _contender("second", 480, 1000),
+            contender_of("single", 480, 1000, measured(1, 0.2)),
+            contender_of("first", 480, 1000, measured(1, 0.1)),
+            contender_of("second", 480, 1000),
         ]
     )
     assert rows[-1][1:] == ("0.2000 ms", "0.1000 ms (0.50 x)", "not measured")

@@ -5,29 +5,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from encas.cascade import Cascade
-from encas.reports.comparison import Contender, MeasuredTime, Split
 from encas.reports.comparison_verdict import verdict
 
-from .conftest import SETTING
-
-
-def _measured(batch_size: int, ms: float) -> MeasuredTime:
-    return MeasuredTime(
-        batch_size=batch_size, mean_ms=ms, p50_ms=ms, predicted_ms=None, setting=SETTING
-    )
-
-
-def _contender(name: str, n_correct: int, macs: float, *times: MeasuredTime) -> Contender:
-    right = np.arange(500) < n_correct
-    split = Split(name="test", right=right, reach=(1.0,), macs=macs)
-    cascade = Cascade(members=("a",), thresholds=())
-    return Contender(name=name, cascade=cascade, splits=(split,), latencies=times)
+from .conftest import contender_of, measured
 
 
 def test_verdict_of_a_slower_cascade_says_so_plainly():
-    single = _contender("best single model", 480, 1000, _measured(1, 0.2), _measured(64, 1.0))
-    other = _contender("cascade", 481, 250, _measured(1, 0.3), _measured(64, 0.5))
+    single = contender_of("best single model", 480, 1000, measured(1, 0.2), measured(64, 1.0))
+    other = contender_of("cascade", 481, 250, measured(1, 0.3), measured(64, 0.5))
     assert verdict(single, other) == (
         "The cascade answers 481 of 500 samples of test rightly, the best single model 480 (paired "
         "95 % interval of the difference: -0.56 .. +1.12 points). It spends 4.00 times fewer MACs. "
@@ -38,8 +23,8 @@ def test_verdict_of_a_slower_cascade_says_so_plainly():
 
 
 def test_verdict_of_a_faster_and_clearly_better_cascade_has_no_reservations():
-    single = _contender("best single model", 400, 1000, _measured(8, 0.3))
-    text = verdict(single, _contender("cascade", 490, 2000, _measured(8, 0.2)))
+    single = contender_of("best single model", 400, 1000, measured(8, 0.3))
+    text = verdict(single, contender_of("cascade", 490, 2000, measured(8, 0.2)))
     assert "It spends 2.00 times as many MACs. In measured time it is 1.50 times as fast" in text
     assert text.endswith("In short: more accurate and at least 1.5 times as fast.")
 
@@ -56,8 +41,8 @@ def test_verdict_of_a_faster_and_clearly_better_cascade_has_no_reservations():
 def test_verdict_in_short_tells_accuracies_apart_only_outside_the_paired_interval(
     n_correct, expected
 ):
-    single = _contender("single", 400, 1000, _measured(1, 1.0))
-    text = verdict(single, _contender("cascade", n_correct, 500, _measured(1, 0.25)))
+    single = contender_of("single", 400, 1000, measured(1, 1.0))
+    text = verdict(single, contender_of("cascade", n_correct, 500, measured(1, 0.25)))
     assert text.endswith(f"In short: {expected} and at least 4.0 times as fast.")
 
 
@@ -74,38 +59,38 @@ def test_verdict_in_short_tells_accuracies_apart_only_outside_the_paired_interva
     ],
 )
 def test_verdict_in_short_of_times_holds_at_every_batch_size(first_ms, second_ms, expected):
-    single = _contender("single", 400, 1000, _measured(1, 1.0), _measured(8, 1.0))
-    other = _contender("cascade", 400, 500, _measured(1, first_ms), _measured(8, second_ms))
+    single = contender_of("single", 400, 1000, measured(1, 1.0), measured(8, 1.0))
+    other = contender_of("cascade", 400, 500, measured(1, first_ms), measured(8, second_ms))
     assert verdict(single, other).endswith(f"as far as 500 samples tell, and {expected}.")
 
 
 def test_verdict_looks_at_the_same_samples_and_not_at_sums():
-    single = _contender("single", 400, 1000)
+    single = contender_of("single", 400, 1000)
     split = replace(single.splits[0], right=np.roll(single.splits[0].right, 50))
     other = replace(single, name="cascade", splits=(split,))
     assert "the single 400 (paired 95 % interval of the difference: -3.9" in verdict(single, other)
-    assert "-0.76 .. +0.76 points" in verdict(single, _contender("cascade", 400, 1000))
+    assert "-0.76 .. +0.76 points" in verdict(single, contender_of("cascade", 400, 1000))
 
 
 def test_verdict_of_equal_macs_calls_them_as_many():
-    single = _contender("single", 400, 1000)
-    assert "It spends as many MACs." in verdict(single, _contender("cascade", 400, 1001))
+    single = contender_of("single", 400, 1000)
+    assert "It spends as many MACs." in verdict(single, contender_of("cascade", 400, 1001))
 
 
 def test_verdict_without_times_says_nothing_of_them():
-    text = verdict(_contender("single", 400, 1000), _contender("cascade", 400, 500))
+    text = verdict(contender_of("single", 400, 1000), contender_of("cascade", 400, 500))
     assert "time" not in text.replace("times fewer", "")
     assert "In short" not in text
 
 
 def test_verdict_of_a_busy_machine_says_whose_times_they_are():
-    single = _contender("single", 400, 1000, _measured(1, 1.0))
-    busy = replace(_measured(1, 0.5), is_disturbed=True)
-    text = verdict(single, _contender("cascade", 400, 500, busy))
+    single = contender_of("single", 400, 1000, measured(1, 1.0))
+    busy = replace(measured(1, 0.5), is_disturbed=True)
+    text = verdict(single, contender_of("cascade", 400, 500, busy))
     assert "The machine was busy: some of these are times of the processor." in text
 
 
 def test_verdict_calls_a_difference_within_the_clocks_tolerance_no_difference():
-    single = _contender("single", 400, 1000, _measured(1, 1.0))
-    text = verdict(single, _contender("cascade", 400, 500, _measured(1, 1.05)))
+    single = contender_of("single", 400, 1000, measured(1, 1.0))
+    text = verdict(single, contender_of("cascade", 400, 500, measured(1, 1.05)))
     assert "In measured time it is as fast (1.05 times the time) at batch size 1." in text

@@ -1,9 +1,7 @@
 import numpy as np
+from tiny_problem import tiny_problem
 
-from encas.evaluate.dense import DenseEvaluator
-from encas.evaluate.objectives import TopOneError, cost_objective
 from encas.evaluate.threshold_grid import THRESHOLDS
-from encas.search.cascade_problem import CascadeProblem
 from encas.search.ensemble import NEVER_LEAVES, EnsembleProblem, with_thresholds
 
 
@@ -17,13 +15,7 @@ def test_thresholds_are_one_fewer_than_the_member_genes():
 
 
 def test_ensemble_problem_is_the_cascade_problem_at_thresholds_of_one(tiny_pool):
-    problem = CascadeProblem(
-        DenseEvaluator(tiny_pool),
-        TopOneError(),
-        [cost_objective("macs", tiny_pool)],
-        n_models=3,
-        max_members=2,
-    )
+    problem = tiny_problem(tiny_pool, max_members=2)
     ensembles = EnsembleProblem(problem)
     genomes = np.array([[1, 2], [0, 3], [0, 0]])
     assert ensembles.n_values.tolist() == [4, 4]

@@ -1,19 +1,9 @@
-import json
-
 import pytest
+from small_fronts import without_times
 
 from encas.errors import SearchError
-from encas.fronts.front import Front
 from encas.search.finder import search_pool
 from encas.search.options import SearchOptions
-
-
-def without_times(front: Front) -> str:
-    content = front.to_json()
-    content["search"] = {k: v for k, v in content["search"].items() if k != "wall_s"}
-    volume = content["search"]["hypervolume"]
-    volume["history"] = [[n, hv] for n, _, hv in volume["history"]]
-    return json.dumps(content)
 
 
 def test_resumed_search_equals_uninterrupted(tiny_pool, tmp_path):

@@ -1,24 +1,12 @@
-import json
-
 import numpy as np
 import pytest
+from small_fronts import without_times
+from tiny_problem import tiny_problem
 
 from encas.errors import FrontError, PoolError, SearchError
-from encas.evaluate.dense import DenseEvaluator
-from encas.evaluate.objectives import TopOneError, cost_objective
-from encas.fronts.front import Front
 from encas.fronts.indicators import non_dominated
 from encas.fronts.scoring import evaluate_front
-from encas.search.cascade_problem import CascadeProblem
 from encas.search.front_finding import find_front
-
-
-def without_times(front: Front) -> str:
-    content = front.to_json()
-    content["search"] = {k: v for k, v in content["search"].items() if k != "wall_s"}
-    volume = content["search"]["hypervolume"]
-    volume["history"] = [[n, hv] for n, _, hv in volume["history"]]
-    return json.dumps(content)
 
 
 def test_find_front_is_sorted_non_dominated_and_exact(tiny_pool):
@@ -40,13 +28,7 @@ def test_find_front_same_seed_gives_the_same_front(tiny_pool):
 def test_find_front_tiny_pool_equals_every_cascade_there_is(tiny_pool):
     found = find_front(tiny_pool, evaluations=4000, max_members=2, algorithm="mo-gomea")
     grid = np.stack(np.meshgrid(range(4), range(4), range(51), indexing="ij"), -1).reshape(-1, 3)
-    problem = CascadeProblem(
-        DenseEvaluator(tiny_pool),
-        TopOneError(),
-        [cost_objective("macs", tiny_pool)],
-        n_models=3,
-        max_members=2,
-    )
+    problem = tiny_problem(tiny_pool, max_members=2)
     points = problem.evaluate(grid)
     best = points[non_dominated(points)]
     best = best[np.isfinite(best[:, 0])]

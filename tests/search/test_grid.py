@@ -2,10 +2,8 @@ from itertools import combinations, permutations, product
 
 import numpy as np
 import pytest
+from tiny_problem import tiny_problem
 
-from encas.evaluate.dense import DenseEvaluator
-from encas.evaluate.objectives import TopOneError, cost_objective
-from encas.search.cascade_problem import CascadeProblem
 from encas.search.ensemble import EnsembleProblem
 from encas.search.grid import SequenceGrid, SubsetGrid, cascade_grid, ensemble_grid
 from encas.search.listing import ListedSearch
@@ -72,13 +70,7 @@ def test_grid_of_very_many_models_needs_no_memory_and_no_overflow(rng):
 
 
 def test_ensemble_search_of_all_sets_is_the_best_there_is(tiny_pool):
-    cascades = CascadeProblem(
-        DenseEvaluator(tiny_pool),
-        TopOneError(),
-        [cost_objective("macs", tiny_pool)],
-        n_models=3,
-        max_members=3,
-    )
+    cascades = tiny_problem(tiny_pool, max_members=3)
     problem = EnsembleProblem(cascades)
     running = ListedSearch(problem, ensemble_grid(3, 3))
     while not running.finished:

@@ -15,101 +15,17 @@ import queue
 import sys
 import time
 import uuid
-from dataclasses import dataclass
 
 import numpy as np
 import tritonclient.grpc
 import tritonclient.grpc.aio
 import tritonclient.http
 import tritonclient.http.aio
-from tritonclient.utils import InferenceServerException, shared_memory
+from conformance_client import TOLERANCE, Context, NotHere, Samples, equal, numbers
+from tritonclient.utils import shared_memory
 
 DEADLINE_S = 20.0
-TOLERANCE = 1e-5
 CHECKS = {}
-
-
-@dataclass
-class Samples:
-    """Rows of every input, by its name."""
-
-    arrays: dict
-
-    def __len__(self):
-        return len(self.arrays["input"])
-
-    def __getitem__(self, rows):
-        return Samples({name: array[rows] for name, array in self.arrays.items()})
-
-
-@dataclass
-class Context:
-    """A client library, a client of it, the model and what it answers."""
-
-    library: object
-    client: object
-    address: str
-    model: str
-    x: Samples
-    label: np.ndarray
-    stage: np.ndarray
-    probabilities: np.ndarray
-
-    @property
-    def is_http(self) -> bool:
-        return self.library is tritonclient.http
-
-    @property
-    def max_batch_size(self) -> int:
-        return self.json(self.client.get_model_config, "config")["max_batch_size"]
-
-    def json(self, call, key=None, *arguments):
-        """What a call of either client gives, as a dict."""
-        named = (self.model,) if call.__name__.startswith("get_model_") and not arguments else ()
-        if call.__name__ == "get_model_repository_index":
-            named = ()
-        if self.is_http:
-            return call(*named, *arguments)
-        value = call(*named, *arguments, as_json=True)
-        value = value.get(key, value) if key else value
-        return _numbers(value)
-
-    def inputs(self, x, **binary):
-        return [self.tensor(name, array, **binary) for name, array in x.arrays.items()]
-
-    def tensor(self, name, x, **binary):
-        tensor = self.library.InferInput(name, list(x.shape), "FP32")
-        tensor.set_data_from_numpy(np.ascontiguousarray(x), **(binary if self.is_http else {}))
-        return tensor
-
-    def output(self, name, *, binary=True, **options):
-        if self.is_http:
-            options["binary_data"] = binary
-        return self.library.InferRequestedOutput(name, **options)
-
-    def infer(self, x, **options):
-        return self.client.infer(self.model, self.inputs(x), **options)
-
-    def check(self, result, rows):
-        """Whether a result is the expected answer for the samples `rows`."""
-        _equal(result.as_numpy("label").ravel(), self.label[rows])
-        _equal(result.as_numpy("stage").ravel(), self.stage[rows])
-        difference = np.abs(result.as_numpy("probabilities") - self.probabilities[rows]).max()
-        assert difference <= TOLERANCE, f"probabilities differ by {difference}"
-
-    def refused(self, call, *words):
-        """Whether a call is answered with the protocol's error."""
-        try:
-            result = call()
-        except InferenceServerException as refusal:
-            text = refusal.message().lower()
-        else:
-            raise AssertionError(f"not refused: {result}")
-        assert not words or any(word in text for word in words), f"unclear: {text}"
-
-
-class NotHere(Exception):  # noqa: N818
-    """A check that means nothing over this protocol."""
 
 
 def check(function):
@@ -193,7 +109,7 @@ def infer_as_json(c):
 @check
 def infer_some_outputs(c):
     result = c.infer(c.x[:2], outputs=[c.output("label")])
-    _equal(result.as_numpy("label").ravel(), c.label[:2])
+    equal(result.as_numpy("label").ravel(), c.label[:2])
     assert result.as_numpy("probabilities") is None
 
 
@@ -336,7 +252,7 @@ def statistics(c):
         values = c.client.get_inference_statistics(
             c.model, **({} if c.is_http else {"as_json": True})
         )
-        entry = _numbers(values)["model_stats"][0]
+        entry = numbers(values)["model_stats"][0]
         assert entry["name"] == c.model
         stats = entry["inference_stats"]
         return stats["success"]["count"], entry["inference_count"], stats["success"].get("ns", 0)
@@ -401,7 +317,7 @@ def system_shared_memory(c):
         output.set_shared_memory("all", n_bytes, offset=x_bytes)
         outputs = [output, c.output("label")]
         result = c.client.infer(c.model, tensors, outputs=outputs)
-        _equal(result.as_numpy("label").ravel(), c.label[:2])
+        equal(result.as_numpy("label").ravel(), c.label[:2])
         answer = shared_memory.get_contents_as_numpy(
             region, np.float32, [2, n_classes], offset=x_bytes
         )
@@ -457,26 +373,6 @@ def _until(condition, describe):
     while not condition():
         assert time.monotonic() < end, f"after {DEADLINE_S:g} s: {describe()}"
         time.sleep(0.05)
-
-
-def _equal(found, expected):
-    assert np.array_equal(found, expected), f"got {found}, expected {expected}"
-
-
-def _numbers(value):
-    """Protobuf's JSON has 64-bit integers as strings, and leaves out zeros."""
-    if isinstance(value, dict):
-        return {key: _numbers(item) if key not in _TEXTS else item for key, item in value.items()}
-    if isinstance(value, list):
-        return [int(item) if _is_number(item) else _numbers(item) for item in value]
-    return int(value) if _is_number(value) else value
-
-
-_TEXTS = ("string_value", "version", "versions", "name")
-
-
-def _is_number(value):
-    return isinstance(value, str) and value.lstrip("-").isdecimal()
 
 
 def run(context, skips):

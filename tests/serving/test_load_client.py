@@ -7,6 +7,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from small_data import dataset_of
 from small_service import LIMITS, SURE, UNSURE, with_service
 
 from encas.data.dataset import Dataset
@@ -47,16 +48,6 @@ def small():
     )
     stop()
     thread.join(20)
-
-
-def dataset_of(x=X):
-    return Dataset(
-        name="it",
-        label=np.zeros(len(x), np.int64),
-        sample_shape=x.shape[1:],
-        dtype=str(x.dtype),
-        read=lambda rows: x[rows],
-    )
 
 
 def asked(url, x=X, *, on_progress=lambda _n: None, **values):
@@ -178,7 +169,7 @@ def test_data_that_cannot_be_read_ends_every_thread(small):
     def fail(_rows):
         raise OSError("the disk is gone")
 
-    dataset = dataset_of()
+    dataset = dataset_of(X)
     broken = Dataset(name="it", label=dataset.label, sample_shape=(3,), dtype="float32", read=fail)
     options = ClientOptions(token=TOKEN, concurrency=3)
     with pytest.raises(OSError, match="the disk is gone"):

@@ -18,10 +18,10 @@ import numpy as np
 import pytest
 import tritonclient.grpc
 import tritonclient.http
+from small_data import dataset_of
 from tritonclient.utils import InferenceServerException
 from view_bundle import views
 
-from encas.data.dataset import Dataset
 from encas.runtime.loading import load
 from encas.serving.load_client import ClientOptions, ask_server
 from encas.serving.model_classes import served_classes
@@ -43,17 +43,6 @@ def body_of(x, **values):
 def infer(server, x, model="three", **headers):
     status, _, body = server.ask("POST", f"/v2/models/{model}/infer", body_of(x), headers)
     return status, json.loads(body)
-
-
-def dataset_of(x, **values):
-    return Dataset(
-        name="it",
-        label=np.zeros(len(x), np.int64),
-        sample_shape=x.shape[1:],
-        dtype=str(x.dtype),
-        read=lambda rows: x[rows],
-        **values,
-    )
 
 
 def outputs(answer):

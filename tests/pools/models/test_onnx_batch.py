@@ -1,21 +1,9 @@
 import numpy as np
-import onnx
 import pytest
-from onnx import TensorProto, helper, numpy_helper
+from onnx import helper, numpy_helper
+from reshaped_model import reshaped_model
 
 from encas.pools.models.onnx_batch import thaw, thawed_copy
-
-
-def reshaped_model(shape_nodes, initializers=(), opset: int = 18) -> onnx.ModelProto:
-    info = helper.make_tensor_value_info
-    nodes = [*shape_nodes, helper.make_node("Reshape", ["input", "shape"], ["probabilities"])]
-    graph = helper.make_graph(
-        nodes, "g",
-        [info("input", TensorProto.FLOAT, ["batch", 3, 4])],
-        [info("probabilities", TensorProto.FLOAT, ["batch", 12])], list(initializers),
-    )  # fmt: skip
-    opsets = [helper.make_opsetid("", opset)]
-    return helper.make_model(graph, opset_imports=opsets, ir_version=8)
 
 
 @pytest.mark.parametrize(
