@@ -23,7 +23,8 @@ from ..sample_identity import input_digests
 if TYPE_CHECKING:
     pass
 
-BATCH = 256
+# Samples at once: with hundreds, activations of real networks take gigabytes, and longer.
+BATCH = 32
 PROOF_SAMPLES = 256
 RANDOM_SAMPLES = 64
 # Largest difference of a probability, relative to the largest logit (at least 1).

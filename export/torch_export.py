@@ -36,6 +36,7 @@ KNOWN_WARNINGS: tuple[tuple[str, type[Warning]], ...] = (
     (r"`isinstance\(treespec, LeafSpec\)` is deprecated", FutureWarning),
     (r"You are using the legacy TorchScript-based ONNX export", DeprecationWarning),
     (r"The feature will be removed", DeprecationWarning),
+    (r"Constant folding .* not applied", UserWarning),
     (r"", torch.jit.TracerWarning),  # pyright: ignore[reportPrivateImportUsage]
 )
 

@@ -15,7 +15,8 @@ from ..progress import OnProgress, Progress, unheard
 from .executor import Prediction, Predictor, joined
 from .session import Session
 
-BATCH_SIZE = 256
+# More take no less time with real networks, and gigabytes of activations.
+BATCH_SIZE = 32
 
 
 def predict(
